@@ -1,0 +1,17 @@
+"""Settings that hold for every test."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings():
+    """Start every test from the same random state and the same float type."""
+    keras.utils.set_random_seed(0)
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")

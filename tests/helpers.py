@@ -1,0 +1,32 @@
+"""Independent truths that several tests compare with."""
+
+import numpy as np
+from keras import ops
+
+
+def linear_operator(function, shape):
+    """The matrix (outputs, inputs) of a linear `function` on tensors of `shape`."""
+    size = int(np.prod(shape))
+    images = ops.convert_to_numpy(function(np.eye(size, dtype="float32").reshape(size, *shape)))
+    return images.reshape(size, -1).T
+
+
+def dense_jacobian(function, point):
+    """The Jacobian (outputs, inputs) at `point` by autodiff, under TensorFlow."""
+    import tensorflow as tf
+
+    x = tf.constant(point[None])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    jacobian = tape.jacobian(y, x).numpy()
+    return jacobian.reshape(int(np.prod(y.shape)), -1)
+
+
+def randomise(layer, seed=0):
+    """Draws all weights of `layer` at random and projects those with a constraint."""
+    rng = np.random.default_rng(seed)
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape) * 0.5)
+        if weight.constraint is not None:
+            weight.assign(weight.constraint(weight))
