@@ -1,0 +1,165 @@
+"""Activations whose slopes are known to lie in an interval.
+
+A gradient-flow layer is non-expansive because its activation is non-decreasing and no steeper than
+a known number. Both facts are stated here, once, for every activation that lipzoo accepts.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+from keras import ops
+
+LEAKY_SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A scalar function σ with `lower <= (σ(a) - σ(b)) / (a - b) <= upper` for all a ≠ b.
+
+    Attributes:
+        name: the name under which `get` returns it.
+        function: σ, applied elementwise to a tensor.
+        lower: a proven lower bound of the slope; non-negative means non-decreasing.
+        upper: a proven upper bound of the slope.
+        at_zero: σ(0).
+        homogeneous: whether σ(cz) = c σ(z) for every c > 0.
+        error_units: (a, b) with |fl(σ)(z) - σ(z)| <= u (a |z| + b) in arithmetic of unit roundoff
+            u, for elementary functions accurate to 4u.
+    """
+
+    name: str
+    function: Callable
+    lower: float
+    upper: float
+    at_zero: float = 0.0
+    homogeneous: bool = False
+    error_units: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def lipschitz(self) -> float:
+        """The Lipschitz constant, `max(|lower|, |upper|)`."""
+        return max(abs(self.lower), abs(self.upper))
+
+    def __call__(self, inputs, gain: float = 1.0):
+        """Returns `σ(gain · inputs) / gain`, which has the slope interval of σ."""
+        if gain == 1.0 or self.homogeneous:
+            return self.function(inputs)
+        return self.function(inputs * gain) / gain
+
+    def rounding(self, unit: float, gain: float = 1.0) -> tuple[float, float]:
+        """Returns (slope, offset) with `|fl(σ_c)(z) - σ_c(z)| <= slope |z| + offset` for gain c.
+
+        With a gain, c and c z are rounded before σ, which changes its argument by `2u |c z|`, and
+        the quotient after it, by at most `2u (β |c z| + |σ(0)|) / c`.
+        """
+        relative, absolute = self.error_units
+        if gain == 1.0 or self.homogeneous:
+            return unit * relative, unit * absolute
+        relative += 4 * self.lipschitz
+        absolute += 2 * abs(self.at_zero)
+        return 1.001 * unit * relative, 1.001 * unit * absolute / gain
+
+
+def _leaky_relu(inputs):
+    return ops.leaky_relu(inputs, negative_slope=LEAKY_SLOPE)
+
+
+def _squareplus(inputs):
+    return ops.squareplus(inputs, b=4.0)
+
+
+# Functions that compare and copy are exact. ELU may be computed as exp(z) - 1, which loses relative
+# accuracy near 0; likewise squareplus at large negative z.
+#
+# GELU and SiLU decrease somewhere, so they are not gradients of convex potentials. Their slopes
+# have the closed forms Φ(z) + zφ(z) and s(z)(1 + z(1 - s(z))), extremal at z = ±√2 and
+# z = ±2.3994: the numbers below are those extrema, rounded outwards.
+_KNOWN = (
+    Activation("linear", lambda inputs: inputs, 1.0, 1.0, homogeneous=True),
+    Activation("relu", ops.relu, 0.0, 1.0, homogeneous=True),
+    Activation(
+        "leaky_relu", _leaky_relu, LEAKY_SLOPE, 1.0, homogeneous=True, error_units=(2.0, 0.0)
+    ),
+    Activation("tanh", ops.tanh, 0.0, 1.0, error_units=(4.0, 0.0)),
+    Activation(
+        "softplus", ops.softplus, 0.0, 1.0, at_zero=0.6931471805599454, error_units=(12.0, 9.0)
+    ),
+    Activation("squareplus", _squareplus, 0.0, 1.0, at_zero=1.0, error_units=(10.0, 20.0)),
+    Activation("softsign", ops.softsign, 0.0, 1.0, error_units=(4.0, 0.0)),
+    Activation("sigmoid", ops.sigmoid, 0.0, 0.25, at_zero=0.5, error_units=(2.0, 4.0)),
+    Activation("hard_tanh", ops.hard_tanh, 0.0, 1.0),
+    Activation("relu6", ops.relu6, 0.0, 1.0),
+    Activation("elu", ops.elu, 0.0, 1.0, error_units=(8.0, 8.0)),
+    Activation("silu", ops.silu, -0.09984, 1.09984, error_units=(12.0, 0.0)),
+    Activation(
+        "gelu",
+        lambda inputs: ops.gelu(inputs, approximate=False),
+        -0.12905,
+        1.12905,
+        error_units=(12.0, 0.0),
+    ),
+)
+_BY_NAME = {activation.name: activation for activation in _KNOWN}
+
+
+def known() -> list[str]:
+    """Returns the names that `get` accepts.
+
+    >>> "relu" in known()
+    True
+    """
+    return sorted(_BY_NAME)
+
+
+def get(identifier) -> Activation:
+    """Returns the activation with its slope interval.
+
+    Args:
+        identifier: a name from `known()`, what `get` returned, or the Keras function of that name.
+
+    Raises:
+        ValueError: if the slope interval is not known.
+
+    >>> get("tanh").upper
+    1.0
+    >>> get("sigmoid").upper
+    0.25
+    """
+    if isinstance(identifier, Activation) and _BY_NAME.get(identifier.name) is identifier:
+        return identifier
+    name = "linear" if identifier is None else identifier
+    if callable(name) and hasattr(name, "__name__"):
+        # Keras hands its own functions around; only those are known under their names.
+        name = name.__name__ if getattr(keras.activations, name.__name__, None) is name else name
+    if isinstance(name, str):
+        name = name.lower()
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+    near = difflib.get_close_matches(str(name), known(), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        "activation must have a known slope interval: one of "
+        f"{', '.join(known())}.{hint} Received: activation={identifier!r}"
+    )
+
+
+def get_monotone(identifier) -> Activation:
+    """Returns an activation that may drive a gradient flow: non-decreasing with a bounded slope.
+
+    Raises:
+        ValueError: if the activation is unknown or decreases somewhere.
+
+    >>> get_monotone("relu").lower
+    0.0
+    """
+    activation = get(identifier)
+    if activation.lower < 0:
+        monotone = ", ".join(name for name in known() if _BY_NAME[name].lower >= 0)
+        raise ValueError(
+            "A gradient flow needs a non-decreasing activation: one of "
+            f"{monotone}. Received: activation={activation.name!r} with slopes in "
+            f"[{activation.lower}, {activation.upper}]"
+        )
+    return activation

@@ -1,0 +1,206 @@
+"""The constraint that keeps a kernel's operator norm below a bound while it is trained."""
+
+import math
+import numbers
+
+import keras
+from keras import ops
+
+from lipzoo.rounding import unit_roundoff
+from lipzoo.spectral import gram_norm_bound
+
+METHODS = ("orthogonal", "scale", "rows")
+
+# A Newton-Schulz step maps singular values s to s(3 - s²)/2, which lies in [0, 1] for s in [0, √3].
+# Kernels are brought below 1.5, where a value just above 1 keeps most of its size.
+_NEWTON_SCHULZ_RADIUS = 1.5
+
+
+@keras.saving.register_keras_serializable(package="lipzoo")
+class SpectralBound(keras.constraints.Constraint):
+    """Keeps the operator norm of a dense or convolution kernel at most `bound`.
+
+    Keras applies it after every optimizer step. A kernel whose proven bound (`gram_norm_bound`) is
+    at most `bound` less a margin is returned unchanged; otherwise it is projected by one of three
+    methods:
+
+    - `"orthogonal"`: Newton-Schulz (Björck) steps `K ← K(3I - KᵀK)/2` on the kernel flattened to a
+      matrix, which bring *all* singular values near 1, then scaling. One step maps singular values
+      from [0, √3] into [0, 1], so for dense kernels and for patches (stride = kernel size) the
+      result needs no further bound; overlapping convolutions are divided by their proven bound.
+    - `"scale"`: division by the proven bound.
+    - `"rows"`: each output unit i is scaled by `min(1, bound · (Σ_j |KᵀK|_ij)^(-1/2))`, for
+      convolutions with the sum also over all shifts (AOL, arXiv 2208.03160).
+
+    What is proven: in exact arithmetic the result's norm, as the operator that it is (any image
+    size, zero or circular padding, any grouping or dilation), is at most `(1 - margin) · bound`.
+    The margin covers the rounding of the stored kernel (unit roundoff times Frobenius norm, a
+    proof) and leaves room for the rounding of the evaluation (an experience, not a proof).
+    Certificates do not rest on it: they are recomputed in float64 from the stored weights. On GPUs
+    switch TF32 products off, whose error of 1e-3 exceeds that room.
+
+    Args:
+        bound: largest operator norm, a positive finite float.
+        method: `"orthogonal"`, `"scale"` or `"rows"`.
+        strides: strides of the convolution that the kernel belongs to, int or tuple.
+        iterations: Gram iterations of the proven bound; more are tighter and cost more.
+        steps: Newton-Schulz steps of `"orthogonal"`.
+
+    Raises:
+        ValueError: if an argument is outside its range, or the kernel is not of rank 2, 3 or 4.
+
+    Example:
+
+    >>> import numpy as np
+    >>> kernel = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
+    >>> projected = keras.ops.convert_to_numpy(SpectralBound(1.0, method="scale")(kernel))
+    >>> bool(np.linalg.norm(projected, 2) <= 1.0)
+    True
+    """
+
+    def __init__(self, bound=1.0, method="orthogonal", strides=1, iterations=4, steps=1):
+        valid = isinstance(bound, numbers.Real) and not isinstance(bound, bool)
+        if not (valid and 1e-30 <= bound <= 1e30):
+            raise ValueError(f"bound must be a number in [1e-30, 1e30]. Received: bound={bound!r}")
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
+        if not isinstance(iterations, int) or iterations < 0:
+            raise ValueError(
+                f"iterations must be a non-negative integer. Received: iterations={iterations!r}"
+            )
+        if not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"steps must be a positive integer. Received: steps={steps!r}")
+        sizes = strides if isinstance(strides, list | tuple) else (strides,)
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ValueError(f"strides must be positive integers. Received: strides={strides!r}")
+        self.bound = float(bound)
+        self.method = method
+        self.strides = strides if isinstance(strides, int) else tuple(strides)
+        self.iterations = iterations
+        self.steps = steps
+
+    def __call__(self, w):
+        kernel = ops.convert_to_tensor(w)
+        storage = keras.backend.standardize_dtype(kernel.dtype)
+        rank = len(kernel.shape)
+        if rank not in (2, 3, 4):
+            raise ValueError(
+                "SpectralBound takes dense kernels (rank 2) and 1-D or 2-D convolution kernels "
+                f"(rank 3 and 4). Received: shape={tuple(kernel.shape)}"
+            )
+        if storage in ("float16", "bfloat16"):
+            kernel = ops.cast(kernel, "float32")
+        project = {
+            "orthogonal": self._orthogonalise,
+            "scale": self._scale,
+            "rows": self._scale_rows,
+        }[self.method]
+        return ops.cast(project(kernel, self._target(kernel, storage)), storage)
+
+    def get_config(self):
+        return {
+            "bound": self.bound,
+            "method": self.method,
+            "strides": self.strides,
+            "iterations": self.iterations,
+            "steps": self.steps,
+        }
+
+    def _target(self, kernel, storage):
+        """The norm to project to: `bound` less the rounding of a kernel stored in `storage`."""
+        # ‖K‖_F <= √rank ‖K‖ bounds how far the stored kernel is off; the rest is the evaluation.
+        rank = min(kernel.shape[-1], math.prod(kernel.shape[:-1]))
+        evaluation = "float64" if storage == "float64" else "float32"
+        margin = unit_roundoff(storage) * math.sqrt(rank) + 128 * unit_roundoff(evaluation)
+        # What the float64 bound allows for its own rounding.
+        margin += rank * sum(kernel.shape[-2:]) * math.prod(kernel.shape[:-2]) * 2.0**-52
+        return self.bound / (1.0 + margin)
+
+    def _norm_bound(self, kernel):
+        return gram_norm_bound(kernel, strides=self.strides, iterations=self.iterations)
+
+    def _is_matrix(self, kernel):
+        """Whether the operator is the kernel's matrix applied to disjoint patches."""
+        spatial = tuple(kernel.shape[:-2])
+        return spatial == _per_axis(self.strides, len(spatial))
+
+    def _scale(self, kernel, target):
+        norm = self._norm_bound(kernel)
+        return ops.where(norm > target, kernel * (target / _positive(norm)), kernel)
+
+    def _orthogonalise(self, kernel, target):
+        shape = tuple(kernel.shape)
+        matrix = ops.reshape(kernel, (-1, shape[-1]))
+        wide = matrix.shape[0] < matrix.shape[1]
+        if wide:
+            matrix = ops.transpose(matrix)
+        matrix_norm = gram_norm_bound(matrix, iterations=self.iterations)
+        norm = matrix_norm if self._is_matrix(kernel) else self._norm_bound(kernel)
+        iterate = matrix / ops.maximum(matrix_norm / _NEWTON_SCHULZ_RADIUS, self.bound)
+        for _ in range(self.steps):
+            gram = ops.matmul(ops.transpose(iterate), iterate)
+            iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, gram)
+        projected = ops.reshape(ops.transpose(iterate) if wide else iterate, shape)
+        if self._is_matrix(kernel):
+            projected = projected * target
+        else:
+            # Flattening is not the operator: what is proven is the division by the bound.
+            projected = projected * (target / _positive(self._norm_bound(projected)))
+        return ops.where(norm > target, projected, kernel)
+
+    def _scale_rows(self, kernel, target):
+        rows = ops.sqrt(_gram_row_sums(kernel, self.strides))
+        scale = ops.where(rows > target, target / _positive(rows), ops.ones_like(rows))
+        return kernel * scale
+
+
+def _per_axis(strides, rank):
+    return strides if isinstance(strides, tuple) else (strides,) * rank
+
+
+def _positive(value):
+    """Guards a division: the smallest normal number instead of zero."""
+    return ops.maximum(value, 1e-30)
+
+
+def project(model: keras.Model) -> None:
+    """Applies every weight's constraint once, in place.
+
+    Keras applies constraints after an optimizer step and at no other time. Weights that arrive in
+    another way (set, loaded from elsewhere, averaged with `use_ema`, whose averages Keras takes
+    before the constraint) may have left it; `lipschitz_bound` then says so, and this brings them
+    back.
+
+    Args:
+        model: a built model or layer.
+
+    Example:
+
+    >>> import lipzoo, numpy as np
+    >>> model = keras.Sequential([keras.Input((2,)), lipzoo.layers.SpectralDense(2)])
+    >>> model.set_weights([3 * np.eye(2), np.zeros(2)])
+    >>> lipzoo.project(model)
+    >>> lipzoo.lipschitz_bound(model).value <= 1.0
+    True
+    """
+    for variable in model.weights:
+        if variable.constraint is not None:
+            variable.assign(variable.constraint(variable))
+
+
+def _gram_row_sums(kernel, strides):
+    """Returns `Σ_j Σ_shifts |(KᵀK)_ij(shift)|` for every output unit i.
+
+    Shifts between two output positions are multiples of the stride. The correlations of the
+    kernel with itself come from one convolution in which the kernel is both images and filters.
+    """
+    spatial = tuple(kernel.shape[:-2])
+    if not spatial:
+        return ops.sum(ops.abs(ops.matmul(ops.transpose(kernel), kernel)), axis=0)
+    steps = _per_axis(strides, len(spatial))
+    images = ops.moveaxis(kernel, -1, 0)
+    padded = ops.pad(images, [(0, 0), *((size - 1, size - 1) for size in spatial), (0, 0)])
+    gram = ops.conv(padded, kernel, padding="valid", data_format="channels_last")
+    shifts = tuple(slice((size - 1) % step, None, step) for size, step in zip(spatial, steps))
+    gram = gram[(slice(None), *shifts, slice(None))]
+    return ops.sum(ops.abs(gram), axis=tuple(range(1, gram.ndim)))

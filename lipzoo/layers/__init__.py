@@ -1,0 +1,28 @@
+"""Keras layers with a proven Lipschitz bound."""
+
+from lipzoo.layers.channels import Lift, Project
+from lipzoo.layers.gradient_flow_conv import GradientFlowConv1D, GradientFlowConv2D
+from lipzoo.layers.gradient_flow_dense import GradientFlowDense
+from lipzoo.layers.group_sort import GroupSort
+from lipzoo.layers.pooling import ScaledAveragePooling1D, ScaledAveragePooling2D
+from lipzoo.layers.space_depth import DepthToSpace, SpaceToDepth
+from lipzoo.layers.spectral_conv import SpectralConv1D, SpectralConv2D
+from lipzoo.layers.spectral_dense import SpectralDense
+from lipzoo.layers.unit_norm_dense import UnitNormDense
+
+__all__ = [
+    "DepthToSpace",
+    "GradientFlowConv1D",
+    "GradientFlowConv2D",
+    "GradientFlowDense",
+    "GroupSort",
+    "Lift",
+    "Project",
+    "ScaledAveragePooling1D",
+    "ScaledAveragePooling2D",
+    "SpaceToDepth",
+    "SpectralConv1D",
+    "SpectralConv2D",
+    "SpectralDense",
+    "UnitNormDense",
+]

@@ -1,0 +1,98 @@
+"""What the dense and convolutional 1-Lipschitz layers `x ↦ σ(Ax + b)` share."""
+
+import math
+
+import keras
+
+from lipzoo import activations
+from lipzoo.layer_bound import LayerBound
+from lipzoo.layers._constrained import spectral_constraint
+from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, repeated
+from lipzoo.rounding import affine_rounding, mul_up, unit_roundoff
+from lipzoo.spectral import dense_norm_bound
+
+
+class AffineLayer(keras.layers.Layer):
+    """Base of the layers `x ↦ σ(Ax + b)` with a bounded operator A."""
+
+    def __init__(
+        self,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
+        strides=1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_constraint = spectral_constraint(kernel_constraint, strides)
+
+    def call(self, inputs):
+        forward, _ = self._operator(inputs.shape)
+        outputs = forward(inputs)
+        if self.use_bias:
+            outputs = outputs + self.bias
+        return self.activation(outputs)
+
+    def lipschitz_bound(self, input_shape) -> LayerBound:
+        """Returns the proven bound `sup|σ'| ‖A‖` for the weights as they are now."""
+        facts = self._operator_facts(tuple(input_shape))
+        return affine_bound(facts, self.activation, self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "activation": self.activation.name,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+        }
+
+    def _operator_facts(self, input_shape) -> OperatorFacts:
+        raise NotImplementedError
+
+    def _operator(self, input_shape):
+        raise NotImplementedError
+
+
+def dense_facts(kernel, bias, input_shape) -> OperatorFacts:
+    """Returns the facts of `x ↦ Kᵀx + b`, applied at every position of `input_shape`."""
+    norm = dense_norm_bound(kernel)
+    positions = math.prod(math.inf if size is None else size for size in input_shape[1:-1])
+    return OperatorFacts(
+        norm=norm,
+        partial_norm=norm,
+        derivation="Gram eigenvalue",
+        fan_in=kernel.shape[0],
+        fan_out=kernel.shape[1],
+        outputs=positions * kernel.shape[1],
+        bias=bias,
+    )
+
+
+def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:
+    """Returns the `LayerBound` of `σ(Ax + b)`: `sup|σ'| ‖A‖`, ‖σ(b)‖ and the rounding error."""
+    activation = activations.get(activation)
+    slope, offset = affine_rounding(
+        facts.fan_in, facts.norm, facts.partial_norm, facts.bias_norm, dtype, bias_last=True
+    )
+    beta = activation.lipschitz
+    relative, absolute = activation.rounding(unit_roundoff(dtype))
+    absolute = repeated(absolute, facts.outputs)
+    at_zero = repeated(abs(activation.at_zero), facts.outputs)
+    rounding_offset = beta * offset + absolute
+    if relative:
+        rounding_offset += relative * (facts.bias_norm + offset)
+    return LayerBound(
+        value=mul_up(beta, facts.norm),
+        derivation=facts.derivation,
+        offset=(beta * facts.bias_norm + at_zero) * INFLATION,
+        rounding_slope=(beta * slope + relative * (facts.norm + slope)) * INFLATION,
+        rounding_offset=rounding_offset * INFLATION,
+    )

@@ -1,0 +1,85 @@
+"""What the layers with constrained kernels have in common."""
+
+import math
+import numbers
+
+import keras
+from keras import ops
+
+from lipzoo.building import must_initialise
+from lipzoo.constraints import SpectralBound
+
+
+def spectral_constraint(constraint, strides=1) -> SpectralBound:
+    """Returns `constraint` (default: `SpectralBound(1.0)`) for a kernel with the layer's strides.
+
+    Raises:
+        ValueError: if it is not a `SpectralBound`, whose `bound` the layer's step size rests on.
+    """
+    constraint = keras.constraints.get(constraint)
+    if constraint is None:
+        return SpectralBound(strides=strides)
+    if not isinstance(constraint, SpectralBound):
+        raise ValueError(
+            "kernel_constraint must be a lipzoo.constraints.SpectralBound. "
+            f"Received: kernel_constraint={constraint!r}"
+        )
+    return SpectralBound.from_config({**constraint.get_config(), "strides": strides})
+
+
+def add_projected_kernel(layer, shape):
+    """Adds `layer.kernel`, already projected onto its constraint."""
+    initialise = must_initialise(layer.name, shape)
+    kernel = layer.add_weight(
+        name="kernel",
+        shape=shape,
+        initializer=layer.kernel_initializer if initialise else "zeros",
+        constraint=layer.kernel_constraint,
+    )
+    if initialise:
+        kernel.assign(layer.kernel_constraint(kernel))
+    return kernel
+
+
+def positive_number(value, name):
+    """Returns `value` as a float if it is a positive finite number."""
+    valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (valid and math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
+    return float(value)
+
+
+def add_bias(layer, units):
+    """Adds `layer.bias` of shape `(units,)` if the layer uses one."""
+    if layer.use_bias:
+        layer.bias = layer.add_weight(
+            name="bias", shape=(units,), initializer=layer.bias_initializer
+        )
+
+
+def bias_of(layer):
+    """Returns the bias as an array; None without."""
+    return array(layer.bias) if layer.use_bias else None
+
+
+def channels_of(input_shape, rank, layer):
+    """Returns the channel count of a channels-last shape `(batch, *spatial, channels)`."""
+    if len(input_shape) != rank + 2 or input_shape[-1] is None:
+        axes = ", ".join(["batch", *("height", "width")[:rank], "channels"][: rank + 2])
+        raise ValueError(
+            f"{type(layer).__name__} expects inputs of shape ({axes}) with known channels. "
+            f"Received: input_shape={tuple(input_shape)}"
+        )
+    return input_shape[-1]
+
+
+def positive_integer(value, name):
+    """Returns `value` if it is a positive integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
+    return value
+
+
+def array(variable):
+    """Returns a weight's present value as a NumPy array."""
+    return ops.convert_to_numpy(ops.convert_to_tensor(variable))

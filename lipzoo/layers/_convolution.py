@@ -1,0 +1,84 @@
+"""What the layers that are built on a convolution share."""
+
+import math
+
+import keras
+
+from lipzoo.layers._constrained import (
+    add_bias,
+    add_projected_kernel,
+    array,
+    bias_of,
+    channels_of,
+    positive_integer,
+)
+from lipzoo.layers._spatial import ConvolutionOperator, standardize_padding, standardize_sizes
+from lipzoo.layers._step_rounding import OperatorFacts
+
+
+class ConvolutionLayer(keras.layers.Layer):
+    """Mixin: arguments, weights and facts of the operator `A: x ↦ conv(shift(x), K)`.
+
+    It stands before a class that takes `strides` among its keyword arguments, for the constraint.
+    """
+
+    rank: int
+
+    def __init__(self, filters, kernel_size, strides, padding, shift, **kwargs):
+        strides = standardize_sizes(strides, self.rank, "strides")
+        super().__init__(strides=strides, **kwargs)
+        self.filters = None if filters is None else positive_integer(filters, "filters")
+        self.kernel_size = standardize_sizes(kernel_size, self.rank, "kernel_size")
+        self.strides = strides
+        self.padding = standardize_padding(padding)
+        self.shift = standardize_sizes(shift, self.rank, "shift", minimum=-(2**31))
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+
+    def build(self, input_shape):
+        channels = channels_of(input_shape, self.rank, self)
+        filters = self.filters or channels * math.prod(self.strides)
+        self._convolution(input_shape)
+        self.kernel = add_projected_kernel(self, (*self.kernel_size, channels, filters))
+        add_bias(self, filters)
+        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes={-1: channels})
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "shift": self.shift,
+        }
+
+    def _convolution(self, input_shape):
+        """The operator on inputs of this shape; the same weights serve images of every size."""
+        return ConvolutionOperator(
+            self.kernel_size, self.strides, self.padding, self.shift, input_shape[1:-1]
+        )
+
+    def _operator(self, input_shape):
+        convolution = self._convolution(input_shape)
+        return (
+            lambda inputs: convolution.forward(inputs, self.kernel),
+            lambda outputs: convolution.adjoint(outputs, self.kernel),
+        )
+
+    def _operator_facts(self, input_shape):
+        kernel = array(self.kernel)
+        operator = self._convolution(input_shape)
+        channels, filters = kernel.shape[-2:]
+        overlap = math.prod(
+            math.ceil(size / stride) for size, stride in zip(self.kernel_size, self.strides)
+        )
+        return OperatorFacts(
+            norm=operator.norm_bound(kernel),
+            partial_norm=operator.partial_norm_bound(kernel),
+            derivation=operator.describe(),
+            fan_in=math.prod(self.kernel_size) * channels,
+            # Wrapped margins are added back: once more per axis.
+            fan_out=overlap * filters + 2 * self.rank,
+            outputs=math.prod(operator.output_spatial) * filters,
+            bias=bias_of(self),
+        )

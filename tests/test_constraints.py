@@ -1,0 +1,167 @@
+"""SpectralBound in and out of training, against SVDs of the materialised operators."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import ops
+
+from lipzoo.constraints import METHODS, SpectralBound
+from tests.helpers import linear_operator
+
+SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
+
+
+def operator_norm(kernel, strides=1, size=9):
+    """The norm of the convolution with zero padding on a map of the given size, by SVD."""
+    kernel = np.asarray(kernel, "float32")
+    if kernel.ndim == 2:
+        return np.linalg.norm(kernel.astype("float64"), 2)
+    shape = (size,) * (kernel.ndim - 2) + (kernel.shape[-2],)
+    matrix = linear_operator(
+        lambda x: ops.conv(x, kernel, strides, "same", data_format="channels_last"), shape
+    )
+    return np.linalg.norm(matrix.astype("float64"), 2)
+
+
+def draw(shape, seed, scale=1.0):
+    return (np.random.default_rng(seed).normal(size=shape) * scale).astype("float32")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.sampled_from(SHAPES),
+    method=st.sampled_from(METHODS),
+    stride=st.integers(1, 2),
+    bound=st.sampled_from([0.3, 1.0, 2.5]),
+    scale=st.sampled_from([1e-3, 0.3, 1.0, 30.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_projected_kernel_is_within_the_bound(shape, method, stride, bound, scale, seed):
+    kernel = draw(shape, seed, scale)
+    constraint = SpectralBound(bound, method=method, strides=stride)
+    projected = ops.convert_to_numpy(constraint(kernel))
+    assert projected.dtype == np.float32
+    assert operator_norm(projected, stride) <= bound * (1 + 1e-6)
+    again = ops.convert_to_numpy(constraint(projected))
+    assert operator_norm(again, stride) <= bound * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_kernel_within_the_bound_is_left_alone(method, shape):
+    kernel = draw(shape, 0, 1e-3)
+    assert np.array_equal(ops.convert_to_numpy(SpectralBound(1.0, method)(kernel)), kernel)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_zero_kernels_stay_zero(method, shape):
+    kernel = np.zeros(shape, "float32")
+    assert np.array_equal(ops.convert_to_numpy(SpectralBound(1.0, method)(kernel)), kernel)
+
+
+def test_orthogonal_raises_the_small_singular_values():
+    kernel = draw((40, 20), 1)
+    constraint = SpectralBound(1.0, steps=12)
+    singular = np.linalg.svd(ops.convert_to_numpy(constraint(kernel)), compute_uv=False)
+    assert singular.min() > 0.99
+    assert singular.max() <= 1.0
+    scaled = ops.convert_to_numpy(SpectralBound(1.0, "scale")(kernel))
+    assert np.linalg.svd(scaled, compute_uv=False).min() < 0.5
+
+
+def test_rows_of_orthogonal_kernels_reach_the_bound():
+    orthogonal, _ = np.linalg.qr(draw((12, 6), 2))
+    projected = ops.convert_to_numpy(SpectralBound(1.0, "rows")(3 * orthogonal))
+    assert np.linalg.norm(projected, 2) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_patch_kernels_are_bounded_as_matrices():
+    kernel = draw((2, 2, 3, 12), 3)
+    projected = ops.convert_to_numpy(SpectralBound(1.0, strides=2, steps=12)(kernel))
+    singular = np.linalg.svd(projected.reshape(12, 12), compute_uv=False)
+    # The operator's norm is the matrix's, so nothing is lost to a looser bound.
+    assert singular.max() == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(60, 30), (3, 3, 4, 6)])
+def test_storage_rounding_is_covered(dtype, shape):
+    for seed in range(10):
+        kernel = ops.cast(draw(shape, seed), dtype)
+        projected = SpectralBound(1.0)(kernel)
+        assert keras.backend.standardize_dtype(projected.dtype) == dtype
+        values = ops.convert_to_numpy(ops.cast(projected, "float32"))
+        assert operator_norm(values) <= 1.0 + 1e-7
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "jit"),
+    [("adam", True), ("adam", False), ("momentum", False), ("accumulation", False)],
+)
+def test_bound_holds_through_hostile_training(optimizer, jit):
+    make = {
+        "adam": lambda: keras.optimizers.Adam(0.1),
+        "momentum": lambda: keras.optimizers.SGD(1.0, momentum=0.9, nesterov=True),
+        "accumulation": lambda: keras.optimizers.Adam(0.1, gradient_accumulation_steps=3),
+    }[optimizer]
+    bounded = {"kernel_constraint": SpectralBound(1.0)}
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            keras.layers.Conv2D(4, 3, padding="same", activation="relu", **bounded),
+            keras.layers.Conv2D(5, 3, **bounded),
+            keras.layers.Flatten(),
+            keras.layers.Dense(6, **bounded),
+        ]
+    )
+    model.compile(make(), keras.losses.SparseCategoricalCrossentropy(True), jit_compile=jit)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(800, 8, 8, 2)), rng.integers(0, 6, 800)
+    model.fit(x, y, batch_size=16, epochs=2, verbose=0)
+    for layer in model.layers:
+        if layer.weights:
+            assert operator_norm(layer.get_weights()[0]) <= 1.0
+
+
+@pytest.mark.parametrize("shape", [(77, 76), (300, 200)])
+def test_the_float64_bound_of_float64_kernels_is_within_the_constraint(shape):
+    from lipzoo.spectral import dense_norm_bound
+
+    kernel = np.random.default_rng(0).normal(size=shape)
+    projected = ops.convert_to_numpy(SpectralBound(1.0, "scale")(kernel))
+    assert projected.dtype == np.float64
+    assert dense_norm_bound(projected) <= 1.0
+
+
+def test_survives_a_round_trip_through_its_config():
+    constraint = SpectralBound(0.7, method="rows", strides=(2, 1), iterations=2, steps=3)
+    copy = keras.constraints.deserialize(keras.constraints.serialize(constraint))
+    assert copy.get_config() == constraint.get_config()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"bound": 0}, "bound must be.*Received: bound=0"),
+        ({"bound": float("inf")}, "bound must be"),
+        ({"bound": "1"}, "bound must be"),
+        ({"bound": True}, "bound must be"),
+        ({"bound": 1e-200}, "bound must be"),
+        ({"method": "power"}, "method must be one of"),
+        ({"strides": 0}, "strides must be"),
+        ({"iterations": -1}, "iterations must be"),
+        ({"steps": 0}, "steps must be"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SpectralBound(**arguments)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 1, 1, 2, 2)])
+def test_kernels_of_other_ranks_are_refused(shape):
+    with pytest.raises(ValueError, match=r"rank 2.*Received: shape="):
+        SpectralBound()(np.ones(shape, "float32"))
