@@ -1,0 +1,35 @@
+"""The error for everything that has no proven bound."""
+
+
+class UncertifiedLayerError(ValueError):
+    """A layer, operation or model without a proven Lipschitz bound.
+
+    Such a layer is never taken for 1, nor for anything else. The message names the layer and its
+    class, says what is missing, and shows how to register a rule.
+
+    Args:
+        layer: the layer or operation; its name and class go into the message.
+        reason: what is missing, a full sentence.
+    """
+
+    def __init__(self, layer, reason: str):
+        kind = type(layer).__name__
+        if type(layer).__module__.startswith("keras.src.ops."):
+            advice = (
+                "If you can prove one, put the computation into a layer class with a method "
+                "`lipschitz_bound(self, input_shape)` that returns a lipzoo.LayerBound, or "
+                "register a rule for the layer with lipzoo.register_bound_rule."
+            )
+        else:
+            advice = (
+                f"If you can prove one, register it:\n\n"
+                f"    @lipzoo.register_bound_rule({kind})\n"
+                f"    def bound_of_{kind.lower()}(layer, input_shape):\n"
+                f'        return lipzoo.LayerBound(value, "how it follows")\n\n'
+                f"or give the class a method `lipschitz_bound(self, input_shape)`."
+            )
+        super().__init__(
+            f"'{layer.name}' of class {kind} has no proven Lipschitz bound. {reason} {advice}"
+        )
+        self.layer_name = layer.name
+        self.layer_class = type(layer)

@@ -1,0 +1,84 @@
+"""Bounds of layers and operations that take several tensors."""
+
+import keras
+
+from lipzoo.bounds.calls import is_operation
+from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.states import TensorBound, broadcast_copies, joined, summed
+from lipzoo.layer_bound import LayerBound
+from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
+
+_MERGE_OPERATIONS = {
+    "Add": "add",
+    "Subtract": "subtract",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Concatenate": "concatenate",
+    "Stack": "concatenate",
+}
+_MERGE_LAYERS = {
+    keras.layers.Add: "add",
+    keras.layers.Subtract: "subtract",
+    keras.layers.Average: "average",
+    keras.layers.Maximum: "maximum",
+    keras.layers.Minimum: "minimum",
+    keras.layers.Concatenate: "concatenate",
+}
+
+
+def merge_kind(operation) -> str | None:
+    """`"add"`, `"concatenate"`, ...; `None` for anything that does not merge tensors."""
+    if type(operation) in _MERGE_LAYERS:
+        return _MERGE_LAYERS[type(operation)]
+    if is_operation(operation):
+        return _MERGE_OPERATIONS.get(type(operation).__name__)
+    return None
+
+
+def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerBound, TensorBound]:
+    """The merged tensor, and the bound of the merge as a map of all its inputs together.
+
+    Sum: the bounds add up, and as a map of the k inputs together it is sqrt(k)-Lipschitz. Average:
+    1/k of that. Concatenation: root of the sum of squares. Maximum and minimum: the same, since
+    `|max(a, b) - max(a', b')|^2 <= |a - a'|^2 + |b - b'|^2`.
+
+    Args:
+        operation: the layer or operation.
+        kind: see `merge_kind`.
+        tensors: `TensorBound` of each input.
+        shapes: shape of each input.
+        output_shape: shape of the result.
+        dtype: type in which the result is computed.
+    """
+    k = len(tensors)
+    if kind == "concatenate":
+        if operation.axis % len(output_shape) == 0:
+            raise UncertifiedLayerError(operation, "It acts along the batch axis.")
+        return LayerBound.exact(1.0, "root of the sum of squares"), joined(tensors)
+    tensors = [
+        _broadcast(operation, tensor, shape, output_shape) for tensor, shape in zip(tensors, shapes)
+    ]
+    if kind in ("maximum", "minimum"):
+        return LayerBound.exact(1.0, "root of the sum of squares"), joined(tensors)
+    unit, root = gamma(k - 1, dtype), sqrt_up(float(k))
+    layer = LayerBound(root, "sum of the branches", 0.0, mul_up(unit, root), 0.0)
+    total = summed(tensors, dtype)
+    if kind != "average":
+        return layer, total
+    share = div_up(1.0, float(k))
+    rounding = mul_up(gamma(2, dtype), share)
+    division = LayerBound(share, "mean of the branches", 0.0, rounding, 0.0)
+    rounding = layer.then(division).rounding_slope
+    layer = LayerBound(sqrt_up(share), "mean of the branches", 0.0, rounding, 0.0)
+    return layer, total.through(operation.name, division)
+
+
+def _broadcast(operation, tensor, shape, output_shape):
+    copies = broadcast_copies(shape, output_shape)
+    if copies is None:
+        raise UncertifiedLayerError(
+            operation, f"It merges shape {tuple(shape)} into {tuple(output_shape)}."
+        )
+    if copies == 1:
+        return tensor
+    return tensor.through(operation.name, LayerBound.exact(sqrt_up(float(copies)), "copies"))

@@ -1,0 +1,66 @@
+"""Small float64 helpers that the rules share. Every result is rounded upwards."""
+
+import math
+
+import numpy as np
+from keras import ops
+
+from lipzoo.rounding import mul_up, sqrt_up
+
+_EPSILON = 2.0**-52
+
+
+def as_float64(weight) -> np.ndarray:
+    """A variable or tensor of any backend and type, as a float64 array."""
+    return np.asarray(ops.convert_to_numpy(weight)).astype("float64")
+
+
+def norm_up(array) -> float:
+    """Upper bound of the Euclidean norm of an array.
+
+    A float64 sum of n squares is off by at most the relative error (n + 2) 2^-53, its root by half
+    of that and one more rounding; the factor below covers both.
+    """
+    array = np.asarray(array, "float64")
+    scale = float(np.max(np.abs(array), initial=0.0))
+    if scale == 0.0:
+        return 0.0
+    # A power of two brings the largest entry near 1: no overflow, and no loss in squares.
+    scale = 2.0 ** math.frexp(scale)[1]
+    norm = float(np.linalg.norm((array / scale).ravel()))
+    return scale * norm * (1 + (array.size + 4) * _EPSILON)
+
+
+def largest(array) -> float:
+    """Largest absolute value of an array; 0 for an empty one."""
+    return float(np.max(np.abs(array), initial=0.0))
+
+
+def as_constants(values) -> np.ndarray:
+    """Absolute values of constants of a layer's configuration, as large as backends may take them.
+
+    A Python number may pass through float32 on its way into a float64 computation (Keras' Rescaling
+    does this), so that the map computed is the one with the float32 number. The larger of both
+    counts; rounding bounds with constants are taken in at most float32, see `constant_dtype`.
+    """
+    values = np.abs(as_float64(values))
+    with np.errstate(over="ignore"):
+        return np.maximum(values, values.astype("float32").astype("float64"))
+
+
+def constant_dtype(dtype: str) -> str:
+    """The type in whose precision the constants of a computation in `dtype` are surely known."""
+    return "float32" if dtype == "float64" else dtype
+
+
+def count(shape) -> int | None:
+    """Number of entries of one example, from a shape with its batch axis; `None` when unknown."""
+    sizes = shape[1:]
+    return None if any(size is None for size in sizes) else math.prod(sizes)
+
+
+def repeated(norm: float, times: int | None) -> float:
+    """Norm of a vector of norm `norm` that stands `times` times; infinite for unknown `times`."""
+    if norm == 0.0:
+        return 0.0
+    return math.inf if times is None else mul_up(norm, sqrt_up(float(times)))

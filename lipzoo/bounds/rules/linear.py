@@ -1,0 +1,155 @@
+"""Rules for dense layers and for layers that scale and shift every entry."""
+
+import math
+
+import keras
+import numpy as np
+
+from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.rules._numbers import (
+    as_constants,
+    as_float64,
+    constant_dtype,
+    count,
+    largest,
+    norm_up,
+    repeated,
+)
+from lipzoo.bounds.rules.activation import activation_bound
+from lipzoo.layer_bound import LayerBound
+from lipzoo.rounding import affine_rounding, gamma, mul_up
+from lipzoo.spectral import dense_norm_bound
+
+
+def dense_bound(kernel, bias, positions: int | None, dtype: str) -> LayerBound:
+    """Bound of `x -> K^T x + b`, applied at each of `positions` positions of the input.
+
+    The map is block-diagonal with equal blocks, so its norm is `||K||` for any number of positions.
+
+    Example:
+        >>> dense_bound(np.eye(3), None, 1, "float32").value < 1.0 + 1e-9
+        True
+    """
+    norm = dense_norm_bound(kernel)
+    offset = 0.0 if bias is None else repeated(norm_up(bias), positions)
+    slope, constant = affine_rounding(kernel.shape[0], norm, bias_norm=offset, dtype=dtype)
+    return LayerBound(norm, "largest Gram eigenvalue", offset, slope, constant)
+
+
+def refuse_adapters(layer):
+    """Raises for a layer whose forward pass uses more than its `kernel`: LoRA factors."""
+    if getattr(layer, "lora_enabled", False):
+        raise UncertifiedLayerError(
+            layer,
+            "It has LoRA factors beside its kernel. Save the model and load it again: saving "
+            "merges them into the kernel.",
+        )
+
+
+def _dense(layer, input_shape):
+    refuse_adapters(layer)
+    bias = None if layer.bias is None else as_float64(layer.bias)
+    positions = count(input_shape[:-1])
+    bound = dense_bound(as_float64(layer.kernel), bias, positions, layer.compute_dtype)
+    output_shape = (*input_shape[:-1], layer.units)
+    if layer.activation in (None, keras.activations.linear):
+        return bound
+    return bound.then(activation_bound(layer, layer.activation, output_shape))
+
+
+def scale_and_shift(scale, shift, input_shape, dtype, roundings, derivation) -> LayerBound:
+    """Bound of `x -> scale * x + shift` with arrays that broadcast against the input.
+
+    The factor and the shift are computed with at most `roundings` roundings in all, the shift as a
+    sum of terms whose absolute values add up to `shift`. (Here only absolute values count.)
+    """
+    factor = largest(scale)
+    shift = np.abs(np.asarray(shift, "float64"))
+    sizes = input_shape[1:]
+    if any(size is None for size in sizes):
+        known = largest(shift)
+        offset = 0.0 if known == 0.0 else math.inf
+    else:
+        offset = norm_up(np.broadcast_to(shift, np.broadcast_shapes(shift.shape, (1, *sizes))))
+    unit = gamma(roundings, dtype)
+    return LayerBound(factor, derivation, offset, mul_up(unit, factor), mul_up(unit, offset))
+
+
+def _batch_normalization(layer, input_shape):
+    variance = as_float64(layer.moving_variance) + layer.epsilon
+    if np.any(variance <= 0):
+        raise ValueError(
+            f"Expected layer '{layer.name}' to have moving_variance + epsilon > 0. "
+            f"Received: smallest moving_variance + epsilon={float(variance.min())}"
+        )
+    # Three float64 roundings, covered by the factor.
+    scale = 1.0 / np.sqrt(variance) * (1 + 2.0**-50)
+    if layer.scale:
+        scale = np.abs(as_float64(layer.gamma)) * scale
+    shift = np.abs(as_float64(layer.moving_mean)) * scale * (1 + 2.0**-50)
+    if layer.center:
+        shift = shift + np.abs(as_float64(layer.beta))
+    shape = [1] * len(input_shape)
+    shape[layer.axis] = -1
+    # Inverse root: two roundings inside (halved by the root) and four for rsqrt; then the product
+    # with gamma, the products with x and with the mean, and two sums.
+    return scale_and_shift(
+        scale,
+        shift.reshape(shape),
+        input_shape,
+        layer.compute_dtype,
+        roundings=12,
+        derivation="max |gamma| / sqrt(variance + epsilon)",
+    )
+
+
+def _normalization(layer, input_shape):
+    if layer.mean is None:
+        raise ValueError(
+            f"Expected layer '{layer.name}' to be built or adapted. Received: mean=None"
+        )
+    mean, variance = as_float64(layer.mean), as_float64(layer.variance)
+    if not (np.all(np.isfinite(mean)) and np.all(variance >= 0) and np.all(np.isfinite(variance))):
+        raise ValueError(
+            f"Expected layer '{layer.name}' to have finite mean and variance, variance >= 0. "
+            f"Received: mean={mean.ravel()[:3]}..., variance={variance.ravel()[:3]}..."
+        )
+    deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
+    if layer.invert:
+        scale, shift = deviation * (1 + 2.0**-50), np.abs(mean)
+    else:
+        scale = 1.0 / deviation * (1 + 2.0**-50)
+        shift = np.abs(mean) * scale * (1 + 2.0**-50)
+    return scale_and_shift(
+        scale,
+        shift,
+        input_shape,
+        layer.compute_dtype,
+        roundings=12,
+        derivation="max deviation" if layer.invert else "1 / min deviation",
+    )
+
+
+def _rescaling(layer, input_shape):
+    scale, shift = as_constants(layer.scale), as_constants(layer.offset)
+    if not (np.all(np.isfinite(scale)) and np.all(np.isfinite(shift))):
+        raise ValueError(
+            f"Expected layer '{layer.name}' to have a finite scale and offset. "
+            f"Received: scale={layer.scale}, offset={layer.offset}"
+        )
+    if keras.config.image_data_format() == "channels_first":
+        for name, array in (("scale", scale), ("offset", shift)):
+            if array.ndim:
+                raise UncertifiedLayerError(
+                    layer, f"An array as {name} is not analysed for channels_first."
+                )
+    dtype = constant_dtype(layer.compute_dtype)
+    return scale_and_shift(scale, shift, input_shape, dtype, 4, "largest scale factor")
+
+
+RULES = {
+    keras.layers.Dense: _dense,
+    keras.layers.BatchNormalization: _batch_normalization,
+    keras.layers.Normalization: _normalization,
+    keras.layers.Rescaling: _rescaling,
+}
