@@ -1,0 +1,184 @@
+"""Checks what the user hands to `certify`, and measures it."""
+
+import keras
+import numpy as np
+
+# A float64 norm of n entries is off by less than n 2^-53 in relative terms: enough for n = 10^9.
+_INFLATION = 1 + 1e-6
+
+
+def as_array(value, name: str) -> np.ndarray:
+    """A NumPy array of numbers from an array, a list or a tensor of any backend.
+
+    Raises:
+        TypeError: for a data set, text, objects, booleans or complex numbers.
+    """
+    if hasattr(value, "element_spec") or isinstance(value, keras.utils.PyDataset):
+        raise TypeError(
+            f"Expected {name} to be an array; iterate over the data set and certify its batches. "
+            f"Received: {name} of type {type(value).__name__}"
+        )
+    try:
+        array = np.asarray(value)
+    except (TypeError, RuntimeError, ValueError):
+        try:
+            array = np.asarray(keras.ops.convert_to_numpy(value))
+        except Exception as error:
+            raise TypeError(
+                f"Expected {name} to be an array of numbers. "
+                f"Received: {name} of type {type(value).__name__}"
+            ) from error
+    if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        array = array.astype("float32")
+    if array.dtype.kind not in "iuf":
+        raise TypeError(
+            f"Expected {name} to be an array of numbers. "
+            f"Received: {name} of type {type(value).__name__} with dtype={array.dtype}"
+        )
+    return array
+
+
+def check_inputs(model, x) -> list[np.ndarray]:
+    """The inputs of a model as a list of arrays, one per input of the model.
+
+    Raises:
+        TypeError: see `as_array`.
+        ValueError: for a wrong shape, no examples, NaN, infinity, or values outside the range that
+            the model documents.
+    """
+    tensors = model.inputs or []
+    arrays = [as_array(value, name) for name, value in _named(tensors, x)]
+    for array, tensor in zip(arrays, tensors):
+        expected = tuple(tensor.shape)[1:]
+        fits = len(array.shape) == len(expected) + 1 and all(
+            size in (None, actual) for size, actual in zip(expected, array.shape[1:])
+        )
+        if not fits:
+            hint = " (a batch axis is missing)" if array.shape == expected else ""
+            raise ValueError(
+                f"Expected x of shape {(None, *expected)}, as the model's input "
+                f"'{tensor.name}' has it{hint}. Received: x.shape={array.shape}"
+            )
+    sizes = {len(array) for array in arrays}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"Expected as many examples in every input. Received: {[len(a) for a in arrays]}"
+        )
+    if sizes == {0}:
+        raise ValueError(f"Expected at least one example. Received: x.shape={arrays[0].shape}")
+    for array in arrays:
+        _check_values(model, array)
+    return arrays
+
+
+def _named(tensors, x):
+    if isinstance(x, dict):
+        names = [tensor.name for tensor in tensors]
+        if set(x) != set(names):
+            raise ValueError(f"Expected inputs named {names}. Received: {sorted(map(str, x))}")
+        return [(f"x[{name!r}]", x[name]) for name in names]
+    if len(tensors) > 1:
+        if not isinstance(x, list | tuple) or len(x) != len(tensors):
+            raise ValueError(
+                f"Expected a list of {len(tensors)} arrays, one per input of the model. "
+                f"Received: x of type {type(x).__name__}"
+            )
+        return [(f"x[{i}]", value) for i, value in enumerate(x)]
+    return [("x", x)]
+
+
+def _check_values(model, array):
+    if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+        raise ValueError(
+            "Expected finite values in x. Received: "
+            f"{int(np.sum(~np.isfinite(array)))} values that are NaN or infinite"
+        )
+    documented = getattr(model, "lipzoo_preprocessing", None)
+    if not documented or documented.get("minimum") is None or documented.get("maximum") is None:
+        return
+    minimum, maximum = float(documented["minimum"]), float(documented["maximum"])
+    lowest, highest = float(array.min()), float(array.max())
+    if lowest < minimum or highest > maximum:
+        bytes_hint = " Divide images of 0 to 255 by 255." if maximum == 1.0 < highest <= 255 else ""
+        raise ValueError(
+            f"Expected x in [{minimum:g}, {maximum:g}], the range that model '{model.name}' "
+            f"documents.{bytes_hint} Received: values from {lowest:g} to {highest:g}"
+        )
+
+
+def check_labels(y, examples: int, classes: int) -> np.ndarray:
+    """Labels as integers in `[0, classes)`; one-hot rows are accepted.
+
+    Raises:
+        TypeError: see `as_array`.
+        ValueError: for a wrong shape, values that are no integers, or labels out of range.
+    """
+    labels = as_array(y, "y")
+    if labels.shape == (examples, classes) and classes > 1:
+        is_one_hot = np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1)
+        if not is_one_hot:
+            raise ValueError(
+                f"Expected y of shape ({examples},), or one-hot rows. "
+                f"Received: y.shape={labels.shape} with rows that are not one-hot"
+            )
+        return labels.argmax(axis=1)
+    if labels.shape == (examples, 1):
+        labels = labels[:, 0]
+    if labels.shape != (examples,):
+        raise ValueError(
+            f"Expected y of shape ({examples},), one label per example. "
+            f"Received: y.shape={labels.shape}"
+        )
+    if not np.all(labels == np.floor(labels)):
+        raise ValueError(f"Expected integer labels. Received: y={labels[:5]}...")
+    lowest, highest = labels.min(), labels.max()
+    if lowest < 0 or highest >= max(classes, 2):
+        raise ValueError(
+            f"Expected labels from 0 to {max(classes, 2) - 1}. "
+            f"Received: labels from {lowest:g} to {highest:g}"
+        )
+    return labels.astype("int64")
+
+
+def check_batch_size(batch_size) -> int:
+    """A positive integer.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    is_integer = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if not is_integer or batch_size < 1:
+        raise ValueError(
+            f"Expected batch_size to be a positive integer. Received: batch_size={batch_size!r}"
+        )
+    return int(batch_size)
+
+
+def check_radii(epsilon) -> np.ndarray:
+    """A radius, or several, as a float64 array.
+
+    Raises:
+        ValueError: for anything but numbers of at least 0.
+    """
+    try:
+        radii = np.asarray(epsilon)
+    except ValueError:
+        radii = np.asarray(None)
+    if radii.dtype.kind not in "iuf" or not np.all(radii >= 0):
+        raise ValueError(
+            f"Expected epsilon to be one or several numbers of at least 0. "
+            f"Received: epsilon={epsilon!r}"
+        )
+    return radii.astype("float64")
+
+
+def joint_norms(arrays: list[np.ndarray]) -> np.ndarray:
+    """Upper bounds of the Euclidean norm of each example, all inputs taken together."""
+    squares = np.zeros(len(arrays[0]))
+    for array in arrays:
+        flat = array.reshape(len(array), -1)
+        # In slices, so that no float64 copy of all the data is made.
+        for start in range(0, len(flat), 4096):
+            part = flat[start : start + 4096].astype("float64")
+            squares[start : start + 4096] += np.einsum("ij,ij->i", part, part)
+    return np.sqrt(squares) * _INFLATION

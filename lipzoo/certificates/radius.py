@@ -1,0 +1,102 @@
+"""From logits, bounds and rounding errors to certified radii."""
+
+import numpy as np
+
+from lipzoo.bounds.result import LinearHead
+from lipzoo.bounds.states import TensorBound
+from lipzoo.certificates.measured import Uncertainty
+from lipzoo.rounding import affine_rounding
+
+# Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
+_UP = 1 + 1e-12
+_DOWN = 1 - 1e-12
+
+
+def radii_of_pairs(margin, slope, slack) -> np.ndarray:
+    """Radius within which a computed margin stays positive.
+
+    The margin of one pair of logits is computed at x with an error of at most e, at every x' of a
+    ball with one of at most e'; in exact arithmetic it is `slope`-Lipschitz. At x' with
+    `||x' - x|| <= r` inside that ball the *computed* margin is therefore at least
+
+        margin - e - slope r - e'
+
+    which is positive for `r < (margin - slack) / slope` with the slack `e + e'`.
+
+    Args:
+        margin: computed margins, at least 0; shape `(examples, ...)`.
+        slope: Lipschitz bounds that broadcast with `margin`.
+        slack: `e + e'`, broadcasting with `margin`; 0 for exact arithmetic.
+
+    Returns:
+        The radii: 0 where nothing can be certified, infinite where the margin cannot move at all.
+
+    Example:
+        >>> radius = radii_of_pairs(np.array([1.0, 0.0, 1.0]), np.array([2.0, 2.0, 0.0]), 0)
+        >>> radius.round(6).tolist()
+        [0.5, 0.0, inf]
+    """
+    rate = np.broadcast_to(np.asarray(slope) * _UP, np.shape(margin))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        left = (margin - np.asarray(slack) * _UP) * _DOWN
+        radius = np.where(rate > 0, left / rate * _DOWN, np.inf)
+    return np.where(left > 0, np.nan_to_num(radius, nan=0.0, posinf=np.inf), 0.0)
+
+
+def general_radius(logits, output: TensorBound, uncertainty: Uncertainty) -> np.ndarray:
+    """`min_j (f_y - f_j) / (sqrt(2) L)`, for jointly L-Lipschitz logits, less the slack."""
+    top = np.max(logits, axis=1)
+    rest = np.array(logits)
+    rest[np.arange(len(rest)), np.argmax(logits, axis=1)] = -np.inf
+    root = np.sqrt(2.0) * _UP
+    slack = root * (uncertainty.error + uncertainty.ball_error)
+    return radii_of_pairs(top - np.max(rest, axis=1), root * output.bound.value, slack)
+
+
+def sign_radius(logits, output: TensorBound, uncertainty: Uncertainty) -> np.ndarray:
+    """`|f| / L` for a single logit whose sign is the prediction; less the slack."""
+    slack = uncertainty.error + uncertainty.ball_error
+    return radii_of_pairs(np.abs(logits[:, 0]), output.bound.value, slack)
+
+
+def head_radius(logits, head: LinearHead, features: Uncertainty, rounding: bool) -> np.ndarray:
+    """`min_j (f_y - f_j) / (L ||w_y - w_j||)` for logits `W^T h + b` of L-Lipschitz features h.
+
+    The slack of the pair (y, j): an error of norm e in h moves the difference by at most
+    `||w_y - w_j|| e`, and the head's own sums for y and j err by at most
+    `rho (||w_y|| + ||w_j||) ||h|| + beta (|b_y| + |b_j|)`, `(rho, beta)` from `affine_rounding`.
+    Equal columns give 0 or infinity by the sign of the difference of the biases.
+
+    Args:
+        logits: computed logits, shape `(examples, classes)`.
+        head: the last layer.
+        features: what rounding can do to h; `no_uncertainty` in exact arithmetic.
+        rounding: whether the head's own rounding counts.
+    """
+    prediction = np.argmax(logits, axis=1)
+    radius = np.full(len(logits), np.inf)
+    column_norms = _norms_up(head.kernel)
+    own = own_bias = 0.0
+    if rounding:
+        own, own_bias = affine_rounding(head.kernel.shape[0], 1.0, 1.0, 1.0, head.dtype)
+    error = (features.error + features.ball_error)[:, None] * _UP
+    size = (features.norm + features.ball_norm)[:, None] * _UP
+    for label in np.unique(prediction):
+        rows = np.flatnonzero(prediction == label)
+        others = np.arange(logits.shape[1]) != label
+        distance = _norms_up(head.kernel[:, others] - head.kernel[:, [label]])
+        sizes = (column_norms[others] + column_norms[label]) * _UP
+        biases = np.abs(head.bias[others]) + np.abs(head.bias[label])
+        with np.errstate(invalid="ignore"):
+            slack = distance * error[rows] + own * sizes * size[rows] + 2 * own_bias * biases
+        # In a type too short for the sum, own is infinite, and infinity times 0 is not a number.
+        slack = np.nan_to_num(slack, nan=np.inf, posinf=np.inf)
+        margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
+        pairs = radii_of_pairs(margin, distance * head.features.bound.value, slack)
+        radius[rows] = pairs.min(axis=1)
+    return radius
+
+
+def _norms_up(columns) -> np.ndarray:
+    """Upper bounds of the norms of the columns; exactly 0 for a zero column."""
+    return np.linalg.norm(columns, axis=0) * (1 + (len(columns) + 4) * 2.0**-52)
