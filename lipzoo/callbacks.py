@@ -1,0 +1,53 @@
+"""Callbacks for `fit`: the proven Lipschitz bound of the model in the training logs."""
+
+import keras
+
+from lipzoo.bounds import lipschitz_bound
+
+
+class LipschitzLogger(keras.callbacks.Callback):
+    """Writes the model's proven Lipschitz bound, and each layer's share, into the epoch's logs.
+
+    At the end of an epoch the logs get `lipschitz_bound`, the value of
+    `lipzoo.lipschitz_bound(model)` from the weights as they are then, and, with `per_layer`,
+    `lipschitz/<layer name>` for each layer. From the logs they reach `History`, the progress bar
+    and, when these come later in the list of callbacks, `CSVLogger` and `TensorBoard`.
+
+    The numbers are bounds (float64, proven as in `lipzoo.bounds`), not estimates.
+
+    Args:
+        per_layer: whether to log each layer's own bound.
+        every: log every so many epochs, and at the last one. The bound of a large model takes
+            seconds; epochs between have no entry rather than a stale one.
+
+    Raises:
+        UncertifiedLayerError: at the end of the first epoch, if a layer has no bound.
+
+    Example:
+
+    >>> import numpy as np
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    >>> model.layers[0].set_weights([np.array([[3.0], [4.0]])])
+    >>> model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    >>> x = np.zeros((2, 2))
+    >>> history = model.fit(x, x[:, :1], verbose=0, callbacks=[LipschitzLogger()])
+    >>> round(history.history["lipschitz_bound"][0], 6)
+    5.0
+    """
+
+    def __init__(self, per_layer: bool = True, every: int = 1):
+        super().__init__()
+        if not isinstance(every, int) or every < 1:
+            raise ValueError(f"Expected a positive whole number `every`. Received: every={every}")
+        self.per_layer = per_layer
+        self.every = every
+
+    def on_epoch_end(self, epoch, logs=None):
+        is_last = epoch + 1 == self.params.get("epochs")
+        if logs is None or ((epoch + 1) % self.every and not is_last):
+            return
+        bound = lipschitz_bound(self.model)
+        logs["lipschitz_bound"] = float(bound)
+        if self.per_layer:
+            for row in bound.layers:
+                logs[f"lipschitz/{row.name}"] = float(row.bound.value)

@@ -1,0 +1,47 @@
+"""Checks that metrics and losses share: numbers among their arguments, and labels."""
+
+import math
+
+import keras
+from keras import ops
+
+
+def finite_number(value, name: str, positive: bool = False) -> float:
+    """Returns `value` as a float if it is finite and non-negative, or positive.
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+        >>> finite_number(1, "epsilon")
+        1.0
+    """
+    is_text_or_flag = isinstance(value, str | bytes | bool)
+    try:
+        number = math.nan if is_text_or_flag else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+        sign = "positive" if positive else "non-negative"
+        raise ValueError(f"Expected a finite, {sign} `{name}`. Received: {name}={value!r}")
+    return number
+
+
+def class_numbers(labels, classes: int):
+    """Integer labels as int32 in `[0, classes)`, and which of them are valid labels.
+
+    A label that is negative, too large, NaN or between two integers is not valid; in its place
+    stands some number in the range. (Compiled code cannot raise for it.)
+
+    Example:
+        >>> numbers, valid = class_numbers(ops.array([1.0, 0.5, 7.0]), classes=3)
+        >>> ops.convert_to_numpy(numbers)[0].item(), ops.convert_to_numpy(valid).tolist()
+        (1, [True, False, False])
+    """
+    dtype = keras.backend.standardize_dtype(labels.dtype)
+    if dtype in ("bool", "int8", "uint8", "int16", "uint16"):
+        labels = ops.cast(labels, "int32")
+    valid = ops.logical_and(labels >= 0, labels < classes)
+    if keras.backend.is_float_dtype(dtype):
+        valid = ops.logical_and(valid, labels == ops.floor(labels))
+    return ops.cast(ops.where(valid, labels, ops.zeros_like(labels)), "int32"), valid

@@ -1,0 +1,204 @@
+"""CertifiedAccuracy against NumPy, inside and outside of fit."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from lipzoo.metrics import CertifiedAccuracy
+
+
+def _certified(labels, logits, epsilon, columns=None, lipschitz=1.0):
+    """Share of certified examples, one pair of classes at a time, in float64."""
+    count = 0
+    for label, row in zip(labels, logits.astype("float64"), strict=True):
+        radii = []
+        for j in range(len(row)):
+            if j != label:
+                distance = math.sqrt(2)
+                if columns is not None:
+                    distance = np.linalg.norm(columns[:, label] - columns[:, j])
+                radii.append((row[label] - row[j]) / (lipschitz * distance))
+        count += min(radii) > epsilon
+    return count / len(labels)
+
+
+def _batch(examples=200, classes=4, seed=0):
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(examples, classes)).astype("float32")
+    return generator.integers(0, classes, examples), logits
+
+
+def _model(classes=4):
+    inputs = keras.Input((6,))
+    features = keras.layers.Dense(5, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(classes, name="head")(features))
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("lipschitz", [0.5, 1.0, 3.0])
+def test_is_the_pairwise_count(epsilon, lipschitz):
+    labels, logits = _batch()
+    metric = CertifiedAccuracy(epsilon, lipschitz=lipschitz)
+    for start in range(0, 200, 64):
+        metric.update_state(labels[start : start + 64], logits[start : start + 64])
+    expected = _certified(labels, logits, epsilon, lipschitz=lipschitz)
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    metric.reset_state()
+    assert float(metric.result()) == 0
+
+
+def test_head_gives_the_column_distances():
+    labels, logits = _batch()
+    model = _model()
+    metric = CertifiedAccuracy(0.3, head=model.layers[-1])
+    metric.update_state(labels, logits)
+    kernel = model.layers[-1].get_weights()[0].astype("float64")
+    expected = _certified(labels, logits, 0.3, columns=kernel)
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    assert expected != _certified(labels, logits, 0.3)
+
+
+def test_radius_zero_is_accuracy_and_ties_do_not_count():
+    metric = CertifiedAccuracy(0.0)
+    metric.update_state(np.array([0, 0, 1]), np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]]))
+    assert float(metric.result()) == pytest.approx(1 / 3)
+
+
+def test_equal_head_columns_do_not_divide_by_zero():
+    model = _model(classes=2)
+    model.layers[-1].set_weights([np.ones((5, 2)), np.array([0.5, 0.0])])
+    metric = CertifiedAccuracy(10.0, head=model.layers[-1])
+    metric.update_state(np.array([0, 1]), np.array([[1.0, 0.5], [1.0, 0.5]]))
+    assert float(metric.result()) == pytest.approx(0.5)
+
+
+def test_labels_weights_and_range():
+    labels, logits = _batch()
+    plain, one_hot, column = (CertifiedAccuracy(0.1) for _ in range(3))
+    plain.update_state(labels, logits)
+    one_hot.update_state(np.eye(4)[labels], logits)
+    column.update_state(labels[:, None], logits)
+    flags = CertifiedAccuracy(0.1)
+    flags.update_state(np.eye(4, dtype=bool)[labels], logits)
+    assert float(flags.result()) == float(plain.result())
+    assert float(plain.result()) == float(one_hot.result()) == float(column.result())
+
+    weighted = CertifiedAccuracy(0.1)
+    weights = (np.arange(200) < 50).astype("float32")
+    weighted.update_state(labels, logits, sample_weight=weights)
+    expected = _certified(labels[:50], logits[:50], 0.1)
+    assert float(weighted.result()) == pytest.approx(expected, abs=1e-6)
+
+    outside = CertifiedAccuracy(0.0)
+    outside.update_state(np.array([-1, 2]), np.array([[1.0, 0.0], [0.0, 1.0]]))
+    assert float(outside.result()) == 0
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0.7, 1.2],
+        [math.nan, math.inf],
+        [2**32, 2**32 + 1],
+        [[0.9, 0.1], [0.0, 0.0]],
+        [[1, 1], [1, 1]],
+        [[2, 0], [0, -1]],
+    ],
+)
+def test_labels_that_are_no_class_do_not_count(labels):
+    metric = CertifiedAccuracy(0.0)
+    metric.update_state(np.array(labels), np.array([[5.0, 0.0], [0.0, 5.0]]))
+    assert float(metric.result()) == 0
+    assert float(metric.count) == 2
+
+
+def test_float_and_small_integer_labels_count():
+    for dtype in ("float32", "uint8", "int8", "bool"):
+        metric = CertifiedAccuracy(0.0)
+        metric.update_state(np.array([0, 1], dtype), np.array([[5.0, 0.0], [0.0, 5.0]]))
+        assert float(metric.result()) == 1
+    metric = CertifiedAccuracy(0.0)
+    metric.update_state(np.array([127], "int8"), 5 * np.eye(200)[[127]])
+    assert float(metric.result()) == 1
+
+
+def test_logits_that_are_not_finite_do_not_count():
+    logits = np.array([[math.inf, 0.0], [math.nan, 0.0], [0.0, -math.inf], [5.0, 0.0]])
+    metric = CertifiedAccuracy(0.1)
+    metric.update_state(np.zeros(4, "int64"), logits)
+    assert float(metric.result()) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("labels", "logits", "received"),
+    [
+        ((2, 3), (2, 4), r"y_true.shape=\(2, 3\)"),
+        ((3,), (2, 4), r"y_true.shape=\(3,\)"),
+        ((1,), (2, 4), r"y_true.shape=\(1,\)"),
+        ((2, 1, 1), (2, 4), r"y_true.shape=\(2, 1, 1\)"),
+        ((), (2, 4), r"y_true.shape=\(\)"),
+        ((2,), (2, 1), r"y_pred.shape=\(2, 1\)"),
+        ((2,), (2, 2, 4), r"y_pred.shape=\(2, 2, 4\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(labels, logits, received):
+    with pytest.raises(ValueError, match=f"Received: {received}"):
+        CertifiedAccuracy(0.1).update_state(np.zeros(labels, "int64"), np.zeros(logits))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_inside_fit_it_follows_the_weights(jit_compile):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(96, 6)).astype("float32")
+    labels = np.argmax(x[:, :4], axis=1)
+    model = _model()
+    head = model.layers[-1]
+    model.compile(
+        optimizer=keras.optimizers.Adam(0.05),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[CertifiedAccuracy(0.1, head=head, name="certified")],
+        jit_compile=jit_compile,
+    )
+    for _ in range(2):
+        history = model.fit(
+            x, labels, batch_size=32, epochs=3, validation_data=(x, labels), verbose=0
+        )
+        kernel = head.get_weights()[0].astype("float64")
+        expected = _certified(labels, model.predict(x, verbose=0), 0.1, columns=kernel)
+        assert history.history["val_certified"][-1] == pytest.approx(expected, abs=1e-6)
+        assert expected > 0
+
+
+def test_saved_with_a_model_it_falls_back_to_the_general_radius(tmp_path):
+    x = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
+    model = _model()
+    labels = np.argmax(model.predict(x, verbose=0), axis=1)
+    metric = CertifiedAccuracy(0.1, lipschitz=2.0, head=model.layers[-1], name="certified")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, metrics=[metric])
+    model.optimizer.build(model.trainable_variables)
+    model.evaluate(x, labels, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    value = again.evaluate(x, labels, verbose=0, return_dict=True)["certified"]
+    expected = _certified(labels, model.predict(x, verbose=0), 0.1, lipschitz=2.0)
+    assert value == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"epsilon": -0.1}, "Received: epsilon=-0.1"),
+        ({"epsilon": math.nan}, "Received: epsilon=nan"),
+        ({"epsilon": "x"}, "Received: epsilon='x'"),
+        ({"epsilon": "0.5"}, "Received: epsilon='0.5'"),
+        ({"epsilon": 0.1, "lipschitz": None}, "Received: lipschitz=None"),
+        ({"epsilon": 0.1, "lipschitz": 0}, "Received: lipschitz=0"),
+        ({"epsilon": 0.1, "head": keras.layers.ReLU()}, "Received: head=<ReLU"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        CertifiedAccuracy(**arguments)
