@@ -1,0 +1,155 @@
+"""Putting a finished run into the zoo."""
+
+import tomllib
+from pathlib import Path
+
+from lipzoo.zoo import registry
+from lipzoo.zoo.config import ModelConfig
+from lipzoo.zoo.files import (
+    CERTIFICATE,
+    CONFIG,
+    METRICS,
+    MODEL_FILES,
+    RECIPE,
+    WEIGHTS,
+    parse_json,
+    read_file,
+    record_of,
+    write_folder,
+)
+from lipzoo.zoo.loading import load
+from lipzoo.zoo.records import Claim, Metrics
+from lipzoo.zoo.registry import (
+    REGISTRY,
+    RegistryEntry,
+    check_name,
+    read_registry,
+    write_registry,
+)
+from lipzoo.zoo.weights import count_parameters
+
+# The zoo travels inside the wheel.
+MAX_MODEL_BYTES = 5_000_000
+_REQUIRED = (CONFIG, WEIGHTS, CERTIFICATE, METRICS)
+
+
+def promote(
+    run_folder: str | Path,
+    name: str | None = None,
+    weights_dir: str | Path | None = None,
+    *,
+    replace: bool = False,
+) -> Path:
+    """Copies a finished run into the zoo's folder and enters it into the registry.
+
+    The run must load, its bound must not exceed what its certificate claims, and its metrics must
+    hold test results. A name is never given to other weights unless `replace` says so.
+
+    Args:
+        run_folder: folder with the files of a model.
+        name: name in the zoo. Default: the `name` of the run's recipe, else the folder's name.
+        weights_dir: the folder of the zoo. Default: `weights/` of the checkout.
+        replace: whether a model of that name with other weights may be replaced.
+
+    Returns:
+        The model's folder in the zoo.
+
+    Raises:
+        FileNotFoundError: if the run is not finished: a file is missing.
+        FileExistsError: if the name has other weights.
+        OSError: if the folder cannot be written.
+        ValueError: if the run fails a check, or has more than 5 MB.
+    """
+    run = Path(run_folder)
+    contents = _read_run(run)
+    name = check_name(_default_name(run, contents) if name is None else name)
+    _check_texts(contents, run)
+    _check_hashes(contents, run)
+    load(run.absolute())
+    folder = _zoo_folder(weights_dir)
+    entries = read_registry(folder) if (folder / REGISTRY).exists() else {}
+    entry = RegistryEntry(
+        name=name,
+        files={file: record_of(content) for file, content in contents.items()},
+        parameters=count_parameters(contents[WEIGHTS]),
+    )
+    _check_name_is_free(entry, entries, folder, replace)
+    write_folder(folder / name, {file: contents.get(file) for file in MODEL_FILES})
+    write_registry(folder, {**entries, name: entry})
+    return folder / name
+
+
+def _read_run(run):
+    if not run.is_dir():
+        raise FileNotFoundError(f"Expected the folder of a run. Received: {str(run)!r}")
+    missing = [file for file in _REQUIRED if not (run / file).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{run}: expected a finished run with {', '.join(_REQUIRED)}. "
+            f"Received: a folder without {', '.join(missing)}"
+        )
+    present = [file for file in MODEL_FILES if (run / file).is_file()]
+    size = sum((run / file).stat().st_size for file in present)
+    if size > MAX_MODEL_BYTES:
+        raise ValueError(
+            f"{run}: expected a model of at most {MAX_MODEL_BYTES:,} bytes, since the zoo travels "
+            f"inside the wheel. Received: {size:,} bytes"
+        )
+    return {file: read_file(run / file, limit=MAX_MODEL_BYTES) for file in present}
+
+
+def _default_name(run, contents):
+    if RECIPE in contents:
+        try:
+            return tomllib.loads(contents[RECIPE].decode())["name"]
+        except (ValueError, KeyError):
+            raise ValueError(f"{run / RECIPE}: expected TOML with the key 'name'") from None
+    return run.absolute().name
+
+
+def _check_texts(contents, run):
+    """Checks the metrics, and that the model can be described."""
+    values = parse_json(contents[METRICS], run / METRICS)
+    Metrics.from_dict(values, run / METRICS)
+    config = ModelConfig.from_dict(parse_json(contents[CONFIG], run / CONFIG), run / CONFIG)
+    for key in ("description", "dataset", "data_licence", "licence", "paper"):
+        if not getattr(config, key):
+            raise ValueError(
+                f"{run / CONFIG}: key {key!r}: expected a text, for the model's page in the zoo. "
+                "Received: nothing"
+            )
+
+
+def _check_hashes(contents, run):
+    """Checks that what was read is what the certificate is about."""
+    path = run / CERTIFICATE
+    claim = Claim.from_dict(parse_json(contents[CERTIFICATE], path), path)
+    for file, record in claim.files.items():
+        received = record_of(contents[file])
+        if received != record:
+            raise ValueError(
+                f"{run / file} was altered after its certificate was written: expected SHA-256 "
+                f"{record.sha256}. Received: {received.sha256}"
+            )
+
+
+def _zoo_folder(weights_dir):
+    if weights_dir is not None:
+        return Path(weights_dir)
+    folder = registry.weights_folder()
+    if folder.parent.name == "_bundled":
+        raise ValueError(
+            "Expected weights_dir: an installed lipzoo has no folder to promote into. "
+            f"Received: weights_dir={weights_dir!r}"
+        )
+    return folder
+
+
+def _check_name_is_free(entry, entries, folder, replace):
+    other = entries.get(entry.name)
+    if other is None or replace or other.files[WEIGHTS] == entry.files[WEIGHTS]:
+        return
+    raise FileExistsError(
+        f"{folder}: a name is never given to other weights. Choose another one, or replace=True. "
+        f"Received: name={entry.name!r}, which has weights of SHA-256 {other.files[WEIGHTS].sha256}"
+    )

@@ -1,0 +1,212 @@
+"""The models that come with lipzoo: `weights/registry.json`, read into frozen dataclasses."""
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo.zoo import checks
+from lipzoo.zoo.files import (
+    CERTIFICATE,
+    CONFIG,
+    METRICS,
+    MODEL_FILES,
+    WEIGHTS,
+    FileRecord,
+    dump_json,
+    parse_json,
+    read_file,
+    write_file,
+)
+from lipzoo.zoo.records import read_records
+
+REGISTRY = "registry.json"
+FORMAT_VERSION = 1
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MAX_NAME_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """One model of the registry.
+
+    Args:
+        name: `architecture-dataset[-variant]`; never given to other weights.
+        files: hash and size of every file of the model.
+        parameters: number of parameters.
+        repo: `owner/name` on the Hugging Face Hub, or `None` until published.
+        revision: full commit id there, or `None` until published.
+    """
+
+    name: str
+    files: Mapping[str, FileRecord]
+    parameters: int
+    repo: str | None = None
+    revision: str | None = None
+
+    def to_dict(self) -> dict:
+        """The entry as JSON values."""
+        return {
+            "repo": self.repo,
+            "revision": self.revision,
+            "parameters": self.parameters,
+            "files": {name: vars(record) for name, record in self.files.items()},
+        }
+
+
+def weights_folder() -> Path:
+    """Returns the folder of the bundled weights: the installed package's, else the checkout's.
+
+    Raises:
+        FileNotFoundError: if there is neither.
+    """
+    package = Path(__file__).resolve().parents[1]
+    candidates = [package / "_bundled" / "weights", package.parent / "weights"]
+    for folder in candidates:
+        if (folder / REGISTRY).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"Expected {REGISTRY} in {' or '.join(map(str, candidates))}: the installation is "
+        "incomplete. Reinstall it: pip install --force-reinstall lipzoo"
+    )
+
+
+def read_registry(folder: str | Path | None = None) -> dict[str, RegistryEntry]:
+    """Reads and validates `registry.json`.
+
+    Args:
+        folder: the folder that holds it. Default: `weights_folder()`.
+
+    Returns:
+        The entries by name, in natural order.
+
+    Raises:
+        ValueError: if the file is wrong; the message names the file and the key.
+    """
+    path = Path(folder or weights_folder()) / REGISTRY
+    values = parse_json(read_file(path), path)
+    checks.check_version(values, FORMAT_VERSION, path)
+    checks.check_keys(values, ("format_version", "models"), ("models",), path)
+    if not isinstance(values["models"], dict):
+        raise ValueError(f"{path}: {checks.expected('models', 'an object', values['models'])}")
+    entries = {name: _read_entry(name, entry, path) for name, entry in values["models"].items()}
+    return dict(sorted(entries.items(), key=lambda item: natural_key(item[0])))
+
+
+def write_registry(folder: str | Path, entries: Mapping[str, RegistryEntry]) -> None:
+    """Writes `registry.json` atomically, in natural order."""
+    names = sorted(entries, key=natural_key)
+    models = {name: entries[name].to_dict() for name in names}
+    write_file(
+        Path(folder) / REGISTRY, dump_json({"format_version": FORMAT_VERSION, "models": models})
+    )
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Returns the names of the models that match `pattern`, in natural order.
+
+    Args:
+        pattern: a name with wildcards: `*` for any text, `?` for any character, `[ab]` for a or b.
+
+    Raises:
+        ValueError: if `pattern` is not text.
+
+    Example:
+
+    >>> list_models("no-such-family-*")
+    []
+    """
+    if not isinstance(pattern, str):
+        raise ValueError(f"pattern must be text such as 'gradflow*'. Received: pattern={pattern!r}")
+    return [name for name in read_registry() if fnmatch.fnmatchcase(name, pattern)]
+
+
+def model_folder(name: str) -> Path:
+    """Returns the folder with the files of a model of the zoo, which may be read but not changed.
+
+    Raises:
+        ValueError: if there is no such model; the nearest names are suggested.
+    """
+    folder = weights_folder()
+    return folder / find_entry(name, read_registry(folder)).name
+
+
+def find_entry(name: str, entries: Mapping[str, RegistryEntry]) -> RegistryEntry:
+    """Returns the entry of that name.
+
+    Raises:
+        ValueError: if there is none; the nearest names are suggested.
+    """
+    check_name(name)
+    if name not in entries:
+        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
+        if near:
+            advice = f"Did you mean {' or '.join(map(repr, near))}?"
+        else:
+            advice = "lipzoo.list_models() lists them."
+        raise ValueError(
+            f"Expected the name of a model of the zoo. {advice} Received: name={name!r}"
+        )
+    return entries[name]
+
+
+def check_name(name: str) -> str:
+    """Returns `name` if it is fit to be a model's name and so a folder's.
+
+    Raises:
+        ValueError: unless it is lower-case words and digits joined by hyphens.
+
+    >>> check_name("gradflow-fmnist")
+    'gradflow-fmnist'
+    """
+    fits = isinstance(name, str) and len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name)
+    if not fits:
+        raise ValueError(
+            "A model's name is lower-case words and digits joined by hyphens, such as "
+            f"'gradflow-fmnist'. Received: name={name!r}"
+        )
+    return name
+
+
+def natural_key(name: str) -> list:
+    """Returns a sorting key in which numbers count as numbers.
+
+    >>> sorted(["net10", "net9"], key=natural_key)
+    ['net9', 'net10']
+    """
+    return [
+        (part.isdigit(), int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name)
+    ]
+
+
+def _read_entry(name, values, path):
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ValueError(f"{path}: key 'models': {error}") from None
+    prefix = f"models.{name}."
+    keys = ("repo", "revision", "parameters", "files")
+    checks.check_keys(values, keys, keys, path, prefix)
+    files = read_records(values["files"], path, f"{prefix}files.")
+    for file in files:
+        if file not in MODEL_FILES:
+            what = f"files among {', '.join(MODEL_FILES)}"
+            raise ValueError(f"{path}: {checks.expected(f'{prefix}files', what, file)}")
+    for file in (CONFIG, WEIGHTS, CERTIFICATE, METRICS):
+        if file not in files:
+            raise ValueError(f"{path}: missing key '{prefix}files.{file}'")
+    if not checks.is_count(values["parameters"]):
+        error = checks.expected(f"{prefix}parameters", "a positive integer", values["parameters"])
+        raise ValueError(f"{path}: {error}")
+    repo, revision = values["repo"], values["revision"]
+    if repo is not None and not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
+        error = checks.expected(f"{prefix}repo", "null or 'owner/name'", repo)
+        raise ValueError(f"{path}: {error}")
+    commit = isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)
+    if (repo is None) != (revision is None) or (revision is not None and not commit):
+        what = "a full commit id where repo is set, and null where it is null"
+        raise ValueError(f"{path}: {checks.expected(f'{prefix}revision', what, revision)}")
+    return RegistryEntry(name, files, values["parameters"], repo, revision)

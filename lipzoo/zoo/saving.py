@@ -1,0 +1,117 @@
+"""Saving a model as a folder that `lipzoo.load` reads."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+import lipzoo
+from lipzoo.bounds import lipschitz_bound
+from lipzoo.zoo.config import ModelConfig, dump_config
+from lipzoo.zoo.files import (
+    CERTIFICATE,
+    CONFIG,
+    METRICS,
+    WEIGHTS,
+    dump_json,
+    record_of,
+    write_folder,
+)
+from lipzoo.zoo.records import Claim, Metrics
+from lipzoo.zoo.weights import dump_weights, read_variables
+
+
+def save_model(
+    folder: str | Path,
+    model: keras.Model,
+    config: ModelConfig | None = None,
+    *,
+    metrics: Mapping | None = None,
+) -> Claim:
+    """Writes `config.json`, `model.safetensors`, `certificate.json` and, if given, `metrics.json`.
+
+    The certificate is derived from the weights as they are: `lipzoo.lipschitz_bound(model)`, with
+    the hash of the weights and of the configuration. The files are complete before the first of
+    them is put in place; other files of an existing folder stay, except that older metrics, which
+    were of other weights, are removed.
+
+    Args:
+        folder: path of the folder.
+        model: a model made by a builder of `lipzoo.models`.
+        config: how to build it again. Default: that of a loaded model, `model.lipzoo_config`.
+        metrics: content of `metrics.json`, see `Metrics`.
+
+    Returns:
+        The `Claim` that was written.
+
+    Raises:
+        OSError: if the folder cannot be written; its content is then unchanged.
+        ValueError: if the configuration does not fit the model, the metrics are malformed, or a
+            weight is not finite.
+        UncertifiedLayerError: if a layer has no rule for its bound.
+
+    Example:
+
+    >>> import tempfile
+    >>> from lipzoo import models, zoo
+    >>> arguments = {"input_shape": [4], "num_classes": 2, "features": 8, "dense_depth": 1}
+    >>> config = ModelConfig("GradFlowNet", arguments)
+    >>> model = models.GradFlowNet(**arguments)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     claim = save_model(folder, model, config)
+    ...     again = zoo.load(folder)
+    >>> again.output_shape
+    (None, 2)
+    """
+    if config is None:
+        config = getattr(model, "lipzoo_config", None)
+    if not isinstance(config, ModelConfig):
+        raise ValueError(
+            "config must be a lipzoo.zoo.ModelConfig; only a model from lipzoo.load brings its "
+            f"own. Received: config={config!r}"
+        )
+    _check_fit(model, config)
+    if metrics is not None:
+        Metrics.from_dict(metrics)
+    weights = dump_weights(read_variables(model))
+    configuration = dump_config(dataclasses.replace(config, lipzoo_version=lipzoo.__version__))
+    claim = derive_claim(model, {CONFIG: record_of(configuration), WEIGHTS: record_of(weights)})
+    write_folder(
+        folder,
+        {
+            WEIGHTS: weights,
+            CONFIG: configuration,
+            METRICS: None if metrics is None else dump_json(metrics),
+            CERTIFICATE: dump_json(claim.to_dict()),
+        },
+    )
+    return claim
+
+
+def derive_claim(model: keras.Model, files: Mapping) -> Claim:
+    """Returns the claim for the weights as they are now; `files`: records of the model's files."""
+    bound = lipschitz_bound(model)
+    rows = tuple(
+        {
+            "name": row.name,
+            "type": row.type,
+            "bound": row.bound.value,
+            "derivation": row.bound.derivation,
+        }
+        for row in bound.layers
+    )
+    return Claim(float(bound.value), dict(files), rows, lipzoo.__version__)
+
+
+def _check_fit(model, config):
+    expected = {"input_shape": config.input_shape, "num_classes": config.num_classes}
+    shapes = {"input_shape": tuple(model.input_shape[1:]), "num_classes": model.output_shape[-1]}
+    if not config.arguments.get("include_top", True):
+        del expected["num_classes"]
+    for key, value in expected.items():
+        if value != shapes[key]:
+            raise ValueError(
+                f"config does not fit the model: expected {key} {shapes[key]}. "
+                f"Received: {key}={value}"
+            )

@@ -1,0 +1,137 @@
+"""What holds for every model of the zoo; a new one is covered by being in the registry."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import zoo_models
+
+import lipzoo
+from lipzoo import zoo
+from lipzoo.bounds import lipschitz_bound
+from lipzoo.zoo.promotion import MAX_MODEL_BYTES
+from lipzoo.zoo.registry import weights_folder
+
+NAMES = zoo.list_models()
+each_model = pytest.mark.parametrize("name", NAMES)
+
+# Runs where nothing but an installed package is: no checkout, no network.
+_FRESH = """
+import json, socket, sys
+
+def refuse(*_):
+    raise OSError("no network here")
+
+socket.socket.connect = socket.socket.connect_ex = refuse
+import keras, lipzoo, numpy as np
+from lipzoo.bounds import lipschitz_bound
+from lipzoo.zoo.registry import weights_folder
+
+assert weights_folder().parent.name == "_bundled", weights_folder()
+bounds = {}
+for name in lipzoo.zoo.list_models():
+    model = lipzoo.zoo.load(name)
+    x = np.load(f"{name}.npy")
+    np.save(f"{name}-logits.npy", model.predict(x, verbose=0))
+    bounds[name] = lipschitz_bound(model).value
+json.dump(bounds, open("bounds.json", "w"))
+"""
+
+
+def inputs_of(config, count=8):
+    """Inputs within the range that the model states."""
+    low, high = (config.preprocessing[key] for key in ("minimum", "maximum"))
+    low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    return low + (high - low) * zoo_models.images(config.input_shape, count)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: zoo.load(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def fresh_process(tmp_path_factory):
+    """The folder in which another process, with the package as a wheel lays it out, ran."""
+    site, work = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("work")
+    package = Path(lipzoo.__file__).parent
+    shutil.copytree(package, site / "lipzoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(weights_folder(), site / "lipzoo" / "_bundled" / "weights", dirs_exist_ok=True)
+    for name in NAMES:
+        np.save(work / f"{name}.npy", inputs_of(zoo.info(name).config))
+    (work / "run.py").write_text(f"import sys\nsys.path.insert(0, {str(site)!r})\n{_FRESH}")
+    done = subprocess.run(
+        [sys.executable, "run.py"], cwd=work, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return work
+
+
+def test_a_fresh_process_without_checkout_and_network_has_the_same_zoo(fresh_process):
+    assert list(zoo_models.read_json(fresh_process / "bounds.json")) == NAMES
+
+
+@each_model
+def test_a_fresh_process_gives_the_same_logits_and_bound(models, fresh_process, name):
+    x = np.load(fresh_process / f"{name}.npy")
+    np.testing.assert_array_equal(
+        np.load(fresh_process / f"{name}-logits.npy"), models[name].predict(x, verbose=0)
+    )
+    bounds = zoo_models.read_json(fresh_process / "bounds.json")
+    assert bounds[name] == lipschitz_bound(models[name]).value
+
+
+@each_model
+def test_the_bound_is_at_most_the_claimed_one(models, name):
+    assert lipschitz_bound(models[name]).value <= zoo.info(name).lipschitz_bound * (1 + 1e-9)
+
+
+@each_model
+def test_pairs_of_points_obey_the_bound(models, name):
+    x = inputs_of(zoo.info(name).config, count=16).astype("float64")
+    steps = np.random.default_rng(3).normal(size=x.shape) * 1e-2
+    pairs = models[name].predict(np.concatenate([x, x + steps]), verbose=0).astype("float64")
+    moved = np.linalg.norm(pairs[:16] - pairs[16:], axis=-1)
+    distance = np.linalg.norm(steps.reshape(16, -1), axis=-1)
+    # The float32 rounding of two forward passes is added to the difference.
+    assert (moved <= zoo.info(name).lipschitz_bound * distance + 1e-4).all()
+
+
+@each_model
+def test_the_page_of_a_model_is_complete(name):
+    known = zoo.info(name)
+    assert known.name == name
+    for text in (known.description, known.dataset, known.licence, known.paper):
+        assert text
+    assert known.config.data_licence
+    assert len(known.class_names) == known.config.num_classes
+    assert known.metrics.examples > 0
+    assert known.metrics.certified
+    assert f"{100 * known.metrics.clean:.2f} %" in str(known)
+
+
+@each_model
+def test_a_model_is_small_enough_to_travel_in_the_wheel(name):
+    entry = zoo.read_registry()[name]
+    assert sum(record.bytes for record in entry.files.values()) <= MAX_MODEL_BYTES
+
+
+@each_model
+def test_one_step_of_fine_tuning_on_new_classes_keeps_the_bound(name):
+    model = zoo.load(name, num_classes=2)
+    x = inputs_of(zoo.info(name).config)
+    model.compile(
+        keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model.fit(x, np.arange(len(x)) % 2, batch_size=len(x), verbose=0)
+    assert lipschitz_bound(model).value <= zoo.info(name).lipschitz_bound * (1 + 1e-9)
+
+
+@each_model
+def test_features_come_without_the_head(models, name):
+    model = zoo.load(name, include_top=False)
+    assert model.output_shape[-1] == models[name].get_layer("head").input.shape[-1]
