@@ -1,0 +1,100 @@
+"""Training batches that depend on (seed, epoch, step) alone, so that a resumed run repeats them."""
+
+import keras
+import numpy as np
+
+from lipzoo.training.data import Split, scale
+from lipzoo.training.settings import AugmentSettings
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled and augmented batches of a split, kept in memory as it was stored.
+
+    The permutation of an epoch is drawn from `(seed, epoch)` and the augmentation of a batch from
+    `(seed, epoch, step)`. A last incomplete batch is left out, so that shapes never change.
+
+    Args:
+        split: the examples.
+        divisor: what the stored values are divided by.
+        batch_size: examples per batch.
+        seed: the recipe's seed.
+        augment: random changes.
+
+    Example:
+
+    >>> split = Split(np.arange(10, dtype="float32")[:, None], np.arange(10))
+    >>> batches = Batches(split, 1.0, 4, seed=0, augment=AugmentSettings())
+    >>> len(batches), batches[1][0].shape
+    (2, (4, 1))
+    """
+
+    def __init__(
+        self, split: Split, divisor: float, batch_size: int, seed: int, augment: AugmentSettings
+    ):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.split = split
+        self.divisor = divisor
+        self.batch_size = min(batch_size, len(split))
+        self.seed = seed
+        self.augment = augment
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draws the order of one epoch."""
+        self.epoch = epoch
+        self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.split))
+
+    def __len__(self):
+        return len(self.split) // self.batch_size
+
+    def __getitem__(self, step):
+        picked = self.order[step * self.batch_size : (step + 1) * self.batch_size]
+        generator = np.random.default_rng((self.seed, self.epoch, step))
+        x = augmented(self.split.x[picked], self.augment, generator)
+        return scale(x, self.divisor), self.split.y[picked]
+
+
+def augmented(
+    x: np.ndarray, augment: AugmentSettings, generator: np.random.Generator
+) -> np.ndarray:
+    """Returns a randomly changed copy of a batch of shape `(n, height, width, channels)`.
+
+    Signals, of shape `(n, length, channels)`, can be shifted but not flipped.
+
+    Raises:
+        ValueError: if the batch has no axis that a change needs.
+    """
+    if (augment.flip and x.ndim != 4) or (augment.shift and x.ndim < 3):
+        raise ValueError(
+            "Expected images to flip, images or signals to shift. "
+            f"Received: x.shape={x.shape}, augment={augment}"
+        )
+    if augment.flip:
+        x = x.copy()
+        chosen = generator.random(len(x)) < 0.5
+        x[chosen] = x[chosen, :, ::-1]
+    if augment.shift:
+        for axis in range(1, x.ndim - 1):
+            x = _shift(x, axis, generator.integers(-augment.shift, augment.shift + 1, len(x)))
+    return x
+
+
+def _shift(x: np.ndarray, axis: int, offsets: np.ndarray) -> np.ndarray:
+    """Moves example i by `offsets[i]` along an axis; what enters is zero."""
+    size = x.shape[axis]
+    source = np.arange(size)[None] - offsets[:, None]
+    inside = (source >= 0) & (source < size)
+    shape = (len(x),) + (1,) * (axis - 1) + (size,) + (1,) * (x.ndim - axis - 1)
+    moved = np.take_along_axis(x, np.clip(source, 0, size - 1).reshape(shape), axis=axis)
+    return np.where(inside.reshape(shape), moved, np.zeros((), x.dtype))
+
+
+class EpochStart(keras.callbacks.Callback):
+    """Tells the batches which epoch begins."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.start_epoch(epoch)

@@ -1,0 +1,128 @@
+"""From a recipe and its data to a compiled model."""
+
+import difflib
+import inspect
+
+import keras
+
+from lipzoo import losses, models
+from lipzoo.metrics import CertifiedAccuracy
+from lipzoo.training.data import Dataset
+from lipzoo.training.recipe import Recipe
+from lipzoo.training.settings import TrainingSettings
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot start or go on; the message says what to do."""
+
+
+def model_arguments(recipe: Recipe, dataset: Dataset) -> dict:
+    """All arguments of the builder: the recipe's, and those that follow from the data.
+
+    Raises:
+        TrainingError: if the recipe standardises and the architecture has no such argument.
+    """
+    arguments = {
+        **recipe.model.arguments,
+        "input_shape": list(dataset.input_shape),
+        "num_classes": dataset.num_classes,
+    }
+    if recipe.data.standardize:
+        builder = _builder(recipe.model.architecture)
+        if "normalization" not in inspect.signature(builder).parameters:
+            raise TrainingError(
+                f"{recipe.model.architecture} has no `normalization` argument, which "
+                "[data] standardize = true needs"
+            )
+        x = dataset.inputs(dataset.train).astype("float64")
+        axes = tuple(range(x.ndim - 1))
+        variance = x.var(axis=axes)
+        # A constant feature says nothing; variance 1 keeps it finite.
+        variance[variance == 0] = 1.0
+        arguments["normalization"] = {
+            "mean": x.mean(axis=axes).tolist(),
+            "variance": variance.tolist(),
+        }
+    return arguments
+
+
+def build_model(architecture: str, arguments: dict) -> keras.Model:
+    """Builds a model; an argument that the builder refuses becomes a `TrainingError`."""
+    builder = _builder(architecture)
+    known = [name for name in inspect.signature(builder).parameters if name != "kwargs"]
+    for key in arguments:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise TrainingError(f"[model.arguments]: {architecture} has no {key!r}. {advice}")
+    try:
+        return builder(**arguments)
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"[model.arguments]: {error}") from error
+
+
+def compile_model(
+    model: keras.Model, training: TrainingSettings, steps: int, epsilons: dict[str, float]
+) -> None:
+    """Compiles with the recipe's loss, optimizer and schedule, and builds the optimizer."""
+    names = {
+        "offset_cross_entropy": losses.OffsetCrossEntropy,
+        "multi_class_hinge": losses.MultiClassHinge,
+    }
+    optimizer = keras.optimizers.get(
+        {
+            "class_name": training.optimizer,
+            "config": {
+                "learning_rate": schedule(training, steps),
+                "weight_decay": training.weight_decay or None,
+                "use_ema": training.ema > 0,
+                "ema_momentum": training.ema or 0.99,
+            },
+        }
+    )
+    head = model.layers[-1]
+    head = head if hasattr(head, "kernel") else None
+    model.compile(
+        optimizer=optimizer,
+        loss=names[training.loss.name](**training.loss.arguments()),
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            *(
+                CertifiedAccuracy(radius, head=head, name=f"certified_{name.replace('/', '_')}")
+                for name, radius in epsilons.items()
+            ),
+        ],
+        jit_compile=_jit_compile(training.jit_compile),
+    )
+    optimizer.build(model.trainable_variables)
+
+
+def schedule(training: TrainingSettings, steps: int) -> keras.optimizers.schedules.CosineDecay:
+    """Linear warm-up over `warmup_epochs`, then a cosine down to the final learning rate."""
+    warmup = round(training.warmup_epochs * steps)
+    rate = training.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=rate / max(warmup, 1) if warmup else rate,
+        decay_steps=max(1, training.epochs * steps - warmup),
+        alpha=training.final_learning_rate,
+        warmup_target=rate if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def _builder(architecture: str):
+    if architecture not in models.ARCHITECTURES:
+        known = ", ".join(sorted(models.ARCHITECTURES))
+        raise TrainingError(
+            f"[model] architecture: expected one of {known}. Received: {architecture!r}"
+        )
+    return models.ARCHITECTURES[architecture]
+
+
+def _jit_compile(setting: str | bool) -> str | bool:
+    """XLA costs 10 to 15 % for these networks on TensorFlow without a GPU."""
+    if setting == "auto" and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    return setting

@@ -1,0 +1,185 @@
+"""Recipes: TOML files read into frozen dataclasses, with errors that name the file and the key."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lipzoo.training.settings import (
+    DataSettings,
+    EvaluationSettings,
+    ModelSettings,
+    RegistrySettings,
+    TrainingSettings,
+)
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message names the file and the key."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that one training run depends on, besides the data itself."""
+
+    name: str
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+    description: str = ""
+    seed: int = 0
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
+            yield "name", "lower-case words joined by hyphens", self.name
+        if not 0 <= self.seed < 2**31:
+            yield "seed", "a whole number from 0 to 2**31 - 1", self.seed
+
+    def to_dict(self) -> dict:
+        """The recipe as JSON values, defaults included."""
+        return dataclasses.asdict(self)
+
+    def sha256(self) -> str:
+        """Hash of the recipe's values, the same for files that differ in layout only."""
+        return hashlib.sha256(repr(_canonical(self.to_dict())).encode()).hexdigest()
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Reads and validates a recipe file.
+
+    Args:
+        path: path of a TOML file.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        RecipeError: if the file cannot be read, is not TOML, or has a missing, unknown, mistyped
+            or out-of-range key. The message names the file and the key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such recipe file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: the recipe cannot be read: {error}") from None
+    return parse_recipe(text, where=str(path))
+
+
+def parse_recipe(text: str, where: str = "recipe") -> Recipe:
+    """Reads a recipe from TOML text; `where` names it in errors. See `read_recipe`.
+
+    Example:
+
+    >>> recipe = parse_recipe('''
+    ... name = "tiny"
+    ... data = {source = "sklearn:digits"}
+    ... model = {architecture = "GradFlowNet"}
+    ... training = {epochs = 2, batch_size = 32, learning_rate = 1e-3}
+    ... ''')
+    >>> recipe.training.loss.name
+    'offset_cross_entropy'
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{where}: not a TOML file: {error}") from None
+    return _build(Recipe, values, where, prefix="")
+
+
+def replace_source(text: str, source: str) -> str:
+    r"""Returns a recipe's text with another data source, and everything else as it was.
+
+    A separate test source belongs to the old data and is taken out.
+
+    Raises:
+        RecipeError: if the text has no `source = ...` line of its own.
+
+    Example:
+
+    >>> print(replace_source('[data]\nsource = "tfds:mnist"\nvalidation = 0.1', "my.csv"))
+    [data]
+    source = "my.csv"
+    validation = 0.1
+    """
+    quoted = json.dumps(source, ensure_ascii=False)
+    pattern = r"^(\s*)source\s*=.*$"
+    if len(re.findall(pattern, text, flags=re.MULTILINE)) != 1:
+        raise RecipeError("expected exactly one line `source = ...` in the recipe's [data] table")
+    text = re.sub(pattern, lambda m: f"{m[1]}source = {quoted}", text, flags=re.MULTILINE)
+    return re.sub(r"^\s*test\s*=.*\n?", "", text, flags=re.MULTILINE)
+
+
+def _build(cls, values: dict, where: str, prefix: str):
+    """Builds the dataclass `cls` from a TOML table, checking names, types and ranges."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.5)
+            advice = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(fields)}."
+            raise RecipeError(f"{where}: unknown key {prefix + key!r}. {advice}")
+    arguments = {}
+    for key, spec in fields.items():
+        if key in values:
+            arguments[key] = _convert(hints[key], values[key], where, prefix + key)
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            raise RecipeError(f"{where}: missing key {prefix + key!r}")
+    result = cls(**arguments)
+    for key, expected, value in result.check():
+        raise RecipeError(
+            f"{where}: key {prefix + key!r}: expected {expected}. Received: {value!r}"
+        )
+    return result
+
+
+def _convert(hint, value, where: str, key: str):
+    """Checks `value` against a type hint of the recipe's dataclasses; no silent conversions."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise RecipeError(f"{where}: key {key!r}: expected a table. Received: {value!r}")
+        return _build(hint, value, where, key + ".")
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{where}: key {key!r}: expected a list. Received: {value!r}")
+        return tuple(_convert(typing.get_args(hint)[0], item, where, key) for item in value)
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        # `1 == True` in Python: compare types too.
+        if any(type(value) is type(choice) and value == choice for choice in choices):
+            return value
+        listed = ", ".join(repr(c).lower() if isinstance(c, bool) else repr(c) for c in choices)
+        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+        advice = f" Did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(
+            f"{where}: key {key!r}: expected one of {listed}. Received: {value!r}.{advice}"
+        )
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if type(value) in kinds:
+        return value
+    if float in kinds and type(value) is int:
+        return float(value)
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    names |= {dict: "a table"}
+    expected = " or ".join(names[kind] for kind in kinds if kind in names)
+    raise RecipeError(f"{where}: key {key!r}: expected {expected}. Received: {value!r}")
+
+
+def _canonical(value):
+    """Nested tuples with sorted keys, so that equal recipes have equal representations."""
+    if isinstance(value, dict):
+        return tuple((k, _canonical(v)) for k, v in sorted(value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(_canonical(v) for v in value)
+    return value

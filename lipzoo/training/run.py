@@ -1,0 +1,169 @@
+"""Training runs: recipe and data in, run folder out; a killed run continues where it was."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from lipzoo.callbacks import LipschitzLogger
+from lipzoo.constraints import project
+from lipzoo.training.batches import Batches, EpochStart
+from lipzoo.training.checkpoint import (
+    CheckpointError,
+    read_checkpoint,
+    restore_variables,
+    write_atomically,
+)
+from lipzoo.training.data import Dataset, load_data
+from lipzoo.training.half import round_weights
+from lipzoo.training.model import (
+    TrainingError,
+    build_model,
+    compile_model,
+    model_arguments,
+)
+from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
+from lipzoo.training.recipe import Recipe, parse_recipe
+from lipzoo.training.results import write_results
+
+CHECKPOINT = "checkpoint.npz"
+
+
+class DivergedError(TrainingError):
+    """The loss became NaN or infinite."""
+
+
+def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, verbose: bool = True):
+    """Trains the model of a recipe and writes the run folder.
+
+    The run is seeded by the recipe; shuffling and augmentation of a step depend on (seed, epoch,
+    step) alone, and after every epoch all variables of model and optimizer are saved atomically.
+    A run that was killed and is resumed therefore repeats at most one epoch and reaches the same
+    weights as one that was not (up to the backend's own reproducibility). The weights are those
+    of the last epoch, or their running average, projected again, where the recipe sets `ema`.
+    The test split is read once, at the end.
+
+    Args:
+        recipe_text: the recipe, as TOML text; a copy is put into the run folder.
+        run_folder: folder to write; it must not hold another run.
+        resume: continue the run that the folder holds, or start it if there is none.
+        verbose: whether to print.
+
+    Returns:
+        The metrics, as written to `metrics.json`.
+
+    Raises:
+        RecipeError, DataError, TrainingError, CheckpointError: see there.
+    """
+    recipe = parse_recipe(recipe_text)
+    say = print if verbose else (lambda *_: None)
+    folder = Path(run_folder)
+    checkpoint = folder / CHECKPOINT
+    _check_folder(folder, recipe, resume)
+    dataset = load_data(recipe.data)
+    say(_describe(dataset))
+    identity = {"recipe_sha256": recipe.sha256(), "data_sha256": dataset.fingerprint()}
+
+    keras.utils.set_random_seed(recipe.seed)
+    arguments = model_arguments(recipe, dataset)
+    model = build_model(recipe.model.architecture, arguments)
+    training = recipe.training
+    batches = Batches(
+        dataset.train, dataset.divisor, training.batch_size, recipe.seed, training.augment
+    )
+    compile_model(model, training, len(batches), recipe.evaluation.watched())
+    say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be made: {error.strerror}") from error
+    history, epochs_done = [], 0
+    if resume and checkpoint.exists():
+        state, arrays = read_checkpoint(checkpoint)
+        _check_identity(folder, state, identity)
+        restore_variables(checkpoint, model, arrays)
+        history, epochs_done = state["history"], state["epochs_done"]
+        say(f"continuing after epoch {epochs_done} of {training.epochs}")
+    else:
+        write_atomically(folder / "recipe.toml", lambda file: file.write(recipe_text.encode()))
+
+    callbacks = [
+        EpochStart(batches),
+        DivergenceCheck(),
+        LipschitzLogger(every=max(1, training.epochs // 5)),
+        Recorder(checkpoint, history, identity),
+    ]
+    if verbose:
+        callbacks.append(Progress(len(batches)))
+    try:
+        model.fit(
+            batches,
+            # The batches shuffle themselves; Keras would draw their order from global state.
+            shuffle=False,
+            epochs=training.epochs,
+            initial_epoch=epochs_done,
+            validation_data=(dataset.inputs(dataset.validation), dataset.validation.y),
+            validation_batch_size=4 * training.batch_size,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    except FloatingPointError as error:
+        raise DivergedError(f"{folder}: training diverged: {error}") from None
+    if training.ema:
+        project(model)
+    round_weights(model, training.weights_dtype)
+    metrics = write_results(folder, recipe, dataset, model, arguments, history, identity)
+    checkpoint.unlink(missing_ok=True)
+    return metrics
+
+
+def _check_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuses a folder that holds something else, or a run that was not asked to continue."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise TrainingError(f"{folder}: expected a folder")
+    if (folder / "metrics.json").exists():
+        raise TrainingError(f"{folder}: this run is finished; choose another folder (--out)")
+    if not resume and any(folder.iterdir()):
+        raise TrainingError(
+            f"{folder}: the folder is not empty; continue its run with --resume or choose another "
+            "folder (--out)"
+        )
+    copy = folder / "recipe.toml"
+    if copy.exists():
+        other = parse_recipe(copy.read_text(encoding="utf-8"), where=str(copy))
+        changed = _differences(dataclasses.asdict(other), dataclasses.asdict(recipe))
+        if changed:
+            raise TrainingError(
+                f"{folder}: the run has another recipe; these keys differ: {', '.join(changed)}"
+            )
+
+
+def _check_identity(folder: Path, state: dict, identity: dict) -> None:
+    if state.get("data_sha256") != identity["data_sha256"]:
+        raise TrainingError(f"{folder}: the data changed since this run began")
+    if state.get("recipe_sha256") != identity["recipe_sha256"]:
+        raise TrainingError(f"{folder}: the recipe changed since this run began")
+
+
+def _differences(first: dict, second: dict, prefix: str = "") -> list[str]:
+    """Dotted names of the keys whose values differ."""
+    names = []
+    for key in sorted(first.keys() | second.keys()):
+        a, b = first.get(key), second.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            names.append(prefix + key)
+    return names
+
+
+def _describe(dataset: Dataset) -> str:
+    sizes = f"{len(dataset.train):,} train, {len(dataset.validation):,} validation"
+    text = f"{dataset.source}: {sizes}, {len(dataset.test):,} test; {dataset.num_classes} classes"
+    counts = np.bincount(dataset.train.y, minlength=dataset.num_classes)
+    text += f" ({counts.min():,} to {counts.max():,} training examples each)"
+    return "\n".join([text, *(f"note: {note}" for note in dataset.notes)])

@@ -1,0 +1,231 @@
+"""Settings of a recipe: one frozen dataclass per TOML table, each checking its own ranges."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+def parse_fraction(value: str | float) -> float:
+    """Reads a number that is written as one, or as text such as `"36/255"` or `"0.25"`.
+
+    Raises:
+        ValueError: if `value` is neither.
+
+    Example:
+
+    >>> parse_fraction("36/255") == 36 / 255
+    True
+    """
+    above, slash, below = str(value).partition("/")
+    if not slash:
+        return float(value)
+    if float(below) == 0:
+        raise ValueError(f"Expected a fraction. Received: {value!r}")
+    return float(above) / float(below)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the examples come from and how they are split.
+
+    Args:
+        source: `"tfds:NAME"`, `"sklearn:digits"`, or the path of an `.npz` file, a `.csv` file or
+            a folder with one subfolder of images per class. Relative paths start at the folder in
+            which the command runs.
+        test: optional second source for the test split.
+        validation: size of the validation split cut from the training split: a whole number of
+            examples, or a fraction below 1 (`"1/12"` works too). Unused where the source has a
+            validation split.
+        test_size: size of the test split cut first where the source has none.
+        kind: `"image"`, `"signal"`, `"table"`, or `"auto"` to infer it from the shape.
+        label: column of a CSV file that holds the label.
+        missing: what to do with rows of a CSV file that have an empty or `?` entry.
+        standardize: put the training split's mean and variance per feature into the model.
+    """
+
+    source: str
+    test: str | None = None
+    validation: int | float | str = 0.1
+    test_size: int | float | str = 0.2
+    kind: Literal["auto", "image", "signal", "table"] = "auto"
+    label: Literal["last", "first"] = "last"
+    missing: Literal["error", "drop"] = "error"
+    standardize: bool = False
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        for key in ("validation", "test_size"):
+            value = getattr(self, key)
+            try:
+                size = parse_fraction(value)
+            except ValueError:
+                size = 0.0
+            if not (0 < size < 1 or (size >= 1 and size.is_integer())):
+                yield key, "a whole number of examples or a fraction between 0 and 1", value
+        if not self.source:
+            yield "source", "a data source", self.source
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The architecture's name and its arguments.
+
+    `input_shape` and `num_classes` are left out: they follow from the data.
+    """
+
+    architecture: str
+    arguments: dict = field(default_factory=dict)
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        for key in ("input_shape", "num_classes"):
+            if key in self.arguments:
+                expected = "no such key: it is inferred from the data"
+                yield f"arguments.{key}", expected, self.arguments[key]
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """A loss of `lipzoo.losses` by name; the other keys of the table are its arguments."""
+
+    name: Literal["offset_cross_entropy", "multi_class_hinge"] = "offset_cross_entropy"
+    epsilon: float | None = None
+    temperature: float | None = None
+    margin: float | None = None
+
+    def arguments(self) -> dict:
+        """The arguments that the recipe sets."""
+        keys = ("epsilon", "temperature", "margin")
+        return {k: getattr(self, k) for k in keys if getattr(self, k) is not None}
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        known = {
+            "offset_cross_entropy": {"epsilon", "temperature"},
+            "multi_class_hinge": {"margin"},
+        }
+        for key, value in self.arguments().items():
+            if key not in known[self.name]:
+                yield key, f"no such key for loss {self.name!r}", value
+            elif not (math.isfinite(value) and (value > 0 or (key == "epsilon" and value == 0))):
+                yield key, "a finite positive number", value
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """Random changes of the training examples; all of them keep pixels in [0, 1].
+
+    Args:
+        flip: mirror half of the images left to right.
+        shift: move each example by up to so many pixels (or time steps) along each axis; what
+            enters is zero.
+    """
+
+    flip: bool = False
+    shift: int = 0
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if self.shift < 0:
+            yield "shift", "a whole number, at least 0", self.shift
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Optimiser and schedule: linear warm-up, then a cosine to the final learning rate.
+
+    Args:
+        epochs: passes over the training split.
+        batch_size: examples per step; a last incomplete batch of an epoch is left out.
+        learning_rate: the rate at the end of the warm-up.
+        final_learning_rate: the last rate, as a fraction of `learning_rate`.
+        warmup_epochs: length of the warm-up, in epochs.
+        optimizer: name of a Keras optimizer.
+        weight_decay: decoupled weight decay.
+        ema: decay of the running average of the weights; 0 is no averaging. The average is
+            projected by the layers' constraints before it is used.
+        jit_compile: `"auto"` compiles where it pays: not on TensorFlow without a GPU.
+        weights_dtype: `"float16"` rounds the trained weights to half precision, for a file of half
+            the size; what is reported is measured after that.
+        loss: the loss and its arguments.
+        augment: random changes of the training examples.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    final_learning_rate: float = 0.01
+    warmup_epochs: int | float = 1
+    optimizer: Literal["adam", "adamw", "nadam", "sgd", "rmsprop", "lion"] = "adam"
+    weight_decay: float = 0.0
+    ema: float = 0.0
+    jit_compile: Literal["auto", True, False] = "auto"
+    weights_dtype: Literal["float32", "float16"] = "float32"
+    loss: LossSettings = field(default_factory=LossSettings)
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        for key in ("epochs", "batch_size"):
+            if getattr(self, key) < 1:
+                yield key, "a whole number, at least 1", getattr(self, key)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            yield "learning_rate", "a finite positive number", self.learning_rate
+        if not 0 <= self.final_learning_rate <= 1:
+            yield "final_learning_rate", "a fraction from 0 to 1", self.final_learning_rate
+        if not 0 <= self.warmup_epochs < self.epochs:
+            yield "warmup_epochs", "a number from 0 to below `epochs`", self.warmup_epochs
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            yield "weight_decay", "a finite non-negative number", self.weight_decay
+        if not 0 <= self.ema < 1:
+            yield "ema", "a decay from 0 to below 1", self.ema
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The radii at which certified accuracy is reported, as numbers or as `"36/255"`.
+
+    Args:
+        epsilons: the radii of the final tables.
+        watch: those of them that are shown during training.
+    """
+
+    epsilons: tuple[str | float, ...] = ("36/255", 0.25, 0.5, 1.0)
+    watch: tuple[str | float, ...] = (0.25,)
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        for key in ("epsilons", "watch"):
+            for epsilon in getattr(self, key):
+                try:
+                    valid = 0 <= parse_fraction(epsilon) < math.inf
+                except ValueError:
+                    valid = False
+                if not valid:
+                    yield key, 'non-negative numbers or fractions such as "36/255"', epsilon
+
+    def radii(self) -> dict[str, float]:
+        """The radii by their name in tables and metrics files."""
+        return {str(epsilon): parse_fraction(epsilon) for epsilon in self.epsilons}
+
+    def watched(self) -> dict[str, float]:
+        """The radii that are shown during training, by their name."""
+        return {str(epsilon): parse_fraction(epsilon) for epsilon in self.watch}
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """What a model card says about the data and the weights."""
+
+    dataset: str = ""
+    data_licence: str = ""
+    citation: str = ""
+    licence: str = "Apache-2.0"
+    class_names: tuple[str, ...] = ()
+    intended_use: str = ""
+    paper: str = "arXiv 2510.22299"
+    limitations: str = ""
+
+    def check(self):
+        """Yields nothing: every value is free text."""
+        yield from ()

@@ -1,0 +1,44 @@
+"""Readers of data sources; each gives the examples as stored and the labels as written."""
+
+from pathlib import Path
+
+from lipzoo.training.settings import DataSettings
+from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
+from lipzoo.training.sources.files import read_csv, read_folder, read_npz
+from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+
+__all__ = ["DataError", "RawData", "RawSplit", "read_source"]
+
+
+def read_source(source: str, settings: DataSettings) -> RawData:
+    """Reads the source that a recipe names.
+
+    Args:
+        source: see `DataSettings`.
+        settings: the other keys of the `[data]` table.
+
+    Returns:
+        A `RawData`.
+
+    Raises:
+        DataError: if there is no such source, or it is malformed.
+    """
+    scheme, _, name = source.partition(":")
+    if name and scheme == "tfds":
+        return read_tfds(name)
+    if name and scheme == "sklearn":
+        return read_sklearn(name)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return read_folder(path)
+    if not path.exists():
+        raise DataError(
+            f"{source}: no such file or folder. Expected 'tfds:NAME', 'sklearn:NAME', or the path "
+            "of an .npz file, a .csv file or a folder with one subfolder of images per class"
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return read_npz(path)
+    if suffix in (".csv", ".tsv", ".txt", ".data"):
+        return read_csv(path, settings)
+    raise DataError(f"{source}: expected an .npz file, a .csv file or a folder of images")

@@ -1,0 +1,290 @@
+"""Runs: the same weights whether killed or not, and nothing half-written."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import lipzoo
+from lipzoo import training, zoo
+from lipzoo.bounds import lipschitz_bound
+from lipzoo.constraints import project
+from lipzoo.training import checkpoint, results, run
+from lipzoo.training.model import compile_model, schedule
+from lipzoo.training.recipe import parse_recipe
+from lipzoo.training.results import refresh_metrics
+from lipzoo.training.settings import TrainingSettings
+from tests.tiny_runs import blobs, recipe_text, write_blobs
+
+ROOT = Path(__file__).parent.parent
+FILES = {
+    "certificate.json",
+    "config.json",
+    "curves.png",
+    "history.csv",
+    "history.json",
+    "metrics.json",
+    "model.safetensors",
+    "recipe.toml",
+}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return write_blobs(tmp_path_factory.mktemp("data") / "blobs.npz")
+
+
+def _weights(folder):
+    return zoo.read_weights(folder / "model.safetensors")
+
+
+def _assert_same_weights(first, second):
+    first, second = _weights(first), _weights(second)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-6)
+
+
+class _Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def _kill_at_checkpoint(monkeypatch, number, error):
+    """Raises `error` when checkpoint `number` is half written."""
+    calls = []
+    savez = np.savez
+
+    def failing(file, **arrays):
+        calls.append(file)
+        if len(calls) == number:
+            file.write(b"the first half")
+            raise error
+        savez(file, **arrays)
+
+    monkeypatch.setattr(checkpoint.np, "savez", failing)
+
+
+def test_run_folder_is_complete_and_true(source, tmp_path, capsys):
+    metrics = training.train(recipe_text(source), tmp_path / "run")
+    folder = tmp_path / "run"
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert "epoch 3/3" in capsys.readouterr().out
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert (folder / "recipe.toml").read_text() == recipe_text(source)
+    zoo.Metrics.from_dict(metrics)
+
+    dataset = training.load_data(parse_recipe(recipe_text(source)).data)
+    assert metrics["data"]["sha256"] == dataset.fingerprint()
+    assert metrics["lipschitz_bound"] <= 1.0
+    assert {"python", "keras", "numpy", "lipzoo"} <= set(metrics["versions"])
+    model = zoo.load(folder)
+    assert float(lipschitz_bound(model)) == pytest.approx(metrics["lipschitz_bound"], rel=1e-9)
+    for name in ("validation", "test"):
+        split = getattr(dataset, name)
+        x, y = dataset.inputs(split), split.y
+        logits = model.predict(x, verbose=0)
+        assert metrics[name]["clean"] == pytest.approx(np.mean(logits.argmax(1) == y))
+        assert metrics[name]["examples"] == len(y)
+        shares = lipzoo.certificates.certify(model, x, y, verbose=0).certified_accuracy([0.5])
+        assert metrics[name]["certified"]["0.5"] == pytest.approx(shares[0])
+    double = zoo.load(folder, dtype="float64")
+    certificate = lipzoo.certify(double, x, y, verbose=0)
+    assert metrics["test_float64"]["certified"]["0.5"] == certificate.certified_accuracy(0.5)
+    assert metrics["test_float64"]["certified"]["0.5"] >= metrics["test"]["certified"]["0.5"]
+    history = json.loads((folder / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert history[-1]["val_accuracy"] == pytest.approx(metrics["validation"]["clean"])
+    assert {"loss", "val_certified_0.5", "lipschitz_bound", "learning_rate"} <= set(history[0])
+    assert history[-1]["loss"] < history[0]["loss"]
+
+
+def test_an_older_run_gets_the_tables_of_today(source, tmp_path):
+    folder = tmp_path / "run"
+    metrics = training.train(recipe_text(source, epochs=1), folder, verbose=False)
+    path = folder / "metrics.json"
+    older = {key: value for key, value in metrics.items() if key != "test_float64"}
+    path.write_text(json.dumps({**older, "test": {}, "seed": 17}))
+    assert refresh_metrics(folder) == {**metrics, "seed": 17}
+    again = json.loads(path.read_text())
+    assert again == {**metrics, "seed": 17}
+    assert list(again) == list(metrics)
+    path.write_text(json.dumps({**metrics, "data": {"sha256": "0" * 64}}))
+    with pytest.raises(training.DataError, match="expected the data of the run"):
+        refresh_metrics(folder)
+
+
+def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "computes_in_float64", lambda: False)
+    metrics = training.train(recipe_text(source, epochs=1), tmp_path / "run", verbose=False)
+    assert "test_float64" not in metrics
+    zoo.Metrics.from_dict(metrics)
+
+
+@pytest.mark.parametrize("settings", ["", "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01"])
+def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path, monkeypatch):
+    text = recipe_text(source, epochs=4, training=settings)
+    training.train(text, tmp_path / "whole", verbose=False)
+    with monkeypatch.context() as patch:
+        _kill_at_checkpoint(patch, 3, _Killed())
+        with pytest.raises(_Killed):
+            training.train(text, tmp_path / "killed", verbose=False)
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    keras.utils.set_random_seed(99)
+    training.train(text, tmp_path / "killed", resume=True, verbose=False)
+    _assert_same_weights(tmp_path / "whole", tmp_path / "killed")
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in json.loads(path.read_text())]
+        for path in (tmp_path / "whole/history.json", tmp_path / "killed/history.json")
+    ]
+    assert [row["epoch"] for row in rows[1]] == [1, 2, 3, 4]
+    for first, second in zip(*rows, strict=True):
+        assert first == pytest.approx(second, abs=1e-5)
+    assert float(lipschitz_bound(zoo.load(tmp_path / "killed"))) <= 1.0
+
+
+def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
+    text = recipe_text(source, epochs=4, batch_size=1)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text)
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "lipzoo_cli", "train", str(recipe), "--out", str(folder)]
+
+    def interrupt(signal_number, epochs, *options):
+        process = subprocess.Popen(
+            [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and process.poll() is None:
+            if (folder / run.CHECKPOINT).exists():
+                state, _ = checkpoint.read_checkpoint(folder / run.CHECKPOINT)
+                if state["epochs_done"] >= epochs:
+                    break
+            time.sleep(0.01)
+        process.send_signal(signal_number)
+        message = process.communicate(timeout=60)[1].decode()
+        return process.returncode, message
+
+    code, message = interrupt(signal.SIGTERM, 1)
+    assert code == 143, message
+    assert "continue with --resume" in message
+    assert "Traceback" not in message
+    assert interrupt(signal.SIGKILL, 2, "--resume")[0] == -signal.SIGKILL
+    training.train(text, folder, resume=True, verbose=False)
+    training.train(text, tmp_path / "whole", verbose=False)
+    _assert_same_weights(tmp_path / "whole", folder)
+
+
+def test_full_disk_keeps_the_previous_checkpoint(source, tmp_path, monkeypatch):
+    text = recipe_text(source, epochs=3)
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        _kill_at_checkpoint(patch, 2, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        with pytest.raises(checkpoint.CheckpointError, match="No space left on device"):
+            training.train(text, folder, verbose=False)
+    assert {path.name for path in folder.iterdir()} == {run.CHECKPOINT, "recipe.toml"}
+    assert checkpoint.read_checkpoint(folder / run.CHECKPOINT)[0]["epochs_done"] == 1
+    training.train(text, folder, resume=True, verbose=False)
+    assert {path.name for path in folder.iterdir()} == FILES
+
+
+def test_folder_of_another_run_is_refused(source, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("")
+    with pytest.raises(training.TrainingError, match="not empty"):
+        training.train(recipe_text(source), folder, verbose=False)
+    (folder / "thesis.tex").unlink()
+    with monkeypatch.context() as patch:
+        _kill_at_checkpoint(patch, 2, _Killed())
+        with pytest.raises(_Killed):
+            training.train(recipe_text(source), folder, verbose=False)
+    with pytest.raises(training.TrainingError, match="not empty; continue its run with --resume"):
+        training.train(recipe_text(source), folder, verbose=False)
+    other = recipe_text(source, batch_size=8)
+    with pytest.raises(training.TrainingError, match=r"keys differ: training\.batch_size"):
+        training.train(other, folder, resume=True, verbose=False)
+    content = (folder / run.CHECKPOINT).read_bytes()
+    (folder / run.CHECKPOINT).write_bytes(content[: len(content) // 2])
+    with pytest.raises(checkpoint.CheckpointError, match="not a readable checkpoint"):
+        training.train(recipe_text(source), folder, resume=True, verbose=False)
+
+
+def test_changed_data_is_refused_on_resume(tmp_path, monkeypatch):
+    source = write_blobs(tmp_path / "data.npz")
+    with monkeypatch.context() as patch:
+        _kill_at_checkpoint(patch, 2, _Killed())
+        with pytest.raises(_Killed):
+            training.train(recipe_text(source), tmp_path / "run", verbose=False)
+    write_blobs(source, seed=1)
+    with pytest.raises(training.TrainingError, match="the data changed"):
+        training.train(recipe_text(source), tmp_path / "run", resume=True, verbose=False)
+
+
+def test_diverged_training_is_an_error(source, tmp_path):
+    text = recipe_text(source).replace("0.02", "1e38")
+    with pytest.raises(training.DivergedError, match="after epoch 1"):
+        training.train(text, tmp_path / "run", verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"GradFlowNet"', '"GradFlow"', "expected one of GradFlowNet"),
+        ("dense_depth", "dense_deph", "has no 'dense_deph'. Did you mean 'dense_depth'"),
+        ("features = 8", "features = 2", "features must be at least num_classes"),
+        ("[training.loss]", "augment = {flip = true}\n[training.loss]", "Expected images to flip"),
+    ],
+)
+def test_model_that_does_not_fit_the_data(source, old, new, message, tmp_path):
+    text = recipe_text(source).replace(old, new)
+    with pytest.raises((training.TrainingError, ValueError), match=message):
+        training.train(text, tmp_path / "run", verbose=False)
+    assert not (tmp_path / "run" / run.CHECKPOINT).exists()
+
+
+def test_standardising_is_part_of_the_model_and_of_its_bound(tmp_path):
+    x, y = blobs()
+    spread = np.array([100.0, 1.0, 0.01, 1.0, 0.0], dtype="float32")
+    np.savez(tmp_path / "scaled.npz", x=7 + x * spread, y=y)
+    text = recipe_text(tmp_path / "scaled.npz").replace("[data]", "[data]\nstandardize = true")
+    metrics = training.train(text, tmp_path / "run", verbose=False)
+    model = zoo.load(tmp_path / "run")
+    dataset = training.load_data(parse_recipe(text).data)
+    deviation = dataset.train.x.astype("float64").std(axis=0)
+    assert deviation[4] == 0
+    assert metrics["lipschitz_bound"] == pytest.approx(1 / deviation[2], rel=1e-3)
+    normalised = keras.ops.convert_to_numpy(model.get_layer("normalization")(dataset.train.x))
+    np.testing.assert_allclose(np.std(normalised, axis=0), [1, 1, 1, 1, 0], atol=1e-2)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["preprocessing"]["maximum"] is None
+
+
+def test_schedule_warms_up_and_falls_to_the_final_rate():
+    settings = TrainingSettings(
+        epochs=10, batch_size=1, learning_rate=0.1, warmup_epochs=2, final_learning_rate=0.05
+    )
+    rates = [float(schedule(settings, 20)(step)) for step in range(200)]
+    assert rates[0] < 0.01
+    assert np.argmax(rates) == 40
+    assert max(rates) == pytest.approx(0.1)
+    assert all(np.diff(rates[:40]) > 0)
+    assert all(np.diff(rates[41:]) < 0)
+    assert rates[-1] == pytest.approx(0.005, rel=0.02)
+
+
+def test_average_of_projected_weights_is_projected_again():
+    model = lipzoo.models.GradFlowNet((5,), 3, features=8, dense_depth=2)
+    compile_model(model, TrainingSettings(1, 8, 0.01, warmup_epochs=0, ema=0.9), 1, {})
+    for variable in model.trainable_variables:
+        variable.assign(3 * np.random.default_rng(0).normal(size=variable.shape))
+    assert float(lipschitz_bound(model)) > 1
+    project(model)
+    assert float(lipschitz_bound(model)) <= 1

@@ -1,0 +1,59 @@
+"""Recipes and data small enough to train in a second."""
+
+import numpy as np
+
+RECIPE = """\
+name = "tiny-blobs"
+description = "Two clouds of points"
+seed = 3
+
+[data]
+source = "{source}"
+validation = 0.2
+
+[model]
+architecture = "GradFlowNet"
+
+[model.arguments]
+features = 8
+dense_depth = 1
+
+[training]
+epochs = {epochs}
+batch_size = {batch_size}
+learning_rate = 0.02
+warmup_epochs = 0.5
+{training}
+
+[training.loss]
+name = "offset_cross_entropy"
+epsilon = 0.5
+
+[evaluation]
+epsilons = ["36/255", 0.5]
+watch = [0.5]
+
+[registry]
+dataset = "made up"
+data_licence = "CC0"
+"""
+
+
+def blobs(examples=240, features=5, classes=3, seed=0):
+    """Clouds of points around `2 e_class`."""
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, classes, examples)
+    x = 2 * np.eye(classes, features)[y] + 0.5 * generator.normal(size=(examples, features))
+    return x.astype("float32"), y
+
+
+def write_blobs(path, **arguments):
+    """Writes clouds as an .npz file with `x` and `y`."""
+    x, y = blobs(**arguments)
+    np.savez(path, x=x, y=y)
+    return path
+
+
+def recipe_text(source, epochs=3, batch_size=16, training=""):
+    """A recipe for the clouds, or for another source."""
+    return RECIPE.format(source=source, epochs=epochs, batch_size=batch_size, training=training)
