@@ -1,0 +1,220 @@
+"""Projected gradient ascent on the margin loss: what a certified radius has to withstand."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from lipzoo.evaluation.gradients import value_and_input_gradient
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """What an attack found.
+
+    Attributes:
+        inputs: the strongest inputs found, `x` itself included among the tries, shape of `x`.
+        success: whether the label lost at `inputs`, shape `(examples,)`. A tie counts as lost.
+        margin: `f_y - max_{j≠y} f_j` at `inputs`, shape `(examples,)`.
+        distance: `‖inputs - x‖₂` in float64, shape `(examples,)`; never above `epsilon`.
+        epsilon: the radius each example was attacked at, shape `(examples,)`.
+    """
+
+    inputs: np.ndarray
+    success: np.ndarray
+    margin: np.ndarray
+    distance: np.ndarray
+    epsilon: np.ndarray
+
+    @property
+    def accuracy(self) -> float:
+        """Share of examples that kept their label: an upper estimate of the robust accuracy."""
+        return float(1.0 - np.mean(self.success))
+
+    def __str__(self) -> str:
+        """One line: how many examples lost their label, at which distances."""
+        count, total = int(self.success.sum()), len(self.success)
+        line = f"{count} of {total} examples lost their label"
+        if count:
+            lost = self.distance[self.success]
+            line += f", at l2 distances from {lost.min():.4g} to {lost.max():.4g}"
+        return line
+
+
+def pgd_attack(
+    model: keras.Model,
+    x,
+    y,
+    epsilon,
+    *,
+    steps: int = 50,
+    restarts: int = 1,
+    step_size: float | None = None,
+    seed: int = 0,
+    batch_size: int = 256,
+    clip: tuple[float, float] | None = (0.0, 1.0),
+) -> AttackResult:
+    """Searches each l2 ball for an input that is classified differently.
+
+    Projected gradient ascent on the margin loss `ℓ(z) = max_{j≠y} f_j(z) - f_y(z)`:
+
+        z ← Π(z + α ∇ℓ(z)/‖∇ℓ(z)‖₂),   Π onto {‖z - x‖₂ ≤ ε} and then onto the box `clip`,
+
+    which keeps both, since the box contains `x`. The first run starts at `x`, further ones at
+    random points of the ball, and α falls linearly to a tenth. The strongest point of all runs is
+    returned. Failing to find an input proves nothing (that is what `lipzoo.certify` is for);
+    finding one refutes any certificate of radius at least its distance.
+
+    Args:
+        model: a model from one batch of inputs to logits of shape `(batch, classes)`.
+        x: inputs, of shape `(examples, ...)`, within `clip`.
+        y: integer labels, shape `(examples,)`.
+        epsilon: l2 radius in the units of `x`: a number, or one per example.
+        steps: gradient steps per run.
+        restarts: runs per example.
+        step_size: α as a share of ε. `None` takes `2.5 / steps`, at least 0.05.
+        seed: seed of the random starts.
+        batch_size: examples attacked at once.
+        clip: smallest and largest value an input may take, or `None`.
+
+    Returns:
+        An `AttackResult`.
+
+    Raises:
+        ValueError: for inputs, labels or settings that do not fit together.
+
+    Reference: Madry et al., [arXiv:1706.06083](https://arxiv.org/abs/1706.06083).
+
+    Example: the boundary of `f(x) = (x, 0)` is at 0, so 0.5 falls to any radius of 0.5 or more.
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False)])
+    >>> model.set_weights([np.array([[1.0, 0.0]])])
+    >>> x = np.array([[0.5], [0.5]], "float32")
+    >>> pgd_attack(model, x, [0, 0], [0.4, 0.6], clip=None).success.tolist()
+    [False, True]
+    """
+    x, y, epsilon = _validated(model, x, y, epsilon, clip)
+    for name, number in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
+        if number < 1:
+            raise ValueError(f"expected {name} >= 1; Received: {name}={number}")
+    if step_size is None:
+        step_size = max(2.5 / steps, 0.05)
+    if not step_size > 0:
+        raise ValueError(f"expected step_size > 0; Received: step_size={step_size}")
+
+    loss = value_and_input_gradient(_margin_loss(model))
+    rates = step_size * np.linspace(1.0, 0.1, steps)
+    random = np.random.default_rng(seed)
+    found, margin = np.empty_like(x), np.empty(len(x))
+    for first in range(0, len(x), batch_size):
+        part = slice(first, first + batch_size)
+        found[part], margin[part] = _attack_batch(
+            loss, x[part], y[part], epsilon[part], rates, restarts, random, clip
+        )
+    return AttackResult(found, margin <= 0, margin, _norm(_difference(found, x)), epsilon)
+
+
+def _validated(model, x, y, epsilon, clip):
+    x = np.asarray(x, "float64" if model.inputs[0].dtype == "float64" else "float32")
+    expected = tuple(model.input_shape[1:])
+    fits = x.ndim == len(expected) + 1 and all(
+        size in (None, given) for size, given in zip(expected, x.shape[1:], strict=True)
+    )
+    if not fits or len(x) == 0:
+        raise ValueError(
+            f"expected x of shape {(None, *expected)}, not empty; Received: x.shape={x.shape}"
+        )
+    if not np.all(np.isfinite(x)):
+        raise ValueError("expected finite inputs; Received: x with NaN or infinity")
+    if clip is not None and (x.min() < clip[0] or x.max() > clip[1]):
+        raise ValueError(
+            f"expected x within clip={clip}; Received: x from {x.min():.6g} to {x.max():.6g}"
+        )
+    y = np.asarray(y)
+    classes = model.output_shape[-1]
+    integers = np.issubdtype(y.dtype, np.integer) and y.shape == (len(x),)
+    if not integers or y.min() < 0 or y.max() >= classes:
+        raise ValueError(
+            f"expected {len(x)} integer labels from 0 to {classes - 1}; "
+            f"Received: y.shape={y.shape}, y.dtype={y.dtype}"
+            + (f", y from {y.min()} to {y.max()}" if integers else "")
+        )
+    radii = np.asarray(epsilon, "float64")
+    if radii.shape not in ((), (len(x),)) or not np.all(np.isfinite(radii)) or radii.min() < 0:
+        raise ValueError(
+            f"expected epsilon finite, >= 0, one number or {len(x)} of them; "
+            f"Received: epsilon={epsilon}"
+        )
+    return x, y.astype("int32"), np.broadcast_to(radii, (len(x),)).copy()
+
+
+def _margin_loss(model):
+    def loss(x, y):
+        logits = model(x, training=False)
+        label = ops.one_hot(y, logits.shape[-1], dtype="bool")
+        own = ops.max(ops.where(label, logits, -np.inf), axis=-1)
+        other = ops.max(ops.where(label, -np.inf, logits), axis=-1)
+        return other - own
+
+    return loss
+
+
+def _attack_batch(loss, x, y, epsilon, rates, restarts, random, clip):
+    """The strongest inputs found in one batch, and their margins."""
+    best, best_loss = x.copy(), np.full(len(x), -np.inf)
+    for restart in range(restarts):
+        offset = np.zeros(x.shape)
+        if restart:
+            offset = _scaled(random.standard_normal(x.shape), epsilon) * _column(
+                random.random(len(x)) ** (1.0 / x[0].size), x
+            )
+        for rate in (*rates, None):
+            point, offset = _inside(x, offset, epsilon, clip)
+            values, gradient = loss(point, y)
+            better = values > best_loss
+            best[better], best_loss[better] = point[better], values[better]
+            if rate is None:
+                break
+            offset = offset + _scaled(gradient.astype("float64"), rate * epsilon)
+    return best, -best_loss
+
+
+def _inside(x, offset, epsilon, clip):
+    """`x + offset` in the dtype of `x`, moved into the box and, in float64, into the ball.
+
+    Rounding to the dtype of `x` can carry a point of the sphere out of the ball, so what is still
+    outside is pulled in again, and a ball too small for the dtype keeps `x`.
+    """
+    limit = epsilon
+    for _ in range(4):
+        length = _norm(offset)
+        shrink = np.where(length > limit, limit / np.maximum(length, 1e-300), 1.0)
+        point = (x + offset * _column(shrink, x)).astype(x.dtype)
+        if clip is not None:
+            point = np.clip(point, *clip)
+        offset = _difference(point, x)
+        outside = _norm(offset) > epsilon
+        if not outside.any():
+            return point, offset
+        limit = np.where(outside, limit * (1 - 1e-6), limit)
+    point[outside], offset[outside] = x[outside], 0.0
+    return point, offset
+
+
+def _scaled(vectors, lengths):
+    """The vectors with the given l2 norms; a zero vector stays zero."""
+    norms = _norm(vectors)
+    return vectors * _column(np.where(norms > 0, lengths / np.maximum(norms, 1e-300), 0.0), vectors)
+
+
+def _difference(first, second):
+    return first.astype("float64") - second.astype("float64")
+
+
+def _norm(vectors):
+    return np.linalg.norm(vectors.reshape(len(vectors), -1), axis=1)
+
+
+def _column(values, like):
+    return values.reshape(-1, *(1,) * (like.ndim - 1))

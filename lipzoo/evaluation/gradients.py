@@ -1,0 +1,95 @@
+"""Gradients with respect to the input, on whichever backend Keras runs.
+
+This is the only place in lipzoo that names a backend: `keras.ops` has no gradient of its own.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+
+def value_and_input_gradient(function: Callable) -> Callable:
+    """Turns a function of a batch into one that also returns its gradient.
+
+    For `function(x, *constants)` of shape `(batch,)`, whose entry `i` depends on `x[i]` alone, the
+    gradient of the sum over the batch holds the gradient of entry `i` in its row `i`.
+
+    Args:
+        function: a function of tensors, written in `keras.ops`, returning a tensor of shape
+            `(batch,)`.
+
+    Returns:
+        A function of NumPy arrays `(x, *constants)` that returns two NumPy arrays, the values of
+        shape `(batch,)` and the gradient of shape `x.shape`. It is compiled once per shape where
+        the backend compiles.
+
+    Raises:
+        NotImplementedError: if the backend has no gradients.
+
+    Example:
+
+    >>> square = value_and_input_gradient(lambda x: keras.ops.sum(x * x, axis=-1))
+    >>> values, gradient = square(np.array([[1.0, 2.0], [3.0, 0.0]], "float32"))
+    >>> values.tolist(), gradient.tolist()
+    ([5.0, 9.0], [[2.0, 4.0], [6.0, 0.0]])
+    """
+    backend = keras.backend.backend()
+    builders = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+    if backend not in builders:
+        raise NotImplementedError(
+            f"expected a Keras backend with gradients: {', '.join(builders)}; "
+            f"Received: backend={backend}"
+        )
+    differentiated = builders[backend](function)
+
+    def evaluate(x, *constants):
+        tensors = [keras.ops.convert_to_tensor(array) for array in (x, *constants)]
+        values, gradient = differentiated(*tensors)
+        return (
+            np.array(keras.ops.convert_to_numpy(values)),
+            np.array(keras.ops.convert_to_numpy(gradient)),
+        )
+
+    return evaluate
+
+
+def _tensorflow(function):
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def differentiated(x, *constants):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            values = function(x, *constants)
+        gradient = tape.gradient(values, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return values, gradient
+
+    return differentiated
+
+
+def _jax(function):
+    import jax
+
+    @jax.jit
+    def differentiated(x, *constants):
+        values, pullback = jax.vjp(lambda inputs: function(inputs, *constants), x)
+        (gradient,) = pullback(jax.numpy.ones_like(values))
+        return values, gradient
+
+    return differentiated
+
+
+def _torch(function):
+    import torch
+
+    def differentiated(x, *constants):
+        x = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            values = function(x, *constants)
+            (gradient,) = torch.autograd.grad(
+                values.sum(), x, allow_unused=True, materialize_grads=True
+            )
+        return values.detach(), gradient
+
+    return differentiated
