@@ -1,0 +1,54 @@
+"""Keras 3 networks whose Lipschitz constant is bounded by a proof.
+
+`load` a pretrained network, derive its `lipschitz_bound`, `certify` its predictions, fine-tune it:
+the bound holds after every step. Importing this package registers its Keras classes, so that saved
+models load in a fresh process.
+"""
+
+__version__ = "0.1.0"
+
+from lipzoo import activations, constraints, layers, losses, metrics, models, spectral, zoo
+from lipzoo.bounds import (
+    LayerBound,
+    LipschitzBound,
+    UncertifiedLayerError,
+    lipschitz_bound,
+    register_bound_rule,
+)
+from lipzoo.callbacks import LipschitzLogger
+from lipzoo.certificates import Certificate, certify
+from lipzoo.constraints import SpectralBound, project
+from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
+from lipzoo.metrics import CertifiedAccuracy
+from lipzoo.models import GradFlowNet
+from lipzoo.zoo import ModelInfo, info, list_models, load
+
+__all__ = [
+    "Certificate",
+    "CertifiedAccuracy",
+    "GradFlowNet",
+    "LayerBound",
+    "LipschitzBound",
+    "LipschitzLogger",
+    "ModelInfo",
+    "MultiClassHinge",
+    "OffsetCrossEntropy",
+    "SpectralBound",
+    "UncertifiedLayerError",
+    "__version__",
+    "activations",
+    "certify",
+    "constraints",
+    "info",
+    "layers",
+    "lipschitz_bound",
+    "list_models",
+    "load",
+    "losses",
+    "metrics",
+    "models",
+    "project",
+    "register_bound_rule",
+    "spectral",
+    "zoo",
+]

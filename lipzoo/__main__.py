@@ -1,0 +1,8 @@
+"""`python -m lipzoo`: the same as the `lipzoo` command."""
+
+import sys
+
+from lipzoo_cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
