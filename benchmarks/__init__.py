@@ -1,0 +1,1 @@
+"""What the guarantees cost, as ratios of times measured side by side in one run."""

@@ -1,0 +1,150 @@
+"""`python -m benchmarks.render` writes the README's tables from the files that hold the numbers.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`. With `--check` nothing
+is written, and the exit status says whether the README agrees.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+from lipzoo.bounds.result import format_up
+from lipzoo.zoo import info, list_models
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def render(text: str) -> str:
+    """Returns the README's text with its tables made anew."""
+    tables = {"zoo": zoo_table, "published": published_table, "costs": costs_table}
+
+    def replace(match):
+        return match[1] + tables[match[2]]() + match[3]
+
+    return _TABLE.sub(replace, text)
+
+
+def zoo_table() -> str:
+    """One row per bundled model and arithmetic, from its metrics file."""
+    rows = []
+    for name in list_models():
+        model = info(name)
+        known = [
+            f"`{name}`",
+            model.dataset.split(" (")[0].split(":")[0],
+            f"{model.parameters:,}",
+            format_up(model.lipschitz_bound, 6),
+            f"{model.metrics.examples:,}",
+        ]
+        for dtype, accuracies in _arithmetics(model.metrics):
+            certified = ", ".join(
+                f"{_percent(share)} at {radius}" for radius, _, share in accuracies.certified
+            )
+            rows.append([*known, dtype, _percent(accuracies.clean), certified])
+            known = [""] * len(known)
+    header = ["name", "data", "parameters", "proven bound", "test examples", "evaluated in"]
+    header += ["clean %", "certified %, at l2 radius, rounding included"]
+    return _table(header, rows)
+
+
+def published_table(name: str = "gradflow-fmnist") -> str:
+    """The flagship's certified accuracy beside published figures."""
+    metrics = info(name).metrics
+    radii = [radius for radius, _, _ in metrics.certified]
+    rows = []
+    for dtype, accuracies in _arithmetics(metrics):
+        own = {radius: share for radius, _, share in accuracies.certified}
+        label = f"**lipzoo, `{name}`**, {dtype}, rounding included"
+        rows.append([label, *_accuracies(accuracies.clean, own, radii)])
+    for entry in json.loads((HERE / "published.json").read_text())[name]:
+        source = f"{entry['method']} ({entry['source']}, arXiv {entry['arxiv']})"
+        rows.append([source, *_accuracies(entry["clean"], entry["certified"], radii)])
+    return _table(["", "clean", *(f"ε = {radius}" for radius in radii)], rows)
+
+
+def costs_table() -> str:
+    """What the guarantees cost, from one run of the benchmarks."""
+    results = json.loads((HERE / "results.json").read_text())
+    load = results["load"]
+    overlapping = results["overlapping_kernels"]
+    gaps = [row["bound_at_size_over_exact"] for row in overlapping["kernels"]]
+    steps = [results["training_step"], results["training_step_small"]]
+    rows = [
+        *(
+            [
+                f"training step at batch size {step['batch_size']}, constrained / unconstrained",
+                f"{step['ratio']:.2f} ×",
+            ]
+            for step in steps
+        ),
+        [
+            "inference, lipzoo's layers / the same network in plain `keras.ops`",
+            f"{results['inference']['ratio']:.2f} ×",
+        ],
+        [
+            "`certify` with the bound known / `model.predict`",
+            f"{results['certify']['ratio']:.2f} ×",
+        ],
+        [
+            "`import lipzoo`, `load` and bound, beyond `import keras`",
+            f"{load['beyond_keras_seconds']:.2f} s",
+        ],
+        ["`load` and bound again", f"{load['again_seconds']:.2f} s"],
+        [
+            "norm bound / supremum over all frequencies, the model's trained patch kernels",
+            f"{results['patch_kernels']['bound_over_supremum']:.4f}",
+        ],
+        [
+            "norm bound for every image size / supremum, trained 3x3 and 5x5 kernels",
+            f"{overlapping['bound_over_supremum']:.3f}",
+        ],
+        [
+            "norm bound at the image size / exact norm, the same kernels",
+            f"{min(gaps):.3f} to {max(gaps):.3f}",
+        ],
+    ]
+    return _table(["quantity (worst case where there are several)", "measured"], rows)
+
+
+def main(arguments=None) -> int:
+    """Writes or checks the README."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only compare")
+    options = parser.parse_args(arguments)
+    text = README.read_text(encoding="utf-8")
+    rendered = render(text)
+    if options.check:
+        return int(text != rendered)
+    README.write_text(rendered, encoding="utf-8")
+    return 0
+
+
+def _arithmetics(metrics):
+    """The accuracies by the arithmetic that the network was evaluated in."""
+    return [
+        (dtype, accuracies)
+        for dtype, accuracies in (("float32", metrics), ("float64", metrics.float64))
+        if accuracies is not None
+    ]
+
+
+def _accuracies(clean, certified, radii):
+    shown = [_percent(certified[radius]) if radius in certified else "" for radius in radii]
+    return [_percent(clean), *shown]
+
+
+def _percent(share):
+    return f"{100 * share:.1f}"
+
+
+def _table(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+import itertools
+import time
+
+import keras
+import numpy as np
+import pytest
+import zoo_models
+
+import lipzoo
+from benchmarks import norms, plain, render
+from benchmarks.timing import interleaved, paired_ratio
+
+
+def test_the_readme_shows_the_numbers_of_the_files():
+    text = render.README.read_text(encoding="utf-8")
+    assert render.render(text) == text, "run: python -m benchmarks.render"
+
+
+def test_tables_have_a_row_for_each_arithmetic(tmp_path, monkeypatch):
+    zoo_models.make_zoo(tmp_path, "gradflow-fmnist")
+    zoo_models.use_zoo(monkeypatch, tmp_path)
+    first, second = render.zoo_table().splitlines()[2:]
+    assert "`gradflow-fmnist`" in first
+    assert first.endswith("| float32 | 90.0 | 80.0 at 36/255, 60.0 at 0.5 |")
+    assert second.endswith("|  | float64 | 90.0 | 82.0 at 36/255, 64.0 at 0.5 |")
+    rows = render.published_table().splitlines()[2:]
+    assert rows[0] == (
+        "| **lipzoo, `gradflow-fmnist`**, float32, rounding included | 90.0 | 80.0 | 60.0 |"
+    )
+    assert rows[1].endswith("float64, rounding included | 90.0 | 82.0 | 64.0 |")
+    assert len(rows) == 4
+
+
+def test_times_are_taken_in_turns():
+    order = []
+    functions = {
+        "slow": lambda: (order.append("slow"), time.sleep(0.02)),
+        "fast": lambda: (order.append("fast"), time.sleep(0.01)),
+    }
+    seconds = interleaved(functions, rounds=4, warmup=1)
+    assert [len(values) for values in seconds.values()] == [4, 4]
+    assert order[2:6] in (["slow", "fast", "fast", "slow"], ["fast", "slow", "slow", "fast"])
+    ratio = paired_ratio(seconds, "slow", "fast")
+    assert ratio["quartiles"][0] <= ratio["ratio"] <= ratio["quartiles"][1]
+    assert 1.2 < ratio["ratio"] < 3.5
+
+
+def test_the_plain_network_is_the_same_function():
+    model = lipzoo.GradFlowNet((12, 12, 1), 4, width=8, axial_units=12, features=20)
+    x = np.random.default_rng(0).random((5, 12, 12, 1), "float32")
+    expected = model.predict(x, verbose=0)
+    np.testing.assert_allclose(
+        plain.plain_model(model).predict(x, verbose=0), expected, rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("size", "strides"), [(3, 1), (2, 1), (5, 2), (3, 2)])
+def test_the_supremum_is_approached_by_exact_norms_of_growing_images(size, strides):
+    kernel = np.random.default_rng(size).standard_normal((size, size, 2, 3))
+    strides = (strides, strides)
+    highest = norms.supremum(kernel, strides)
+    exact = [norms.exact_norm(kernel, (n, n), strides) for n in (4, 8, 12)]
+    assert all(first <= second for first, second in itertools.pairwise([*exact, highest]))
+    assert exact[-1] > 0.9 * highest
+    expected = keras.ops.conv(np.zeros((1, 4, 4, 2)), kernel, strides, "same").shape[1]
+    assert expected == -(-4 // strides[0])
