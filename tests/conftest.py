@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Without it JAX computes in float32 what the tests ask for in float64.
+os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import keras
 import pytest

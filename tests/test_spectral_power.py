@@ -48,6 +48,15 @@ def test_estimate_exact_norm_and_bound_are_in_order(spatial, stride, padding, se
     assert np.linalg.norm(operator @ vector.ravel()) == pytest.approx(estimate, rel=1e-4)
 
 
+@pytest.mark.parametrize("strides", [(1, 2), (3, 1), (2, 3)])
+def test_strides_may_differ_between_the_axes(strides):
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 3)).astype("float32")
+    operator = loop_operator(kernel, (6, 6), strides, (1, 1), (0, 0), [6 // s for s in strides])
+    pads = [(0, 3 - stride) for stride in strides]
+    estimate, _ = estimate_of(kernel, (6, 6), strides=strides, padding=pads, iterations=300)
+    assert estimate == pytest.approx(norm(operator), rel=1e-3)
+
+
 def test_dense_estimate_and_warm_start():
     kernel = np.random.default_rng(0).normal(size=(30, 20))
     exact = np.linalg.norm(kernel, 2)

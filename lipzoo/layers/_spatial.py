@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.spectral import conv_norm_bound, dense_norm_bound, tap_norm_sum
+from lipzoo.spectral.convolve import convolve, convolve_adjoint
 
 PADDINGS = ("same", "valid", "circular")
 
@@ -105,13 +106,7 @@ class ConvolutionOperator:
         if self.is_patch_matrix:
             patches = self._to_patches(inputs)
             return ops.matmul(patches, self._matrix(kernel))
-        padded = self._pad(inputs)
-        if self._equal_strides:
-            return ops.conv(padded, kernel, self.strides, "valid", data_format="channels_last")
-        # TensorFlow's convolution on CPUs is wrong for some unequal strides.
-        outputs = ops.conv(padded, kernel, 1, "valid", data_format="channels_last")
-        kept = (slice(None, None, stride) for stride in self.strides)
-        return outputs[(slice(None), *kept)]
+        return convolve(inputs, kernel, self.strides, self.margins, self._circular)
 
     def adjoint(self, outputs, kernel):
         """Returns `Aᵀ outputs`, of shape `(batch, *spatial, channels)`."""
@@ -119,13 +114,9 @@ class ConvolutionOperator:
             patches = ops.matmul(outputs, ops.transpose(self._matrix(kernel)))
             inputs = self._from_patches(patches, kernel.shape[-2])
         else:
-            strides = self.strides
-            if not self._equal_strides:
-                outputs, strides = self._spread(outputs), 1
-            padded = ops.conv_transpose(
-                outputs, kernel, strides, "valid", data_format="channels_last"
+            inputs = convolve_adjoint(
+                outputs, kernel, self.strides, self.margins, self.spatial, self._circular
             )
-            inputs = self._unpad(padded)
         if any(self.shift):
             inputs = ops.roll(inputs, tuple(-step for step in self.shift), self.axes)
         return inputs
@@ -165,60 +156,6 @@ class ConvolutionOperator:
         patches = ops.transpose(patches, (0, *pairs, 2 * rank + 1))
         return ops.reshape(patches, (-1, *self.spatial, channels))
 
-    def _pad(self, inputs):
-        if self.padding != "circular":
-            return ops.pad(inputs, [(0, 0), *self.margins, (0, 0)]) if self._padded else inputs
-        # ops.pad(mode="wrap") does not exist on every backend.
-        for axis, (low, high) in zip(self.axes, self.margins):
-            length = inputs.shape[axis]
-            parts = [
-                _slice(inputs, axis, length - low, length),
-                inputs,
-                _slice(inputs, axis, 0, high),
-            ]
-            inputs = ops.concatenate(parts, axis=axis)
-        return inputs
-
-    def _unpad(self, padded):
-        for axis, (low, high), length in zip(self.axes, self.margins, self.spatial):
-            inner = _slice(padded, axis, low, low + length)
-            # "valid" leaves trailing pixels that no window reaches.
-            missing = length - inner.shape[axis]
-            if missing:
-                inner = ops.pad(inner, _margin_at(axis, (0, missing), padded.ndim))
-            if self.padding == "circular":
-                head = _slice(padded, axis, 0, low)
-                tail = _slice(padded, axis, low + length, low + length + high)
-                inner = inner + ops.pad(head, _margin_at(axis, (length - low, 0), padded.ndim))
-                inner = inner + ops.pad(tail, _margin_at(axis, (0, length - high), padded.ndim))
-            padded = inner
-        return padded
-
-    def _spread(self, outputs):
-        """Puts `stride - 1` zeros between neighbours, the adjoint of taking every stride-th."""
-        for axis, stride in zip(self.axes, self.strides):
-            shape, length = tuple(outputs.shape), outputs.shape[axis]
-            outputs = ops.expand_dims(outputs, axis + 1)
-            outputs = ops.pad(outputs, _margin_at(axis + 1, (0, stride - 1), outputs.ndim))
-            outputs = ops.reshape(
-                outputs, (-1, *shape[1:axis], length * stride, *shape[axis + 1 :])
-            )
-            outputs = _slice(outputs, axis, 0, (length - 1) * stride + 1)
-        return outputs
-
     @property
-    def _equal_strides(self):
-        return len(set(self.strides)) == 1
-
-    @property
-    def _padded(self):
-        return any(map(any, self.margins))
-
-
-def _slice(tensor, axis, start, stop):
-    index = (slice(None),) * axis + (slice(start, stop),)
-    return tensor[index]
-
-
-def _margin_at(axis, margin, rank):
-    return [margin if i == axis else (0, 0) for i in range(rank)]
+    def _circular(self):
+        return self.padding == "circular"

@@ -1,10 +1,9 @@
 """Power iteration: an estimate of a norm from below, not a bound."""
 
-import math
-
 import keras
 from keras import ops
 
+from lipzoo.spectral.convolve import convolve, convolve_adjoint
 from lipzoo.spectral.padding import CIRCULAR, margins, standardize_padding
 from lipzoo.spectral.validation import positive_integers
 
@@ -97,14 +96,10 @@ def power_iteration(
         circular = CIRCULAR in padding
 
         def forward(inputs):
-            padded = _pad(inputs, pads, circular)
-            return ops.conv(padded, kernel, strides, "valid", data_format="channels_last")
+            return convolve(inputs, kernel, strides, pads, circular)
 
         def adjoint(outputs):
-            padded = ops.conv_transpose(
-                outputs, kernel, strides, "valid", data_format="channels_last"
-            )
-            return _pad_adjoint(padded, pads, sizes, circular)
+            return convolve_adjoint(outputs, kernel, strides, pads, sizes, circular)
 
     shape = (1, *sizes, kernel.shape[-2])
     if vector is None:
@@ -127,40 +122,3 @@ def _normalized(tensor, otherwise):
     """Returns the unit vector, or `otherwise` where there is none."""
     norm = _norm(tensor)
     return ops.where(norm > 0, tensor / ops.maximum(norm, 1e-30), otherwise)
-
-
-def _slice(tensor, axis, start, stop):
-    return tensor[(slice(None),) * axis + (slice(start, stop),)]
-
-
-def _pad(inputs, pads, circular):
-    """Pads the spatial axes, by zeros or around the cycle (`ops.pad` cannot, on TensorFlow)."""
-    if not circular:
-        return ops.pad(inputs, [(0, 0), *pads, (0, 0)])
-    for axis, (before, after) in enumerate(pads, start=1):
-        length = inputs.shape[axis]
-        positions = [position % length for position in range(-before, length + after)]
-        inputs = ops.take(inputs, positions, axis=axis)
-    return inputs
-
-
-def _pad_adjoint(padded, pads, sizes, circular):
-    """Crops the spatial axes, or adds up what came from the same position of the cycle."""
-    for axis, ((before, after), length) in enumerate(zip(pads, sizes), start=1):
-        missing = before + length + after - padded.shape[axis]
-        if missing > 0:
-            widths = [(0, 0)] * len(padded.shape)
-            widths[axis] = (0, missing)
-            padded = ops.pad(padded, widths)
-        if not circular:
-            padded = _slice(padded, axis, before, before + length)
-            continue
-        cycles = math.ceil(padded.shape[axis] / length) + 1
-        start = -before % length
-        widths = [(0, 0)] * len(padded.shape)
-        widths[axis] = (start, cycles * length - start - padded.shape[axis])
-        wrapped = ops.pad(padded, widths)
-        padded = sum(
-            _slice(wrapped, axis, cycle * length, (cycle + 1) * length) for cycle in range(cycles)
-        )
-    return padded
