@@ -51,6 +51,7 @@ def test_a_loaded_model_is_the_trained_one(trained):
     model = load("flow-digits")
     x = zoo_models.images((8, 8, 1))
     np.testing.assert_array_equal(model(x), trained(x))
+    assert model.name == "flow-digits"
     assert isinstance(model.lipzoo_config, ModelConfig)
     assert model.lipzoo_config.class_names[1] == "bee"
     assert model.lipzoo_preprocessing == {

@@ -70,7 +70,7 @@ def load(
             float64; inference takes a few times as long.
 
     Returns:
-        A `keras.Model`.
+        A `keras.Model`, named as the zoo's model or its folder is.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -92,10 +92,9 @@ def load(
     source = _locate(name)
     trained = read_config(source.folder / CONFIG, source.files.get(CONFIG))
     config = _adapt(trained, num_classes, include_top)
-    where = source.folder / CONFIG
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
-            return _attach(_build(config, where), config)
+            return _attach(_build(config, source.folder), config)
 
     pretrained = weights == "pretrained"
     path = source.folder / WEIGHTS if pretrained else _weights_path(weights)
@@ -106,7 +105,7 @@ def load(
     fresh = (HEAD,) if other_head else ()
     parameters = sum(tensor.size for tensor in tensors.values())
     with building_in(dtype), weights_follow(min(parameters, MAX_PARAMETERS), fresh):
-        model = _build(config, where)
+        model = _build(config, source.folder)
     assign_weights(model, tensors, where=path, fresh=fresh)
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
@@ -163,8 +162,9 @@ def _has_top(config):
     return config.arguments.get("include_top", True)
 
 
-def _build(config: ModelConfig, where) -> keras.Model:
+def _build(config: ModelConfig, folder) -> keras.Model:
     """Calls the builder; what it refuses is reported as the configuration's mistake."""
+    where = folder / CONFIG
     if config.architecture not in models.ARCHITECTURES:
         known = ", ".join(sorted(models.ARCHITECTURES))
         error = checks.expected("architecture", f"one of {known}", config.architecture)
@@ -177,7 +177,7 @@ def _build(config: ModelConfig, where) -> keras.Model:
             advice = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
             raise ValueError(f"{where}: unknown key 'arguments.{key}'. {advice}")
     try:
-        return builder(**config.arguments)
+        return builder(**{"name": folder.resolve().name, **config.arguments})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: key 'arguments': {error}") from error
 
