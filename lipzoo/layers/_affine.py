@@ -1,7 +1,5 @@
 """What the dense and convolutional 1-Lipschitz layers `x ↦ σ(Ax + b)` share."""
 
-import math
-
 import keras
 
 from lipzoo import activations
@@ -9,7 +7,6 @@ from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import spectral_constraint
 from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, repeated
 from lipzoo.rounding import affine_rounding, mul_up, unit_roundoff
-from lipzoo.spectral import dense_norm_bound
 
 
 class AffineLayer(keras.layers.Layer):
@@ -59,21 +56,6 @@ class AffineLayer(keras.layers.Layer):
 
     def _operator(self, input_shape):
         raise NotImplementedError
-
-
-def dense_facts(kernel, bias, input_shape) -> OperatorFacts:
-    """Returns the facts of `x ↦ Kᵀx + b`, applied at every position of `input_shape`."""
-    norm = dense_norm_bound(kernel)
-    positions = math.prod(math.inf if size is None else size for size in input_shape[1:-1])
-    return OperatorFacts(
-        norm=norm,
-        partial_norm=norm,
-        derivation="Gram eigenvalue",
-        fan_in=kernel.shape[0],
-        fan_out=kernel.shape[1],
-        outputs=positions * kernel.shape[1],
-        bias=bias,
-    )
 
 
 def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:

@@ -1,21 +1,13 @@
 """Gradient flow with a dense operator."""
 
 import keras
-from keras import ops
 
-from lipzoo.layers._affine import dense_facts
-from lipzoo.layers._constrained import (
-    add_bias,
-    add_projected_kernel,
-    array,
-    bias_of,
-    positive_integer,
-)
+from lipzoo.layers._dense import DenseLayer
 from lipzoo.layers.gradient_flow import GradientFlow
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
-class GradientFlowDense(GradientFlow):
+class GradientFlowDense(DenseLayer, GradientFlow):
     """Non-expansive dense layer: Euler steps of `x' = -K σ(Kᵀx + b)`.
 
     `ψ(x) = x - h K σ(Kᵀx + b)` with a kernel K of shape `(features, units)`. With ReLU, `h = 2` and
@@ -55,30 +47,4 @@ class GradientFlowDense(GradientFlow):
     """
 
     def __init__(self, units=None, time=None, activation="relu", **kwargs):
-        super().__init__(time=time, activation=activation, **kwargs)
-        self.units = None if units is None else positive_integer(units, "units")
-        self.input_spec = keras.layers.InputSpec(min_ndim=2)
-
-    def build(self, input_shape):
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(
-                "GradientFlowDense expects a known last axis. "
-                f"Received: input_shape={tuple(input_shape)}"
-            )
-        units = self.units or features
-        self.kernel = add_projected_kernel(self, (features, units))
-        add_bias(self, units)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
-
-    def _operator(self, input_shape):
-        return (
-            lambda inputs: ops.matmul(inputs, self.kernel),
-            lambda outputs: ops.matmul(outputs, ops.transpose(self.kernel)),
-        )
-
-    def _operator_facts(self, input_shape):
-        return dense_facts(array(self.kernel), bias_of(self), input_shape)
+        super().__init__(units, time=time, activation=activation, **kwargs)

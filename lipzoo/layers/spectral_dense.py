@@ -1,20 +1,14 @@
 """Dense layer with a bounded operator norm."""
 
 import keras
-from keras import ops
 
-from lipzoo.layers._affine import AffineLayer, dense_facts
-from lipzoo.layers._constrained import (
-    add_bias,
-    add_projected_kernel,
-    array,
-    bias_of,
-    positive_integer,
-)
+from lipzoo.layers._affine import AffineLayer
+from lipzoo.layers._constrained import positive_integer
+from lipzoo.layers._dense import DenseLayer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
-class SpectralDense(AffineLayer):
+class SpectralDense(DenseLayer, AffineLayer):
     """1-Lipschitz dense layer: `y = σ(Kᵀx + b)` with `‖K‖ <= bound`.
 
     Input of shape `(batch, ..., features)`, output of shape `(batch, ..., units)`.
@@ -46,32 +40,7 @@ class SpectralDense(AffineLayer):
     """
 
     def __init__(self, units, activation=None, **kwargs):
-        super().__init__(activation=activation, **kwargs)
-        self.units = positive_integer(units, "units")
-        self.input_spec = keras.layers.InputSpec(min_ndim=2)
-
-    def build(self, input_shape):
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(
-                "SpectralDense expects a known last axis. "
-                f"Received: input_shape={tuple(input_shape)}"
-            )
-        self.kernel = add_projected_kernel(self, (features, self.units))
-        add_bias(self, self.units)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
+        super().__init__(positive_integer(units, "units"), activation=activation, **kwargs)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
-
-    def _operator(self, input_shape):
-        return (
-            lambda inputs: ops.matmul(inputs, self.kernel),
-            lambda outputs: ops.matmul(outputs, ops.transpose(self.kernel)),
-        )
-
-    def _operator_facts(self, input_shape):
-        return dense_facts(array(self.kernel), bias_of(self), input_shape)

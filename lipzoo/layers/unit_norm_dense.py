@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from lipzoo.layer_bound import LayerBound
-from lipzoo.layers._affine import affine_bound, dense_facts
+from lipzoo.layers._affine import affine_bound
 from lipzoo.layers._constrained import (
     add_bias,
     add_projected_kernel,
@@ -12,6 +12,7 @@ from lipzoo.layers._constrained import (
     bias_of,
     positive_integer,
 )
+from lipzoo.layers._dense import dense_facts
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
