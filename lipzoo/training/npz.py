@@ -18,9 +18,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         # np.load closes a file that it opened itself only if the file is sound.
         with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("it is no zip archive")
+            file.seek(0)
             archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array")
             return {key: archive[key] for key in archive.files}
     except _ERRORS as error:
         raise ValueError(f"{path}: not an .npz file of plain arrays: {error}") from None

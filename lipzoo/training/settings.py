@@ -17,11 +17,12 @@ def parse_fraction(value: str | float) -> float:
     True
     """
     above, slash, below = str(value).partition("/")
-    if not slash:
-        return float(value)
-    if float(below) == 0:
-        raise ValueError(f"Expected a fraction. Received: {value!r}")
-    return float(above) / float(below)
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            f"Expected a number or a fraction such as 0.25 or 36/255. Received: {value!r}"
+        ) from None
 
 
 @dataclass(frozen=True)
