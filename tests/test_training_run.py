@@ -21,7 +21,7 @@ from lipzoo.training import checkpoint, results, run
 from lipzoo.training.model import compile_model, schedule
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.training.results import refresh_metrics
-from lipzoo.training.settings import TrainingSettings
+from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingSettings
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -128,9 +128,16 @@ def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkey
     zoo.Metrics.from_dict(metrics)
 
 
-@pytest.mark.parametrize("settings", ["", "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01",
+        "restart = {epochs = 2, learning_rate = 0.01}",
+    ],
+)
 def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path, monkeypatch):
-    text = recipe_text(source, epochs=4, training=settings)
+    text = recipe_text(source, epochs=2 if "restart" in settings else 4, training=settings)
     training.train(text, tmp_path / "whole", verbose=False)
     with monkeypatch.context() as patch:
         _kill_at_checkpoint(patch, 3, _Killed())
@@ -278,6 +285,26 @@ def test_schedule_warms_up_and_falls_to_the_final_rate():
     assert all(np.diff(rates[:40]) > 0)
     assert all(np.diff(rates[41:]) < 0)
     assert rates[-1] == pytest.approx(0.005, rel=0.02)
+
+
+def test_a_restart_is_a_second_cycle_with_its_own_augmentation():
+    milder = AugmentSettings(flip=True)
+    settings = TrainingSettings(
+        epochs=6,
+        batch_size=1,
+        learning_rate=0.1,
+        warmup_epochs=1,
+        augment=AugmentSettings(flip=True, shift=1),
+        restart=RestartSettings(epochs=3, learning_rate=0.02, augment=milder),
+    )
+    rates = np.array([float(schedule(settings, 10)(step)) for step in range(90)])
+    assert np.argmax(rates) == 10
+    assert 60 + np.argmax(rates[60:]) == 70
+    assert rates[70] == pytest.approx(0.02)
+    assert rates[59] < 0.002
+    assert rates[89] < 0.001
+    assert [settings.augment_at(epoch).shift for epoch in (0, 5, 6, 8)] == [1, 1, 0, 0]
+    assert settings.total_epochs == 9
 
 
 def test_average_of_projected_weights_is_projected_again():

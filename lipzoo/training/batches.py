@@ -90,11 +90,18 @@ def _shift(x: np.ndarray, axis: int, offsets: np.ndarray) -> np.ndarray:
 
 
 class EpochStart(keras.callbacks.Callback):
-    """Tells the batches which epoch begins."""
+    """Tells the batches which epoch begins, and with which augmentation.
 
-    def __init__(self, batches: Batches):
+    Args:
+        batches: the training batches.
+        augment_at: function from an epoch, counted from 0, to its `AugmentSettings`.
+    """
+
+    def __init__(self, batches: Batches, augment_at):
         super().__init__()
         self.batches = batches
+        self.augment_at = augment_at
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.batches.augment = self.augment_at(epoch)
         self.batches.start_epoch(epoch)

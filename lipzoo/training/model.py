@@ -97,13 +97,33 @@ def compile_model(
     optimizer.build(model.trainable_variables)
 
 
-def schedule(training: TrainingSettings, steps: int) -> keras.optimizers.schedules.CosineDecay:
+def schedule(training: TrainingSettings, steps: int):
+    """The learning rate as a function of the step: one cycle, or two where the recipe restarts."""
+    first = _cycle(training, training.learning_rate, training.epochs * steps, steps)
+    restart = training.restart
+    if not restart.epochs:
+        return first
+    second = _cycle(training, restart.learning_rate, restart.epochs * steps, steps)
+    return _TwoCycles(first, second, training.epochs * steps)
+
+
+class _TwoCycles(keras.optimizers.schedules.LearningRateSchedule):
+    """`first` before the step `start`, and `second` from there on."""
+
+    def __init__(self, first, second, start):
+        self.first, self.second, self.start = first, second, start
+
+    def __call__(self, step):
+        later = keras.ops.maximum(step - self.start, 0)
+        return keras.ops.where(step < self.start, self.first(step), self.second(later))
+
+
+def _cycle(training: TrainingSettings, rate: float, length: int, steps: int):
     """Linear warm-up over `warmup_epochs`, then a cosine down to the final learning rate."""
     warmup = round(training.warmup_epochs * steps)
-    rate = training.learning_rate
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=rate / max(warmup, 1) if warmup else rate,
-        decay_steps=max(1, training.epochs * steps - warmup),
+        decay_steps=max(1, length - warmup),
         alpha=training.final_learning_rate,
         warmup_target=rate if warmup else None,
         warmup_steps=warmup,

@@ -51,7 +51,11 @@ class Recipe:
 
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
-        return hashlib.sha256(repr(_canonical(self.to_dict())).encode()).hexdigest()
+        values = self.to_dict()
+        # Recipes without a restart keep the hash that they had before there was one.
+        if not self.training.restart.epochs:
+            del values["training"]["restart"]
+        return hashlib.sha256(repr(_canonical(values)).encode()).hexdigest()
 
 
 def read_recipe(path: str | Path) -> Recipe:

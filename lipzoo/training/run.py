@@ -85,14 +85,14 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
         _check_identity(folder, state, identity)
         restore_variables(checkpoint, model, arrays)
         history, epochs_done = state["history"], state["epochs_done"]
-        say(f"continuing after epoch {epochs_done} of {training.epochs}")
+        say(f"continuing after epoch {epochs_done} of {training.total_epochs}")
     else:
         write_atomically(folder / "recipe.toml", lambda file: file.write(recipe_text.encode()))
 
     callbacks = [
-        EpochStart(batches),
+        EpochStart(batches, training.augment_at),
         DivergenceCheck(),
-        LipschitzLogger(every=max(1, training.epochs // 5)),
+        LipschitzLogger(every=max(1, training.total_epochs // 5)),
         Recorder(checkpoint, history, identity),
     ]
     if verbose:
@@ -102,7 +102,7 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
             batches,
             # The batches shuffle themselves; Keras would draw their order from global state.
             shuffle=False,
-            epochs=training.epochs,
+            epochs=training.total_epochs,
             initial_epoch=epochs_done,
             validation_data=(dataset.inputs(dataset.validation), dataset.validation.y),
             validation_batch_size=4 * training.batch_size,

@@ -132,11 +132,33 @@ class AugmentSettings:
 
 
 @dataclass(frozen=True)
+class RestartSettings:
+    """A second, shorter cycle of the learning rate after the first (arXiv 1608.03983).
+
+    Args:
+        epochs: its length; 0 is none.
+        learning_rate: its highest rate.
+        augment: random changes of the training examples in this cycle, milder ones for instance.
+    """
+
+    epochs: int = 0
+    learning_rate: float = 1e-3
+    augment: AugmentSettings = field(default_factory=AugmentSettings)
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if self.epochs < 0:
+            yield "epochs", "a whole number, at least 0", self.epochs
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            yield "learning_rate", "a finite positive number", self.learning_rate
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """Optimiser and schedule: linear warm-up, then a cosine to the final learning rate.
 
     Args:
-        epochs: passes over the training split.
+        epochs: passes over the training split, those of the restart not counted.
         batch_size: examples per step; a last incomplete batch of an epoch is left out.
         learning_rate: the rate at the end of the warm-up.
         final_learning_rate: the last rate, as a fraction of `learning_rate`.
@@ -150,6 +172,7 @@ class TrainingSettings:
             the size; what is reported is measured after that.
         loss: the loss and its arguments.
         augment: random changes of the training examples.
+        restart: a second cycle with the same warm-up and the same relative final learning rate.
     """
 
     epochs: int
@@ -164,6 +187,16 @@ class TrainingSettings:
     weights_dtype: Literal["float32", "float16"] = "float32"
     loss: LossSettings = field(default_factory=LossSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
+    restart: RestartSettings = field(default_factory=RestartSettings)
+
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of both cycles."""
+        return self.epochs + self.restart.epochs
+
+    def augment_at(self, epoch: int) -> AugmentSettings:
+        """The random changes in an epoch, counted from 0."""
+        return self.augment if epoch < self.epochs else self.restart.augment
 
     def check(self):
         """Yields `(key, expected, value)` for each value that is out of its range."""
@@ -174,8 +207,9 @@ class TrainingSettings:
             yield "learning_rate", "a finite positive number", self.learning_rate
         if not 0 <= self.final_learning_rate <= 1:
             yield "final_learning_rate", "a fraction from 0 to 1", self.final_learning_rate
-        if not 0 <= self.warmup_epochs < self.epochs:
-            yield "warmup_epochs", "a number from 0 to below `epochs`", self.warmup_epochs
+        if not 0 <= self.warmup_epochs < min(self.epochs, self.restart.epochs or self.epochs):
+            expected = "a number from 0 to below `epochs`, of both cycles if there are two"
+            yield "warmup_epochs", expected, self.warmup_epochs
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             yield "weight_decay", "a finite non-negative number", self.weight_decay
         if not 0 <= self.ema < 1:
