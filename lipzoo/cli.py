@@ -16,6 +16,7 @@ from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.results import certified_table
 from lipzoo.training.settings import parse_fraction
+from lipzoo.zoo.precision import computes_in_float64
 
 # Recomputed accuracies may differ from published ones by rounding on other hardware: a few
 # examples whose radius is within 1e-6 of epsilon.
@@ -120,7 +121,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     # A name of the zoo means the same wherever it is typed; ./NAME is always a folder.
     in_zoo = arguments.model in zoo.list_models()
     is_folder = not in_zoo and Path(arguments.model).is_dir()
-    model = zoo.load(Path(arguments.model) if is_folder else arguments.model, dtype=arguments.dtype)
+    source = Path(arguments.model) if is_folder else arguments.model
+    model, reference = zoo.load(source, dtype=arguments.dtype), None
+    if arguments.dtype == "float32" and computes_in_float64():
+        reference = zoo.load(source, dtype="float64")
     folder = Path(arguments.model) if is_folder else zoo.model_folder(arguments.model)
     text = (folder / "recipe.toml").read_text(encoding="utf-8")
     if arguments.data is not None:
@@ -143,7 +147,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "dtype": arguments.dtype,
         "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
         "lipschitz_bound": float(lipschitz_bound(model)),
-        table: certified_table(model, dataset.inputs(dataset.test), dataset.test.y, radii),
+        table: certified_table(
+            model, dataset.inputs(dataset.test), dataset.test.y, radii, reference
+        ),
     }
     print(json.dumps(result, indent=2) if arguments.json else format_metrics(result))
     if published and result["data"]["sha256"] == published["data"]["sha256"]:
@@ -222,8 +228,11 @@ def _compare(result: dict, published: dict, table: str) -> None:
         print(f"metrics.json has no {table!r} to compare with", file=sys.stderr)
     else:
         pairs["clean"] = (now["clean"], then["clean"])
+        comparable = now.get("margins") == then.get("margins")
+        if not comparable:
+            print("margins in another arithmetic than the published ones", file=sys.stderr)
         for radius, share in now["certified"].items():
-            if radius in then["certified"]:
+            if comparable and radius in then["certified"]:
                 pairs[f"certified {radius}"] = (share, then["certified"][radius])
     for key, (now, then) in pairs.items():
         if abs(now - then) > TOLERANCE:

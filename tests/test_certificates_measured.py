@@ -5,28 +5,26 @@ import numpy as np
 import pytest
 
 import lipzoo
-from lipzoo.certificates.measured import (
-    bounded_uncertainty,
-    measured_uncertainty,
-    probe,
-)
+from lipzoo.certificates.evaluated import evaluate
+from lipzoo.certificates.measured import bounded_uncertainty, probe
 from lipzoo.models import GradFlowNet
 from tests.helpers import randomise
 
 RADIUS = 0.5
 
 
-def build(dtype, activation):
+def build(dtype, activation, num_classes=None, features=24):
+    """A small network; its features without num_classes."""
     keras.config.set_dtype_policy(dtype)
     model = GradFlowNet(
         (8, 8, 1),
-        4,
+        num_classes or 4,
         width=16,
         patch_depths=(4,),
         axial_units=32,
-        features=24,
+        features=features,
         activation=activation,
-        include_top=False,
+        include_top=num_classes is not None,
     )
     keras.config.set_dtype_policy("float32")
     return model
@@ -42,25 +40,25 @@ def networks(request):
     return single, double
 
 
-def uncertainty_of(model, x):
-    bound = lipzoo.lipschitz_bound(model)
-    norms = np.linalg.norm(x.reshape(len(x), -1).astype("float64"), axis=1)
-    measuring = probe(model)
-    _, computed = measuring.model.predict(x, verbose=0)
-    measured = measuring.upper_norms(computed)
-    radius = np.full(len(x), RADIUS)
-    layers = len(bound.layers)
-    return (
-        measured_uncertainty(bound, layers, norms, measured, radius),
-        bounded_uncertainty(bound.output, norms, radius),
+def uncertainties_of(model, x, reference=None):
+    """At x and in the ball: as measured, and as bounded from the weights alone."""
+    own, centre = (
+        evaluate(network, [x], by_name=False, batch_size=32, rounding=True, verbose=0)
+        for network in (model, reference or model)
+    )
+    measured = own.at_x(), own.in_ball(np.full(len(x), RADIUS), centre)
+    output = own.bound.output
+    return measured, tuple(
+        bounded_uncertainty(output, own.norms + radius, None) for radius in (0.0, RADIUS)
     )
 
 
-def test_error_and_norm_hold_at_x_and_in_the_ball(networks):
+@pytest.mark.parametrize("with_reference", [False, True])
+def test_error_and_norm_hold_at_x_and_in_the_ball(networks, with_reference):
     single, double = networks
     rng = np.random.default_rng(0)
     x = rng.random((20, 8, 8, 1)).astype("float32")
-    measured, bounded = uncertainty_of(single, x)
+    claims = uncertainties_of(single, x, double if with_reference else None)
     for trial in range(10):
         step = rng.normal(size=x.shape)
         length = np.linalg.norm(step.reshape(len(x), -1), axis=1)[:, None, None, None]
@@ -69,13 +67,14 @@ def test_error_and_norm_hold_at_x_and_in_the_ball(networks):
         exact = double.predict(moved.astype("float64"), verbose=0)
         error = np.linalg.norm(computed - exact, axis=1)
         norm = np.linalg.norm(computed, axis=1)
-        for claim in (measured, bounded):
-            assert np.all(error <= claim.ball_error)
-            assert np.all(norm <= claim.ball_norm)
+        for at_x, in_ball in claims:
+            assert np.all(error <= in_ball.error)
+            assert np.all(norm <= in_ball.norm)
             if trial == 0:
-                assert np.all(error <= claim.error)
-                assert np.all(norm <= claim.norm)
-    assert np.all(measured.ball_error < 0.5 * bounded.ball_error)
+                assert np.all(error <= at_x.error)
+                assert np.all(norm <= at_x.norm)
+    (_, measured), (_, bounded) = claims
+    assert np.all(measured.error < 0.5 * bounded.error)
 
 
 def test_norms_are_those_of_every_layer(networks):

@@ -1,32 +1,24 @@
 """Certifies the predictions of a classifier against perturbations of its input."""
 
-import math
+from functools import partial
 
 import keras
 import numpy as np
 
-from lipzoo.bounds import LipschitzBound, lipschitz_bound
+from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.head import squashing
 from lipzoo.bounds.recorded import as_function, final_operations
-from lipzoo.bounds.result import LinearHead
 from lipzoo.certificates.certificate import Certificate
-from lipzoo.certificates.inputs import (
-    check_batch_size,
-    check_inputs,
-    check_labels,
-    joint_norms,
-)
-from lipzoo.certificates.measured import (
-    Uncertainty,
-    bounded_uncertainty,
-    measured_uncertainty,
-    no_uncertainty,
-    probe,
-)
+from lipzoo.certificates.evaluated import evaluate, pair_head
+from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
+from lipzoo.certificates.measured import no_uncertainty
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
+from lipzoo.certificates.reference import check_agreement, check_reference
 
 
-def certify(model, x, y=None, *, batch_size=256, rounding=True, verbose="auto") -> Certificate:
+def certify(
+    model, x, y=None, *, reference=None, batch_size=256, rounding=True, verbose="auto"
+) -> Certificate:
     """Certified Euclidean radius of every prediction.
 
         r(x) = min_j (f_y(x) - f_j(x) - slack) / (L ||w_y - w_j||)
@@ -53,10 +45,18 @@ def certify(model, x, y=None, *, batch_size=256, rounding=True, verbose="auto") 
     statement is about the network in exact arithmetic, with the computed logits taken for the
     exact ones.
 
+    A `reference`, the same network in float64, removes the rounding error at x from the slack: the
+    margin at x comes from the reference, and only the error in the ball is left. The statement is
+    still about `model` as it is computed; certifying takes several times as long.
+
     Args:
         model: built `keras.Model`, functional or sequential, with logits as output.
         x: array or tensor of examples; a list or dict of them for a model with several inputs.
         y: labels, as integers or one-hot; needed for accuracies.
+        reference: `None`, or the same network in another arithmetic, with the same weights:
+            `lipzoo.load(name, dtype="float64")` for a model of the zoo. That it is the same is
+            checked as far as weights, configurations, attributes and logits tell, and assumed
+            beyond.
         batch_size: batch size of the prediction, a positive integer.
         rounding: whether to subtract the rounding slack.
         verbose: as in `keras.Model.predict`.
@@ -67,8 +67,9 @@ def certify(model, x, y=None, *, batch_size=256, rounding=True, verbose="auto") 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
         ValueError: if the model ends in softmax, the rounding error of a layer is not known, the
-            data do not fit the model, or batch_size is not a positive integer.
-        TypeError: if x or y are not arrays of numbers.
+            data do not fit the model, the reference is another network or comes with
+            rounding=False, or batch_size is not a positive integer.
+        TypeError: if x or y are not arrays of numbers, or the models are none of Keras.
 
     Reference: Lipschitz-margin training, arXiv 1802.04034; pairs of columns, arXiv 2102.08452.
 
@@ -83,56 +84,33 @@ def certify(model, x, y=None, *, batch_size=256, rounding=True, verbose="auto") 
     _check_model(model)
     batch_size = check_batch_size(batch_size)
     arrays = check_inputs(model, x)
-    bound = lipschitz_bound(model)
-    if rounding:
-        _check_rounding(bound)
-    structured = x if isinstance(x, dict) else None
-    inputs = arrays[0] if len(arrays) == 1 and structured is None else arrays
-    if structured is not None:
-        inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays)}
-    measuring = probe(model) if rounding else None
-    computed = measuring.model if measuring else model
-    outputs = computed.predict(inputs, batch_size=batch_size, verbose=verbose)
-    logits, measured = outputs if measuring else (outputs, None)
-    logits = _check_logits(logits, len(arrays[0]))
-    labels = None if y is None else check_labels(y, len(logits), logits.shape[1])
-    exact = logits.astype("float64")
-    radius = _radii(exact, bound, no_uncertainty(len(exact)), rounding=False)
+    if reference is not None:
+        _check_model(reference)
+        check_reference(model, reference, rounding)
+    run = partial(evaluate, arrays=arrays, by_name=isinstance(x, dict), batch_size=batch_size)
+    own = run(model, rounding=rounding, verbose=verbose)
+    centre = own if reference is None else run(reference, rounding=True, verbose=verbose)
+    classes = own.logits.shape[1]
+    labels = None if y is None else check_labels(y, len(own.logits), classes)
+    check_agreement(own, centre)
+    prediction = (own.logits[:, 0] > 0).astype("int64") if classes == 1 else own.logits.argmax(1)
+    margins = partial(_radii, centre.logits.astype("float64"), prediction, own.bound)
+    exact = no_uncertainty(len(prediction))
+    radius = margins((exact, exact))
     if rounding:
         # The ball of the exact radius is large enough, since rounding only makes it smaller. An
         # infinite one is replaced by one as large as x, beyond which nothing is then claimed.
-        norms = joint_norms(arrays)
-        ball = np.where(np.isfinite(radius), radius, norms + 1.0)
-        uncertainty = _uncertainty(bound, norms, ball, measuring, measured)
-        radius = np.minimum(_radii(exact, bound, uncertainty, rounding=True), ball)
-    prediction = (exact[:, 0] > 0).astype("int64") if exact.shape[1] == 1 else exact.argmax(axis=1)
-    return Certificate(radius, prediction, labels, logits, bound, rounding)
+        ball = np.where(np.isfinite(radius), radius, own.norms + 1.0)
+        radius = np.minimum(margins((centre.at_x(), own.in_ball(ball, centre))), ball)
+    return Certificate(radius, prediction, labels, own.logits, own.bound, rounding)
 
 
-def _uncertainty(bound: LipschitzBound, norms, ball, measuring, measured) -> Uncertainty:
-    """What rounding can do to the features of a linear head, or else to the logits."""
-    head = _pair_head(bound)
-    if measuring is None:
-        tensor = bound.output if head is None else head.features
-        return bounded_uncertainty(tensor, norms, ball)
-    names = [row.name for row in bound.layers]
-    layers = len(names) if head is None else len(names) - 1 - names[::-1].index(head.name)
-    return measured_uncertainty(bound, layers, norms, measuring.upper_norms(measured), ball)
-
-
-def _pair_head(bound: LipschitzBound) -> LinearHead | None:
-    """The linear head of a model with several logits, whose pairs are looked at one by one."""
-    head = bound.head
-    return None if head is None or head.kernel.shape[1] == 1 else head
-
-
-def _radii(logits, bound: LipschitzBound, uncertainty: Uncertainty, rounding: bool):
-    if logits.shape[1] == 1:
-        return sign_radius(logits, bound.output, uncertainty)
-    head = _pair_head(bound)
+def _radii(logits, prediction, bound: LipschitzBound, uncertainties):
+    head = pair_head(bound)
     if head is not None:
-        return head_radius(logits, head, uncertainty, rounding)
-    return general_radius(logits, bound.output, uncertainty)
+        return head_radius(logits, prediction, head, uncertainties)
+    rule = sign_radius if logits.shape[1] == 1 else general_radius
+    return rule(logits, prediction, bound.output, uncertainties)
 
 
 def _check_model(model):
@@ -155,34 +133,3 @@ def _check_model(model):
         f"that a certificate is made of. Received: model '{model.name}' that ends in {last} "
         f"(layer '{operation.name}')"
     )
-
-
-def _check_rounding(bound: LipschitzBound):
-    head = _pair_head(bound)
-    tensor = bound.output if head is None else head.features
-    if tensor.bound.rounding_slope is None:
-        raise ValueError(
-            f"The rounding error of {', '.join(map(repr, tensor.unknown))} is not known. Give the "
-            "LayerBound of these layers a rounding_slope and a rounding_offset, or certify the "
-            "network in exact arithmetic with rounding=False."
-        )
-    if math.isinf(tensor.bound.offset):
-        raise ValueError(
-            f"The rounding error of model '{bound.name}' is unbounded, because the norm of a "
-            "layer's output is: its input has a size that is not fixed. Build the model with a "
-            "fixed input shape, or certify the network in exact arithmetic with rounding=False."
-        )
-
-
-def _check_logits(logits, examples: int) -> np.ndarray:
-    if not isinstance(logits, np.ndarray) or logits.ndim != 2 or len(logits) != examples:
-        shape = getattr(logits, "shape", type(logits).__name__)
-        raise ValueError(
-            f"Expected a model that returns logits of shape (batch, classes). Received: {shape}"
-        )
-    if not np.all(np.isfinite(logits.astype("float64"))):
-        raise ValueError(
-            "Expected finite logits. Received: NaN or infinity from the model; its computation "
-            "overflows on these inputs"
-        )
-    return logits

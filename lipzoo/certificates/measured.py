@@ -28,71 +28,90 @@ _probes = weakref.WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """What rounding can do to one tensor t, per example: at x and at every x' of a ball around it.
+    """What rounding can do to one tensor t, per example, at one input or at every input of a ball.
 
     Attributes:
-        error: `||fl(t)(x) - t(x)||` is at most this; shape `(examples,)`.
-        norm: `||fl(t)(x)||` is at most this.
-        ball_error, ball_norm: the same at every x' of the ball.
+        error: `||fl(t) - t||` is at most this; shape `(examples,)`.
+        norm: `||fl(t)||` is at most this.
+        dtype: the arithmetic of what follows t; `None` where that is exact, or nothing follows.
     """
 
     error: np.ndarray
     norm: np.ndarray
-    ball_error: np.ndarray
-    ball_norm: np.ndarray
+    dtype: str | None
 
 
 def no_uncertainty(examples: int) -> Uncertainty:
     """Exact arithmetic."""
-    zero = np.zeros(examples)
-    return Uncertainty(zero, zero, zero, zero)
+    return Uncertainty(np.zeros(examples), np.zeros(examples), None)
 
 
-def bounded_uncertainty(tensor: TensorBound, norms, radius) -> Uncertainty:
+def bounded_uncertainty(tensor: TensorBound, sizes, dtype) -> Uncertainty:
     """From the weights alone: `||t|| <= offset + value ||x||`, and alike for the error.
 
     Args:
         tensor: what is known about t.
-        norms: upper bounds of `||x||`, shape `(examples,)`.
-        radius: radius of the ball, shape `(examples,)`.
+        sizes: upper bounds of `||x||`, shape `(examples,)`; for a ball, `||x|| + radius`.
+        dtype: see `Uncertainty`.
     """
     bound = tensor.bound
-
-    def at(size):
-        error = (bound.rounding_offset + bound.rounding_slope * size) * _UP
-        return error, (bound.offset + bound.value * size + error) * _UP
-
-    return Uncertainty(*at(norms), *at((norms + radius) * _UP))
+    error = (bound.rounding_offset + bound.rounding_slope * sizes) * _UP
+    return Uncertainty(error, (bound.offset + bound.value * sizes + error) * _UP, dtype)
 
 
-def measured_uncertainty(bound: LipschitzBound, layers: int, norms, measured, radius):
-    """From norms that were measured along with the prediction, for a chain of layers.
+def measured_errors(bound: LipschitzBound, norms, measured) -> tuple:
+    """From norms that were measured along with the prediction at x, for a chain of layers.
 
     Write `e` for the error and `ν` for the norm of the computed input of a layer with the bounds
     `value`, `rounding_slope` and `rounding_offset`. By their definition the error of its output is
-    at most `value e + rounding_slope ν + rounding_offset`, at x with the measured ν, and at x' with
-    `ν + cumulative · radius + e(x) + e(x')`, since the exact tensor moves by at most the cumulative
-    Lipschitz bound times the radius.
+    at most `value e + rounding_slope ν + rounding_offset`.
 
     Args:
         bound: the model's bound, one row per layer of the chain.
-        layers: number of layers up to the tensor of interest.
         norms: upper bounds of `||x||`, shape `(examples,)`.
         measured: upper bounds of the norm of each layer's computed output, `(examples, layers)`.
-        radius: radius of the ball, shape `(examples,)`.
+
+    Returns:
+        `(errors, sizes)`, lists over the input and the outputs of the layers: upper bounds of
+        `||fl(t)(x) - t(x)||` and of the exact `||t(x)||`.
     """
     cast = bound.input_roundoff
-    error, ball_error = cast * norms * _UP, cast * (norms + radius) * _UP
-    norm, ball_norm = norms * (1 + cast) * _UP, (norms + radius) * (1 + cast) * _UP
-    for index, row in enumerate(bound.layers[:layers]):
-        layer = row.bound
-        error, ball_error = (
-            (layer.value * e + layer.rounding_slope * size + layer.rounding_offset) * _UP
-            for e, size in ((error, norm), (ball_error, ball_norm))
-        )
-        norm = measured[:, index]
-        ball_norm = (norm + row.cumulative * radius + error + ball_error) * _UP
-    return Uncertainty(error, norm, ball_error, ball_norm)
+    errors, sizes = [cast * norms * _UP], [norms]
+    size = norms * (1 + cast) * _UP
+    for index, row in enumerate(bound.layers):
+        errors.append(_error_after(row.bound, errors[-1], size))
+        size = measured[:, index]
+        sizes.append((size + errors[-1]) * _UP)
+    return errors, sizes
+
+
+def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius) -> tuple:
+    """The same at every x' with `||x' - x|| <= radius`.
+
+    The exact tensor moves by at most the cumulative Lipschitz bound times the radius, so there the
+    computed one has at most the norm `sizes + cumulative · radius + e(x')`.
+
+    Args:
+        bound: as in `measured_errors`.
+        layers: number of layers up to the tensor of interest.
+        sizes: upper bounds of the exact `||t(x)||`, from `measured_errors` in any arithmetic.
+        radius: radius of the ball, shape `(examples,)`.
+
+    Returns:
+        `(error, norm)` of the last tensor: upper bounds of `||fl(t)(x') - t(x')||` and of
+        `||fl(t)(x')||`.
+    """
+    cast = bound.input_roundoff
+    error = cast * (sizes[0] + radius) * _UP
+    norm = (sizes[0] + radius + error) * _UP
+    for row, size in zip(bound.layers[:layers], sizes[1:]):
+        error = _error_after(row.bound, error, norm)
+        norm = (size + row.cumulative * radius + error) * _UP
+    return error, norm
+
+
+def _error_after(layer, error, norm):
+    return (layer.value * error + layer.rounding_slope * norm + layer.rounding_offset) * _UP
 
 
 class Probe:

@@ -4,7 +4,6 @@ import numpy as np
 
 from lipzoo.bounds.result import LinearHead
 from lipzoo.bounds.states import TensorBound
-from lipzoo.certificates.measured import Uncertainty
 from lipzoo.rounding import affine_rounding
 
 # Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
@@ -43,54 +42,64 @@ def radii_of_pairs(margin, slope, slack) -> np.ndarray:
     return np.where(left > 0, np.nan_to_num(radius, nan=0.0, posinf=np.inf), 0.0)
 
 
-def general_radius(logits, output: TensorBound, uncertainty: Uncertainty) -> np.ndarray:
-    """`min_j (f_y - f_j) / (sqrt(2) L)`, for jointly L-Lipschitz logits, less the slack."""
-    top = np.max(logits, axis=1)
+def general_radius(logits, prediction, output: TensorBound, uncertainties) -> np.ndarray:
+    """`min_j (f_y - f_j) / (sqrt(2) L)`, for jointly L-Lipschitz logits, less the slack.
+
+    Args:
+        logits: computed logits, shape `(examples, classes)`.
+        prediction: y, the predicted class of every example.
+        output: bounds of the logits.
+        uncertainties: what rounding can do to the logits, an `Uncertainty` at x and one in the
+            ball.
+    """
+    rows = np.arange(len(logits))
     rest = np.array(logits)
-    rest[np.arange(len(rest)), np.argmax(logits, axis=1)] = -np.inf
+    rest[rows, prediction] = -np.inf
     root = np.sqrt(2.0) * _UP
-    slack = root * (uncertainty.error + uncertainty.ball_error)
-    return radii_of_pairs(top - np.max(rest, axis=1), root * output.bound.value, slack)
+    slack = root * sum(uncertainty.error for uncertainty in uncertainties)
+    margin = logits[rows, prediction] - np.max(rest, axis=1)
+    return radii_of_pairs(margin, root * output.bound.value, slack)
 
 
-def sign_radius(logits, output: TensorBound, uncertainty: Uncertainty) -> np.ndarray:
+def sign_radius(logits, prediction, output: TensorBound, uncertainties) -> np.ndarray:
     """`|f| / L` for a single logit whose sign is the prediction; less the slack."""
-    slack = uncertainty.error + uncertainty.ball_error
-    return radii_of_pairs(np.abs(logits[:, 0]), output.bound.value, slack)
+    slack = sum(uncertainty.error for uncertainty in uncertainties)
+    margin = np.where(prediction == 1, 1.0, -1.0) * logits[:, 0]
+    return radii_of_pairs(margin, output.bound.value, slack)
 
 
-def head_radius(logits, head: LinearHead, features: Uncertainty, rounding: bool) -> np.ndarray:
+def head_radius(logits, prediction, head: LinearHead, uncertainties) -> np.ndarray:
     """`min_j (f_y - f_j) / (L ||w_y - w_j||)` for logits `W^T h + b` of L-Lipschitz features h.
 
-    The slack of the pair (y, j): an error of norm e in h moves the difference by at most
-    `||w_y - w_j|| e`, and the head's own sums for y and j err by at most
+    The slack of the pair (y, j), at x and once more in the ball: an error of norm e in h moves the
+    difference by at most `||w_y - w_j|| e`, and the head's own sums for y and j err by at most
     `rho (||w_y|| + ||w_j||) ||h|| + beta (|b_y| + |b_j|)`, `(rho, beta)` from `affine_rounding`.
     Equal columns give 0 or infinity by the sign of the difference of the biases.
 
     Args:
         logits: computed logits, shape `(examples, classes)`.
+        prediction: y, the predicted class of every example.
         head: the last layer.
-        features: what rounding can do to h; `no_uncertainty` in exact arithmetic.
-        rounding: whether the head's own rounding counts.
+        uncertainties: what rounding can do to h, an `Uncertainty` at x and one in the ball.
     """
-    prediction = np.argmax(logits, axis=1)
     radius = np.full(len(logits), np.inf)
     column_norms = _norms_up(head.kernel)
-    own = own_bias = 0.0
-    if rounding:
-        own, own_bias = affine_rounding(head.kernel.shape[0], 1.0, 1.0, 1.0, head.dtype)
-    error = (features.error + features.ball_error)[:, None] * _UP
-    size = (features.norm + features.ball_norm)[:, None] * _UP
     for label in np.unique(prediction):
         rows = np.flatnonzero(prediction == label)
         others = np.arange(logits.shape[1]) != label
         distance = _norms_up(head.kernel[:, others] - head.kernel[:, [label]])
         sizes = (column_norms[others] + column_norms[label]) * _UP
         biases = np.abs(head.bias[others]) + np.abs(head.bias[label])
-        with np.errstate(invalid="ignore"):
-            slack = distance * error[rows] + own * sizes * size[rows] + 2 * own_bias * biases
-        # In a type too short for the sum, own is infinite, and infinity times 0 is not a number.
-        slack = np.nan_to_num(slack, nan=np.inf, posinf=np.inf)
+        slack = 0.0
+        for features in uncertainties:
+            own, own_bias = 0.0, 0.0
+            if features.dtype is not None:
+                own, own_bias = affine_rounding(len(head.kernel), 1.0, 1.0, 1.0, features.dtype)
+            error, norm = features.error[rows][:, None], features.norm[rows][:, None]
+            with np.errstate(invalid="ignore"):
+                terms = distance * error + own * sizes * norm + own_bias * biases
+            # In a type too short for the sum, own is infinite, and inf times 0 is not a number.
+            slack = slack + np.nan_to_num(terms, nan=np.inf, posinf=np.inf)
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
         pairs = radii_of_pairs(margin, distance * head.features.bound.value, slack)
         radius[rows] = pairs.min(axis=1)

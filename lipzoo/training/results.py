@@ -120,18 +120,28 @@ def refresh_metrics(folder: str | Path) -> dict:
 
 def _tables(folder: Path, model: keras.Model, dataset: Dataset, recipe: Recipe) -> dict:
     """The accuracies of a saved model by their keys in `metrics.json`."""
-    measured = {"validation": (model, dataset.validation), "test": (model, dataset.test)}
-    if computes_in_float64():
-        # The network that a user gets, made of the saved weights.
-        measured["test_float64"] = (zoo.load(folder, dtype="float64"), dataset.test)
+    splits = {"validation": dataset.validation, "test": dataset.test}
+    measured = {key: (model, split) for key, split in splits.items()}
+    # The network that a user gets, made of the saved weights.
+    reference = zoo.load(folder, dtype="float64") if computes_in_float64() else None
+    if reference is not None:
+        measured["test_float64"] = (reference, dataset.test)
     radii = recipe.evaluation.radii()
     return {
-        key: certified_table(network, dataset.inputs(split), split.y, radii)
+        key: certified_table(
+            network,
+            dataset.inputs(split),
+            split.y,
+            radii,
+            None if network is reference else reference,
+        )
         for key, (network, split) in measured.items()
     }
 
 
-def certified_table(model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dict) -> dict:
+def certified_table(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dict, reference=None
+) -> dict:
     """Clean and certified accuracy of a model, with the bound recomputed from its weights.
 
     Args:
@@ -139,16 +149,19 @@ def certified_table(model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dic
         x: inputs, in the model's units.
         y: integer labels.
         radii: l2 radii by name.
+        reference: the same network in float64, see `certify`; `None` for the model's own margins.
 
     Returns:
-        `{"examples": ..., "clean": ..., "certified": {name: share}}`.
+        `{"examples": ..., "clean": ..., "certified": {name: share}}`, and `"margins": "float64"`
+        with a reference.
     """
-    certificate = certify(model, x, y, verbose=0)
+    certificate = certify(model, x, y, reference=reference, verbose=0)
     shares = certificate.certified_accuracy(list(radii.values()))
     return {
         "examples": len(y),
         "clean": float(certificate.accuracy),
         "certified": {name: float(share) for name, share in zip(radii, shares, strict=True)},
+        **({} if reference is None else {"margins": "float64"}),
     }
 
 

@@ -97,8 +97,9 @@ class Metrics(Accuracies):
     The file is `{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, "certified":
     {"36/255": 0.85, ...}}, "test_float64": {...}, ...}` with accuracies as fractions and radii in
     the units of the input; `test` is of the network evaluated in float32 and `test_float64`, which
-    older files do not have, of the same network evaluated in float64. Further keys (seed, versions,
-    time, data) are kept and not interpreted.
+    older files do not have, of the same network evaluated in float64. A table may say in which
+    arithmetic the margins at the examples were computed, `"margins": "float64"`. Further keys
+    (seed, versions, time, data) are kept and not interpreted.
 
     Args:
         examples: number of test examples.
