@@ -8,6 +8,7 @@ from keras import ops
 
 from lipzoo.rounding import unit_roundoff
 from lipzoo.spectral import gram_norm_bound
+from lipzoo.spectral.convolution import GRID_FACTOR
 
 METHODS = ("orthogonal", "scale", "rows")
 
@@ -33,7 +34,8 @@ class SpectralBound(keras.constraints.Constraint):
       convolutions with the sum also over all shifts (AOL, arXiv 2208.03160).
 
     What is proven: in exact arithmetic the result's norm, as the operator that it is (any image
-    size, zero or circular padding, any grouping or dilation), is at most `(1 - margin) · bound`.
+    size, zero or circular padding, any grouping, any dilation without strides), is at most
+    `(1 - margin) · bound`.
     The margin covers the rounding of the stored kernel (unit roundoff times Frobenius norm, a
     proof) and leaves room for the rounding of the evaluation (an experience, not a proof).
     Certificates do not rest on it: they are recomputed in float64 from the stored weights. On GPUs
@@ -149,6 +151,9 @@ class SpectralBound(keras.constraints.Constraint):
         return ops.where(norm > target, projected, kernel)
 
     def _scale_rows(self, kernel, target):
+        if len(kernel.shape) > 2 and not self._is_matrix(kernel):
+            # Certificates find the norm on a grid, to within this factor.
+            target = target / GRID_FACTOR
         rows = ops.sqrt(_gram_row_sums(kernel, self.strides))
         scale = ops.where(rows > target, target / _positive(rows), ops.ones_like(rows))
         return kernel * scale
@@ -174,6 +179,10 @@ def project(model: keras.Model) -> None:
     Args:
         model: a built model or layer.
 
+    Raises:
+        TypeError: if it is neither a model nor a layer.
+        ValueError: if it is not built.
+
     Example:
 
     >>> import lipzoo, numpy as np
@@ -183,6 +192,13 @@ def project(model: keras.Model) -> None:
     >>> lipzoo.lipschitz_bound(model).value <= 1.0
     True
     """
+    if not isinstance(model, keras.layers.Layer):
+        raise TypeError(f"Expected a keras.Model or a layer. Received: model={model!r}")
+    if not model.built:
+        raise ValueError(
+            "Expected a built model: begin it with keras.Input(shape), or call it on data. "
+            f"Received: {model.name!r}, which has no weights yet"
+        )
     for variable in model.weights:
         if variable.constraint is not None:
             variable.assign(variable.constraint(variable))

@@ -21,6 +21,7 @@ class _MarginLoss(keras.losses.Loss):
                 f"Received: y_pred.shape={tuple(logits.shape)}"
             )
         if len(labels.shape) == len(logits.shape) and labels.shape[-1] == classes:
+            _check_examples(labels[..., 0], logits)
             return ops.cast(labels, logits.dtype), logits
         if len(labels.shape) == len(logits.shape) and labels.shape[-1] == 1:
             labels = ops.squeeze(labels, axis=-1)
@@ -29,11 +30,22 @@ class _MarginLoss(keras.losses.Loss):
                 f"Expected integer labels or one-hot rows for logits of shape "
                 f"{tuple(logits.shape)}. Received: y_true.shape={tuple(labels.shape)}"
             )
+        _check_examples(labels, logits)
         labels, valid = class_numbers(labels, classes)
         targets = ops.one_hot(labels, classes, dtype=logits.dtype)
         # Compiled code cannot raise for a label that is no class number: its row becomes NaN, so
         # that the run is visibly broken at once.
         return ops.where(valid[..., None], targets, ops.full_like(targets, math.nan)), logits
+
+
+def _check_examples(labels, logits):
+    """Refuses labels of other examples than the logits', where both numbers are known."""
+    for given, expected in zip(labels.shape, logits.shape):
+        if None not in (given, expected) and given != expected:
+            raise ValueError(
+                f"Expected one label for each of the logits of shape {tuple(logits.shape)}. "
+                f"Received: labels of shape {tuple(labels.shape)}"
+            )
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

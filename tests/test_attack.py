@@ -158,8 +158,8 @@ X = np.full((2, 12), 0.5, "float32")
         (X * np.nan, [0, 1], 0.1, {}, "finite"),
         (X + 1, [0, 1], 0.1, {}, "within clip"),
         (X, [0, 3], 0.1, {}, "labels from 0 to 2"),
-        (X, [0.0, 1.0], 0.1, {}, "labels from 0 to 2"),
-        (X, [0], 0.1, {}, "2 integer labels"),
+        (X, [0.5, 1.0], 0.1, {}, "integer labels"),
+        (X, [0], 0.1, {}, "one label per example"),
         (X, [0, 1], -0.1, {}, "epsilon"),
         (X, [0, 1], [0.1, np.inf], {}, "epsilon"),
         (X, [0, 1], [0.1] * 3, {}, "epsilon"),
@@ -171,3 +171,9 @@ X = np.full((2, 12), 0.5, "float32")
 def test_bad_input_is_named(x, y, epsilon, settings, message):
     with pytest.raises(ValueError, match=f"(?s)expected.*{message}.*Received|{message}.*Received"):
         pgd_attack(linear_model(), x, y, epsilon, **settings)
+
+
+def test_one_hot_labels_are_labels():
+    model = linear_model()
+    rows = pgd_attack(model, X, np.eye(3)[[0, 2]], 0.1, clip=None)
+    assert np.array_equal(rows.margin, pgd_attack(model, X, [0, 2], 0.1, clip=None).margin)

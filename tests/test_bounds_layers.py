@@ -339,3 +339,12 @@ def test_layer_bounds_check_their_numbers():
         LayerBound("one", "nonsense")
     with pytest.raises(ValueError, match="both given"):
         LayerBound(1.0, "half a claim", rounding_slope=0.0)
+
+
+def test_average_pooling_with_repeated_margins_is_refused(monkeypatch):
+    # PyTorch's margins repeat the border where they are uneven; this is what Keras says it runs on.
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(UncertifiedLayerError, match="repeats the border"):
+        layer_bound(layers.AveragePooling1D(4, 4, padding="same"), (None, 5, 1))
+    assert layer_bound(layers.AveragePooling1D(4, 4, padding="same"), (None, 6, 1)).value <= 1.0
+    assert layer_bound(layers.AveragePooling1D(4, 4), (None, 5, 1)).value == 0.5

@@ -296,3 +296,19 @@ def test_the_cache_forgets_what_was_used_longest_ago():
     assert cache.get(b"0") is bounds[0]
     cache.clear()
     assert cache.get(b"0") is None
+
+
+def test_a_replaced_call_is_refused():
+    layer = keras.layers.ReLU()
+    layer.call = lambda x: 10 * x
+    with pytest.raises(UncertifiedLayerError, match="`call` was replaced"):
+        lipschitz_bound(keras.Sequential([keras.Input((2,)), layer]))
+
+
+def test_a_model_that_changes_what_calling_it_does_is_refused():
+    class Loud(keras.Sequential):
+        def __call__(self, *arguments, **keywords):
+            return 10 * super().__call__(*arguments, **keywords)
+
+    with pytest.raises(UncertifiedLayerError, match="subclassed model"):
+        lipschitz_bound(Loud([keras.Input((2,)), keras.layers.ReLU()]))

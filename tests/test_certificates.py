@@ -423,3 +423,34 @@ def test_a_missing_matplotlib_is_explained(certificate, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r"lipzoo\[plots\]"):
         certificate.plot()
+
+
+def test_changed_layers_are_not_predicted_with_what_was_compiled_before():
+    inputs = keras.Input((2,))
+    rescaling, head = layers.Rescaling(255.0), layers.Dense(2, use_bias=False)
+    hidden = rescaling(inputs)
+    model = keras.Model(inputs, head(layers.Add()([hidden, hidden])))
+    head.set_weights([np.eye(2)])
+    x = np.array([[1.0, 0.5]], "float32")
+    model.predict(x, verbose=0)
+    for scale in (1.0, 3.0):
+        rescaling.scale = scale
+        for rounding in (True, False):
+            certificate = certify(model, x, rounding=rounding, verbose=0)
+            assert np.allclose(certificate.logits, scale * 2 * x)
+            assert certificate.radius[0] == pytest.approx(0.5 / np.sqrt(2), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: layers.Dropout(0.1, dtype="mixed_float16"),
+        lambda: layers.Identity(dtype="mixed_bfloat16"),
+        lambda: layers.Activation("linear", dtype="float16"),
+    ],
+)
+def test_a_cast_behind_the_head_counts_as_rounding(last):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, dtype="float32"), last()])
+    model.layers[0].set_weights([np.eye(2), np.array([1000.0, 1000.0])])
+    # In half precision the logits of both points are equal.
+    assert certify(model, np.array([[0.26, 0.24]], "float32"), verbose=0).radius[0] == 0.0

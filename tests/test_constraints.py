@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from lipzoo.constraints import METHODS, SpectralBound
+from lipzoo.constraints import METHODS, SpectralBound, project
+from lipzoo.spectral import conv_norm_bound
 from tests.helpers import linear_operator
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
@@ -165,3 +166,26 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_kernels_of_other_ranks_are_refused(shape):
     with pytest.raises(ValueError, match=r"rank 2.*Received: shape="):
         SpectralBound()(np.ones(shape, "float32"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    method=st.sampled_from(METHODS),
+    shape=st.sampled_from([(3, 8, 16), (2, 3, 3), (5, 4, 6), (4, 3, 3), (3, 3, 2, 3)]),
+    stride=st.integers(1, 2),
+    positive=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+def test_what_was_projected_is_certified_for_long_inputs(method, shape, stride, positive, seed):
+    kernel = draw(shape, seed)
+    kernel = np.abs(kernel) if positive else kernel
+    projected = ops.convert_to_numpy(SpectralBound(1.0, method=method, strides=stride)(kernel))
+    sizes = None if seed % 2 else (140,) * (len(shape) - 2)
+    assert conv_norm_bound(projected, sizes, strides=stride) <= 1.0
+
+
+def test_project_refuses_what_has_no_weights():
+    with pytest.raises(TypeError, match="Received: model=None"):
+        project(None)
+    with pytest.raises(ValueError, match="built model"):
+        project(keras.Sequential([keras.layers.Dense(2)]))

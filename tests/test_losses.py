@@ -157,3 +157,9 @@ def test_labels_between_two_classes_give_nan():
     loss = OffsetCrossEntropy(reduction="none")
     values = keras.ops.convert_to_numpy(loss(np.array([0.0, 0.7, math.nan]), np.zeros((3, 2))))
     assert np.isnan(values).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.eye(3)])
+def test_labels_of_other_examples_are_refused(labels):
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 3\). Received: labels"):
+        OffsetCrossEntropy()(labels, np.zeros((2, 3), "float32"))

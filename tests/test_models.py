@@ -133,6 +133,9 @@ def test_keras_file_opens_in_a_fresh_process(tmp_path):
         ({"head": "softmax"}, "head must be one of.*Received"),
         ({"patch_depths": (-1,)}, "patch_depths must be.*Received"),
         ({"activation": "gelu"}, "non-decreasing.*Received"),
+        ({"normalization": {"mean": [0.0], "variance": [-1.0]}}, "positive finite numbers.*-1.0"),
+        ({"normalization": {"mean": [0.0] * 2, "variance": [1.0]}}, "hold 1 finite numbers"),
+        ({"normalization": {"mean": [0.0]}}, "keys 'mean' and 'variance'.*Received"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

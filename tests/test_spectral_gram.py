@@ -191,3 +191,8 @@ def test_compiled_agrees_with_eager(shape):
 def test_bad_arguments_are_refused(kernel, arguments, message):
     with pytest.raises(ValueError, match=f"{message}.*Received"):
         gram_norm_bound(kernel.astype("float32"), **arguments)
+
+
+def test_integer_kernels_are_not_rounded_to_integers():
+    bound = gram_norm_bound(np.array([[1, 1], [1, 0]]))
+    assert (1 + np.sqrt(5)) / 2 <= float(bound) * ROUNDING < 1.62

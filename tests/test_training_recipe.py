@@ -52,7 +52,7 @@ def test_hash_depends_on_values_not_on_layout():
         ("epochs = 3", "epochs = 0", "key 'training.epochs': .* at least 1"),
         ("0.02", '"0.02"', "key 'training.learning_rate': expected a number. Received: '0.02'"),
         ("0.02", "nan", "key 'training.learning_rate': expected a finite positive number"),
-        ("warmup_epochs = 0.5", "warmup_epochs = 3", "key 'training.warmup_epochs'"),
+        ("warmup_epochs = 0.5", "warmup_epochs = 4", "key 'training.warmup_epochs'"),
         ("warmup_epochs = 0.5", "ema = 1.0", "key 'training.ema': expected a decay"),
         ("warmup_epochs = 0.5", 'optimizer = "adm"', "'training.optimizer'.*Did you mean 'adam'"),
         (

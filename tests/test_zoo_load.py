@@ -148,10 +148,16 @@ def test_a_missing_weights_file_is_named(trained, tmp_path):
         load("flow-digits", weights=tmp_path / "mine.safetensors")
 
 
-@pytest.mark.parametrize("classes", [0, -1, 2.5, True, "3"])
+@pytest.mark.parametrize("classes", [0, -1, 1, 2.5, True, "3"])
 def test_impossible_numbers_of_classes_are_refused(trained, classes):
     with pytest.raises(ValueError, match="Received: num_classes="):
         load("flow-digits", num_classes=classes)
+
+
+def test_numbers_of_numpy_are_numbers_and_text_is_no_flag(trained):
+    assert load("flow-digits", num_classes=np.int64(3)).output_shape == (None, 3)
+    with pytest.raises(ValueError, match="include_top must be True or False"):
+        load("flow-digits", include_top="no")
 
 
 @pytest.mark.parametrize("source", ["pretrained", "fresh head", "no weights"])

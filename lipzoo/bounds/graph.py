@@ -106,10 +106,17 @@ def _walk(function, inputs: list[TensorBound], prefix: str) -> _Walk:
             known.update((id(t), bound) for t, bound in zip(node.outputs, step.outputs))
             if step.head is not None:
                 heads[id(node.outputs[0])] = step.head
-            elif passes_through(node.operation) and id(node.input_tensors[0]) in heads:
+            elif _keeps_logits(node) and id(node.input_tensors[0]) in heads:
                 heads[id(node.outputs[0])] = heads[id(node.input_tensors[0])]
     last = function.outputs[0] if len(function.outputs) == 1 else None
     return _Walk([known[id(t)] for t in function.outputs], rows, heads.get(id(last)))
+
+
+def _keeps_logits(node) -> bool:
+    """Whether a call returns what it is given, to the last bit."""
+    if not passes_through(node.operation):
+        return False
+    return casts_exactly(node.input_tensors[0].dtype, compute_dtype(node))
 
 
 def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -> _Step:

@@ -3,6 +3,19 @@
 _COMPUTES = ("__call__", "call", "_forward", "_adjoint", "_operator", "_operator_facts")
 
 
+def replaces_call(layer) -> bool:
+    """Whether the object itself, not its class, has another `call`.
+
+    Example:
+        >>> import keras
+        >>> layer = keras.layers.ReLU()
+        >>> layer.call = lambda x: 7 * x
+        >>> replaces_call(layer)
+        True
+    """
+    return "call" in vars(layer)
+
+
 def overriding_class(layer, method: str) -> type | None:
     """The class that redefines the layer's map but inherits `method`, a statement about that map.
 

@@ -5,6 +5,7 @@ from keras.src.models.functional import Functional
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.head import passes_through
+from lipzoo.bounds.overrides import replaces_call
 from lipzoo.bounds.registry import has_own_bound
 
 # Types whose values the wider type represents exactly.
@@ -21,7 +22,7 @@ def as_function(model) -> keras.Function | None:
     """The recorded graph of a functional or sequential model; `None` for anything else."""
     if has_own_bound(model):
         return None
-    if isinstance(model, keras.Sequential) and type(model).call is keras.Sequential.call:
+    if isinstance(model, keras.Sequential) and _calls_as(model, keras.Sequential):
         function = getattr(model, "_functional", None)
         if function is None:
             raise ValueError(
@@ -29,9 +30,16 @@ def as_function(model) -> keras.Function | None:
                 f"call it on data. Received: an unbuilt Sequential model"
             )
         return function
-    if isinstance(model, Functional) and type(model).call is Functional.call:
+    if isinstance(model, Functional) and _calls_as(model, Functional):
         return model
     return model if type(model) is keras.Function else None
+
+
+def _calls_as(model, base) -> bool:
+    """Whether a model computes as its base class does: nothing replaces what calling it does."""
+    return not replaces_call(model) and all(
+        getattr(type(model), name) is getattr(base, name) for name in ("call", "__call__")
+    )
 
 
 def final_operations(function) -> list:

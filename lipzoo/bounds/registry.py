@@ -9,7 +9,7 @@ from keras import ops
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.fingerprint import BoundCache, fingerprint
-from lipzoo.bounds.overrides import overriding_class
+from lipzoo.bounds.overrides import overriding_class, replaces_call
 from lipzoo.bounds.rules import BUILT_IN_RULES
 from lipzoo.layer_bound import LayerBound
 
@@ -75,6 +75,10 @@ def layer_bound(layer, input_shape) -> LayerBound:
     if getattr(layer, "quantization_mode", None) is not None:
         raise UncertifiedLayerError(
             layer, f"It is quantized ({layer.quantization_mode}), which is not analysed."
+        )
+    if replaces_call(layer):
+        raise UncertifiedLayerError(
+            layer, "Its `call` was replaced, so nothing is known about what it computes."
         )
     if type(layer) in _registered:
         return _checked(layer, _registered[type(layer)](layer, input_shape))

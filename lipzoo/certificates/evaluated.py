@@ -15,6 +15,7 @@ from lipzoo.certificates.measured import (
     errors_in_ball,
     measured_errors,
     probe,
+    renew_prediction,
 )
 
 
@@ -103,6 +104,8 @@ def evaluate(model, arrays, by_name: bool, batch_size: int, rounding: bool, verb
     inputs = arrays[0] if len(arrays) == 1 else arrays
     if by_name:
         inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays)}
+    if measuring is None:
+        renew_prediction(model)
     computed = measuring.model if measuring else model
     outputs = computed.predict(inputs, batch_size=batch_size, verbose=verbose)
     logits = _check_logits(outputs[0] if measuring else outputs, len(arrays[0]))

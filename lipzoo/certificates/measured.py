@@ -22,6 +22,9 @@ from lipzoo.rounding import gamma
 # Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
 _UP = 1 + 1e-12
 
+# The layers' states for which each model's `predict` was compiled.
+_compiled = weakref.WeakKeyDictionary()
+
 # The probe of each graph that was certified, with the layers' states that it was made for.
 _probes = weakref.WeakKeyDictionary()
 
@@ -162,6 +165,22 @@ def probe(model: keras.Model) -> Probe | None:
         if None not in signature:
             _probes[function] = (signature, measuring)
     return measuring
+
+
+def renew_prediction(model: keras.Model) -> None:
+    """Has `predict` compiled anew unless the layers are known to be those it was compiled for.
+
+    What a layer's attributes were when a backend compiled it stays in the compiled function.
+    """
+    signature = [_signature(layer) for layer in _all_layers(model)]
+    if None in signature or _compiled.get(model) != signature:
+        model.make_predict_function(force=True)
+        _compiled[model] = signature
+
+
+def _all_layers(model):
+    """The layers of a model, those inside layers included."""
+    return list(model._flatten_layers(include_self=False))
 
 
 def _signature(operation):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.certificates.inputs import check_labels
 from lipzoo.evaluation.gradients import value_and_input_gradient
 
 
@@ -69,7 +70,7 @@ def pgd_attack(
     Args:
         model: a model from one batch of inputs to logits of shape `(batch, classes)`.
         x: inputs, of shape `(examples, ...)`, within `clip`.
-        y: integer labels, shape `(examples,)`.
+        y: labels, as integers of shape `(examples,)` or one-hot.
         epsilon: l2 radius in the units of `x`: a number, or one per example.
         steps: gradient steps per run.
         restarts: runs per example.
@@ -83,6 +84,7 @@ def pgd_attack(
 
     Raises:
         ValueError: for inputs, labels or settings that do not fit together.
+        TypeError: for labels that are no numbers.
 
     Reference: Madry et al., [arXiv:1706.06083](https://arxiv.org/abs/1706.06083).
 
@@ -131,15 +133,7 @@ def _validated(model, x, y, epsilon, clip):
         raise ValueError(
             f"expected x within clip={clip}; Received: x from {x.min():.6g} to {x.max():.6g}"
         )
-    y = np.asarray(y)
-    classes = model.output_shape[-1]
-    integers = np.issubdtype(y.dtype, np.integer) and y.shape == (len(x),)
-    if not integers or y.min() < 0 or y.max() >= classes:
-        raise ValueError(
-            f"expected {len(x)} integer labels from 0 to {classes - 1}; "
-            f"Received: y.shape={y.shape}, y.dtype={y.dtype}"
-            + (f", y from {y.min()} to {y.max()}" if integers else "")
-        )
+    y = check_labels(y, len(x), model.output_shape[-1])
     radii = np.asarray(epsilon, "float64")
     if radii.shape not in ((), (len(x),)) or not np.all(np.isfinite(radii)) or radii.min() < 0:
         raise ValueError(

@@ -13,6 +13,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
+from lipzoo.models.standardize import standardize
 
 HEADS = ("orthogonal", "unit_norm")
 _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
@@ -100,7 +101,7 @@ def GradFlowNet(
     inputs = keras.Input(input_shape, name="input")
     x = inputs
     if normalization is not None:
-        x = keras.layers.Normalization(name="normalization", **normalization)(x)
+        x = standardize(x, normalization)
     rank = len(input_shape) - 1
     if rank:
         x = _stem(x, rank, stem, width, len(patch_depths))

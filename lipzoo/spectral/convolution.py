@@ -11,6 +11,7 @@ from lipzoo.spectral.materialised import small_operator
 from lipzoo.spectral.padding import CIRCULAR, cycle_length, margins, standardize_padding
 from lipzoo.spectral.polyphase import (
     PolyphaseAxis,
+    constraint_axis,
     exact_axis,
     fourier_matrix,
     half_grid,
@@ -25,7 +26,7 @@ from lipzoo.spectral.validation import (
 )
 
 # The supremum over all frequencies is bounded to within this factor.
-_GRID_FACTOR = 1.01
+GRID_FACTOR = 1.01
 # Zero padding: axes up to this length (or up to the grid for all lengths) get their own grid.
 _EXACT_LENGTH = 64
 _BATCH_BYTES = 2**25
@@ -48,6 +49,8 @@ def conv_norm_bound(
       meet the other end. For axes longer than 64 where that is finer than the following grid, and
       for `input_size=None`: the supremum over all frequencies, which is at most 1.01 times the
       maximum over a grid (Bernstein and Szego).
+      The grid on which `lipzoo.spectral.gram_norm_bound` looks counts as well, so that a kernel
+      that was projected by its bound is found to be within it.
     - never above the sum over the (polyphase) taps of the norms of their matrices. Where strides
       are at least the kernel size, that is one matrix, and the bound its norm.
 
@@ -109,6 +112,12 @@ def conv_norm_bound(
         axes.append(_axis(taps, sizes[axis], *window, padding[axis], rank))
         trimmed = trimmed.take(taps, axis=axis)
     bound = _response_bound(trimmed, axes, groups)
+    coarse = [
+        constraint_axis(axis, -(-size // stride)) if axis.factor > 1.0 else axis
+        for axis, size, stride in zip(axes, array.shape, strides)
+    ]
+    if coarse != axes:
+        bound = min(bound, _response_bound(trimmed, coarse, groups))
     if input_size is not None and CIRCULAR not in padding:
         pads = tuple(map(margins, sizes, array.shape, strides, dilations, padding))
         # Patches that fill the input are one matrix, and done.
@@ -121,7 +130,7 @@ def conv_norm_bound(
 
 def _axis(taps, length, size, stride, dilation, padding, rank) -> PolyphaseAxis:
     """The frequencies to look at along one axis."""
-    unbounded = unbounded_axis(taps, stride, dilation, _GRID_FACTOR ** (1.0 / rank))
+    unbounded = unbounded_axis(taps, stride, dilation, GRID_FACTOR ** (1.0 / rank))
     if length is None:
         return unbounded
     cycle = cycle_length(length, taps, size, stride, dilation, padding)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, half_grid
+from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_grid, half_grid
 from lipzoo.spectral.validation import positive_integers
 
 
@@ -20,8 +20,8 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
     through its frequency responses `K^(ω)` on a grid (the kernel is real: half of it), and the
     bound is multiplied by `Π 1 / cos(π d / 2M)` over the axes, which makes it one for all
     frequencies (Bernstein and Szego; d: number of taps less one after polyphase rearrangement, M:
-    grid points), hence for every image size, zero or circular padding, dilation and grouping
-    (groups: apply it to each group's kernel, and take the maximum).
+    grid points), hence for every image size, zero or circular padding, for groups (apply it to each
+    group's kernel, and take the maximum), and without strides for every dilation.
 
     What is proven: in exact arithmetic the result is an upper bound, at every number of
     iterations. The rounding of its evaluation is *not* covered: relative errors of about 1e-6 in
@@ -38,7 +38,7 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
 
     Returns:
         Scalar tensor of the kernel's dtype (half precision: computed in float32 and rounded
-        upwards). 0 for a zero kernel, with zero gradients.
+        upwards; integers: of Keras' float type). 0 for a zero kernel, with zero gradients.
 
     Raises:
         ValueError: if the kernel is not of rank 2, 3 or 4, or an argument is outside its range.
@@ -52,6 +52,8 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
     """
     kernel = ops.convert_to_tensor(kernel)
     dtype = keras.backend.standardize_dtype(kernel.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        dtype = keras.config.floatx()
     rank = len(kernel.shape) - 2
     if rank not in (0, 1, 2):
         raise ValueError(
@@ -157,7 +159,7 @@ def _responses(kernel, strides, grid_size, dtype):
     order = [*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1]
     kernel = ops.transpose(ops.reshape(kernel, [*split, inputs, filters]), order)
     matrix = ops.reshape(kernel, (math.prod(taps), -1))
-    grids = [1 if count == 1 else max(grid_size, 8 * (count - 1)) for count in taps]
+    grids = [gram_grid(count, grid_size) for count in taps]
     factor = math.prod(bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids))
     positions = np.indices(taps).reshape(rank, -1).T
     waves = fourier_matrix(half_grid(grids), positions, grids)

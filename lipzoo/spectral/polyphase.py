@@ -1,7 +1,7 @@
 """Frequency responses of strided, dilated convolutions along each spatial axis."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,6 +90,27 @@ def unbounded_axis(taps, stride, dilation, factor) -> PolyphaseAxis:
     if degree > 0:
         grid = 2 * math.ceil(math.pi * degree / (4.0 * math.acos(1.0 / factor)))
     return PolyphaseAxis(tuple(phase), position, stride, grid, bernstein_factor(degree, grid))
+
+
+def gram_grid(taps: int, least: int = 16) -> int:
+    """Number of frequencies at which `gram_norm_bound` looks along an axis of so many positions.
+
+    Example:
+        >>> gram_grid(1), gram_grid(3), gram_grid(7)
+        (1, 16, 48)
+    """
+    return 1 if taps == 1 else max(least, 8 * (taps - 1))
+
+
+def constraint_axis(axis: PolyphaseAxis, taps: int) -> PolyphaseAxis:
+    """The axis of infinite length on the grid of `gram_norm_bound` for kernels of `taps` positions.
+
+    Example:
+        >>> constraint_axis(unbounded_axis(range(2), 1, 1, 1.01), taps=2).grid
+        16
+    """
+    grid = gram_grid(taps)
+    return replace(axis, grid=grid, factor=bernstein_factor(axis.degree, grid))
 
 
 def bernstein_factor(degree: int, grid: int) -> float:

@@ -207,8 +207,8 @@ class TrainingSettings:
             yield "learning_rate", "a finite positive number", self.learning_rate
         if not 0 <= self.final_learning_rate <= 1:
             yield "final_learning_rate", "a fraction from 0 to 1", self.final_learning_rate
-        if not 0 <= self.warmup_epochs < min(self.epochs, self.restart.epochs or self.epochs):
-            expected = "a number from 0 to below `epochs`, of both cycles if there are two"
+        if not 0 <= self.warmup_epochs <= min(self.epochs, self.restart.epochs or self.epochs):
+            expected = "a number from 0 to `epochs`, of both cycles if there are two"
             yield "warmup_epochs", expected, self.warmup_epochs
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             yield "weight_decay", "a finite non-negative number", self.weight_decay

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
@@ -85,9 +86,10 @@ def load(
     >>> lipzoo.lipschitz_bound(model).value <= 1.0  # doctest: +SKIP
     True
     """
-    if num_classes is not None and not checks.is_count(num_classes):
+    num_classes = _checked_classes(num_classes)
+    if not isinstance(include_top, bool):
         raise ValueError(
-            f"num_classes must be a positive integer or None. Received: num_classes={num_classes!r}"
+            f"include_top must be True or False. Received: include_top={include_top!r}"
         )
     source = _locate(name)
     trained = read_config(source.folder / CONFIG, source.files.get(CONFIG))
@@ -110,6 +112,18 @@ def load(
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
     return _attach(model, config)
+
+
+def _checked_classes(num_classes):
+    if num_classes is None:
+        return None
+    is_integer = isinstance(num_classes, int | np.integer) and not isinstance(num_classes, bool)
+    if not is_integer or num_classes < 2:
+        raise ValueError(
+            "num_classes must be an integer of at least 2, or None. "
+            f"Received: num_classes={num_classes!r}"
+        )
+    return int(num_classes)
 
 
 def _locate(name):

@@ -71,12 +71,29 @@ def _average_rounding(value, cells, dtype):
 
 def _average_pooling(layer, input_shape):
     spatial, _ = split_shape(layer, input_shape)
+    _refuse_replicated_margins(layer, spatial)
     axes = zip(spatial, layer.pool_size, layer.strides)
     value = mul_up(*(average_norm_1d(*axis, layer.padding) for axis in axes))
     if _exact_window(layer, spatial):
         value = sqrt_up(div_up(1.0, float(math.prod(layer.pool_size))))
     rounding = _average_rounding(value, math.prod(layer.pool_size), layer.compute_dtype)
     return LayerBound(value, "norm of the averaging operator", 0.0, rounding, 0.0)
+
+
+def _refuse_replicated_margins(layer, spatial):
+    """Keras on PyTorch fills uneven margins with copies of the border, which count as cells."""
+    if keras.backend.backend() != "torch" or layer.padding == "valid":
+        return
+    for length, size, stride in zip(spatial, layer.pool_size, layer.strides):
+        total = None
+        if length is not None:
+            total = max((-(-length // stride) - 1) * stride + size - length, 0)
+        if total is None or total % 2:
+            raise UncertifiedLayerError(
+                layer,
+                "On PyTorch its padding 'same' repeats the border where margins are uneven; pad "
+                "with zeros and pool with padding='valid'.",
+            )
 
 
 def _exact_window(layer, spatial):
