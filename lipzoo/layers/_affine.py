@@ -4,7 +4,7 @@ import keras
 
 from lipzoo import activations
 from lipzoo.layer_bound import LayerBound
-from lipzoo.layers._constrained import spectral_constraint
+from lipzoo.layers._constrained import add_operator, array, spectral_constraint
 from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, repeated
 from lipzoo.rounding import affine_rounding, mul_up, unit_roundoff
 
@@ -29,16 +29,20 @@ class AffineLayer(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_constraint = spectral_constraint(kernel_constraint, strides)
 
+    def build(self, input_shape):
+        self.kernel, self.bias = add_operator(self, input_shape)
+        self.input_spec = self._accepted(axes={-1: input_shape[-1]})
+
     def call(self, inputs):
         forward, _ = self._operator(inputs.shape)
-        outputs = forward(inputs)
-        if self.use_bias:
+        outputs = forward(inputs, self.kernel)
+        if self.bias is not None:
             outputs = outputs + self.bias
         return self.activation(outputs)
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound `sup|σ'| ‖A‖` for the weights as they are now."""
-        facts = self._operator_facts(tuple(input_shape))
+        facts = self._operator_facts(tuple(input_shape), array(self.kernel), array(self.bias))
         return affine_bound(facts, self.activation, self.compute_dtype)
 
     def get_config(self):
@@ -50,12 +54,6 @@ class AffineLayer(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
         }
-
-    def _operator_facts(self, input_shape) -> OperatorFacts:
-        raise NotImplementedError
-
-    def _operator(self, input_shape):
-        raise NotImplementedError
 
 
 def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:

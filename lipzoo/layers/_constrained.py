@@ -27,11 +27,18 @@ def spectral_constraint(constraint, strides=1) -> SpectralBound:
     return SpectralBound.from_config({**constraint.get_config(), "strides": strides})
 
 
-def add_projected_kernel(layer, shape):
-    """Adds `layer.kernel`, already projected onto its constraint."""
+def add_operator(layer, input_shape, suffix=""):
+    """Adds kernel and bias of an affine map `x ↦ Ax + b` on `input_shape`; no bias is None."""
+    shape = layer._kernel_shape(input_shape)
+    kernel = add_projected_kernel(layer, shape, f"kernel{suffix}")
+    return kernel, add_bias(layer, shape[-1], f"bias{suffix}")
+
+
+def add_projected_kernel(layer, shape, name="kernel"):
+    """Adds a kernel, already projected onto its constraint."""
     initialise = must_initialise(layer.name, shape)
     kernel = layer.add_weight(
-        name="kernel",
+        name=name,
         shape=shape,
         initializer=layer.kernel_initializer if initialise else "zeros",
         constraint=layer.kernel_constraint,
@@ -49,17 +56,11 @@ def positive_number(value, name):
     return float(value)
 
 
-def add_bias(layer, units):
-    """Adds `layer.bias` of shape `(units,)` if the layer uses one."""
-    if layer.use_bias:
-        layer.bias = layer.add_weight(
-            name="bias", shape=(units,), initializer=layer.bias_initializer
-        )
-
-
-def bias_of(layer):
-    """Returns the bias as an array; None without."""
-    return array(layer.bias) if layer.use_bias else None
+def add_bias(layer, units, name="bias"):
+    """Adds a bias of shape `(units,)` if the layer uses one; None otherwise."""
+    if not layer.use_bias:
+        return None
+    return layer.add_weight(name=name, shape=(units,), initializer=layer.bias_initializer)
 
 
 def channels_of(input_shape, rank, layer):
@@ -81,5 +82,5 @@ def positive_integer(value, name):
 
 
 def array(variable):
-    """Returns a weight's present value as a NumPy array."""
-    return ops.convert_to_numpy(ops.convert_to_tensor(variable))
+    """Returns a weight's present value as a NumPy array; None for no weight."""
+    return None if variable is None else ops.convert_to_numpy(ops.convert_to_tensor(variable))

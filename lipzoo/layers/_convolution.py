@@ -5,10 +5,6 @@ import math
 import keras
 
 from lipzoo.layers._constrained import (
-    add_bias,
-    add_projected_kernel,
-    array,
-    bias_of,
     channels_of,
     positive_integer,
 )
@@ -17,7 +13,7 @@ from lipzoo.layers._step_rounding import OperatorFacts
 
 
 class ConvolutionLayer(keras.layers.Layer):
-    """Mixin: arguments, weights and facts of the operator `A: x ↦ conv(shift(x), K)`.
+    """Mixin: arguments and facts of the operator `A: x ↦ conv(shift(x), K)`.
 
     It stands before a class that takes `strides` among its keyword arguments, for the constraint.
     """
@@ -32,15 +28,16 @@ class ConvolutionLayer(keras.layers.Layer):
         self.strides = strides
         self.padding = standardize_padding(padding)
         self.shift = standardize_sizes(shift, self.rank, "shift", minimum=-(2**31))
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+        self.input_spec = self._accepted()
 
-    def build(self, input_shape):
+    def _accepted(self, **axes):
+        return keras.layers.InputSpec(ndim=self.rank + 2, **axes)
+
+    def _kernel_shape(self, input_shape):
         channels = channels_of(input_shape, self.rank, self)
         filters = self.filters or channels * math.prod(self.strides)
         self._convolution(input_shape)
-        self.kernel = add_projected_kernel(self, (*self.kernel_size, channels, filters))
-        add_bias(self, filters)
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes={-1: channels})
+        return (*self.kernel_size, channels, filters)
 
     def get_config(self):
         return {
@@ -60,13 +57,9 @@ class ConvolutionLayer(keras.layers.Layer):
 
     def _operator(self, input_shape):
         convolution = self._convolution(input_shape)
-        return (
-            lambda inputs: convolution.forward(inputs, self.kernel),
-            lambda outputs: convolution.adjoint(outputs, self.kernel),
-        )
+        return convolution.forward, convolution.adjoint
 
-    def _operator_facts(self, input_shape):
-        kernel = array(self.kernel)
+    def _operator_facts(self, input_shape, kernel, bias):
         operator = self._convolution(input_shape)
         channels, filters = kernel.shape[-2:]
         overlap = math.prod(
@@ -80,5 +73,5 @@ class ConvolutionLayer(keras.layers.Layer):
             # Wrapped margins are added back: once more per axis.
             fan_out=overlap * filters + 2 * self.rank,
             outputs=math.prod(operator.output_spatial) * filters,
-            bias=bias_of(self),
+            bias=bias,
         )

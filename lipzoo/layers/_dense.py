@@ -6,10 +6,6 @@ import keras
 from keras import ops
 
 from lipzoo.layers._constrained import (
-    add_bias,
-    add_projected_kernel,
-    array,
-    bias_of,
     positive_integer,
 )
 from lipzoo.layers._step_rounding import OperatorFacts
@@ -17,39 +13,39 @@ from lipzoo.spectral import dense_norm_bound
 
 
 class DenseLayer(keras.layers.Layer):
-    """Mixin: units, weights and facts of the operator `A: x ↦ Kᵀx` on the last axis."""
+    """Mixin: units and facts of the operator `A: x ↦ Kᵀx` on the last axis."""
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
         self.units = None if units is None else positive_integer(units, "units")
-        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+        self.input_spec = self._accepted()
 
-    def build(self, input_shape):
+    def _accepted(self, **axes):
+        return keras.layers.InputSpec(min_ndim=2, **axes)
+
+    def _kernel_shape(self, input_shape):
         features = input_shape[-1]
         if features is None:
             raise ValueError(
                 f"{type(self).__name__} expects a known last axis. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        units = self.units or features
-        self.kernel = add_projected_kernel(self, (features, units))
-        add_bias(self, units)
-        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
+        return (features, self.units or features)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
 
     def _operator(self, input_shape):
         return (
-            lambda inputs: ops.matmul(inputs, self.kernel),
-            lambda outputs: ops.matmul(outputs, ops.transpose(self.kernel)),
+            lambda inputs, kernel: ops.matmul(inputs, kernel),
+            lambda outputs, kernel: ops.matmul(outputs, ops.transpose(kernel)),
         )
 
-    def _operator_facts(self, input_shape):
-        return dense_facts(array(self.kernel), bias_of(self), input_shape)
+    def _operator_facts(self, input_shape, kernel, bias):
+        return dense_facts(input_shape, kernel, bias)
 
 
-def dense_facts(kernel, bias, input_shape) -> OperatorFacts:
+def dense_facts(input_shape, kernel, bias) -> OperatorFacts:
     """Returns the facts of `x ↦ Kᵀx + b`, applied at every position of `input_shape`."""
     norm = dense_norm_bound(kernel)
     positions = math.prod(math.inf if size is None else size for size in input_shape[1:-1])

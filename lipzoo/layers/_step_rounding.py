@@ -1,4 +1,4 @@
-"""How far rounding moves one computed gradient-flow step, bounded for every input."""
+"""Steps along gradients of potentials: their Lipschitz bound, and their rounding error bounded."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ import numpy as np
 from keras import ops
 
 from lipzoo.activations import Activation
-from lipzoo.rounding import affine_rounding, unit_roundoff
+from lipzoo.layer_bound import LayerBound
+from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 
-# Covers the float64 evaluation of the bound itself: fewer than 100 operations on positive numbers.
+# Covers the float64 evaluation of the bound itself: fewer than 100 operations on positive numbers
+# per step.
 INFLATION = 1 + 1e-12
 
 
@@ -48,41 +50,57 @@ def repeated(norm: float, count: float) -> float:
     return norm * math.sqrt(count) if norm else 0.0
 
 
-def flow_drift(facts: OperatorFacts, activation: Activation, gain: float, step_size: float):
-    """Returns a bound on ‖ψ(0)‖ = h ‖Aᵀσ(b)‖ for one step ψ."""
-    return step_size * facts.norm * _response_at_bias(facts, activation, gain) * INFLATION
+@dataclass(frozen=True)
+class Step:
+    """One step `x ↦ x ± h Aᵀσ(Ax + b)`, on all of the state or from one half to the other.
+
+    Attributes:
+        facts: the affine map.
+        size: h.
+        lipschitz: proven Lipschitz bound of the step in exact arithmetic.
+    """
+
+    facts: OperatorFacts
+    size: float
+    lipschitz: float
 
 
-def flow_rounding(
-    facts: OperatorFacts,
-    activation: Activation,
-    gain: float,
-    step_size: float,
-    substeps: int,
-    lipschitz: float,
-    dtype: str,
-) -> tuple[float, float]:
-    """Bounds the rounding error of `substeps` steps `x ← x - h Aᵀσ(Ax + b)`.
+def layer_bound_of_steps(steps, activation: Activation, gain: float, dtype: str, derivation: str):
+    """Returns the `LayerBound` of a sequence of steps.
+
+    The Lipschitz bound is the product of the steps'. The rounding error of the computed steps obeys
+    `‖fl(x_n) - x_n‖ <= rounding_slope ‖x‖ + rounding_offset` for every x: every term is a triangle
+    inequality; the assumptions are those of `lipzoo.rounding.affine_rounding`.
 
     Args:
-        facts: the affine map.
-        activation, gain, step_size, substeps: as in the layer.
-        lipschitz: Lipschitz bound of one exact step.
+        steps: `Step`s in the order in which they are taken.
+        activation, gain: as in the layer.
         dtype: the arithmetic, `"float32"` for instance.
-
-    Returns:
-        `(slope, offset)` with `‖fl(x_n) - x_n‖ <= slope ‖x‖ + offset` for every x. Every term is a
-        triangle inequality; the assumptions are those of `lipzoo.rounding.affine_rounding`.
+        derivation: how the bound was derived, in a few words.
     """
+    value, offset = 1.0, 0.0
     # Bounds that are affine in ‖x‖ are written [offset, slope].
-    drift = np.array([flow_drift(facts, activation, gain, step_size), 0.0])
     state, error = np.array([0.0, 1.0]), np.zeros(2)
-    for _ in range(substeps):
-        local = _one_step(state + error, facts, activation, gain, step_size, dtype)
-        error = lipschitz * error + local
-        state = lipschitz * state + drift
-    offset, slope = error * INFLATION
-    return float(slope), float(offset)
+    for step in steps:
+        drift = _drift(step, activation, gain)
+        value = mul_up(value, step.lipschitz)
+        offset = add_up(mul_up(step.lipschitz, offset), drift)
+        local = _one_step(state + error, step.facts, activation, gain, step.size, dtype)
+        error = step.lipschitz * error + local
+        state = step.lipschitz * state + _constant(drift)
+    constant, slope = error * (1 + len(steps) * (INFLATION - 1))
+    return LayerBound(
+        value=value,
+        derivation=derivation,
+        offset=offset,
+        rounding_slope=float(slope),
+        rounding_offset=float(constant),
+    )
+
+
+def _drift(step, activation, gain):
+    """A bound on how far the step moves 0, `h ‖Aᵀσ(b)‖`."""
+    return step.size * step.facts.norm * _response_at_bias(step.facts, activation, gain) * INFLATION
 
 
 def _one_step(state, facts, activation, gain, step_size, dtype):

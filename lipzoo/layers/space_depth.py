@@ -29,6 +29,17 @@ class _Rearrangement(keras.layers.Layer):
         )
 
 
+def space_to_depth(inputs, k):
+    """Moves blocks of `k^d` pixels of a tensor `(batch, *spatial, channels)` into its channels."""
+    *spatial, channels = inputs.shape[1:]
+    rank = len(spatial)
+    split = [axis for length in spatial for axis in (length // k, k)]
+    inputs = ops.reshape(inputs, (-1, *split, channels))
+    order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
+    shape = (-1, *(length // k for length in spatial), channels * k**rank)
+    return ops.reshape(ops.transpose(inputs, order), shape)
+
+
 @keras.saving.register_keras_serializable(package="lipzoo")
 class SpaceToDepth(_Rearrangement):
     """Moves blocks of pixels into channels, a permutation of the entries.
@@ -50,13 +61,7 @@ class SpaceToDepth(_Rearrangement):
     """
 
     def call(self, inputs):
-        k, (*spatial, channels) = self.block_size, inputs.shape[1:]
-        rank = len(spatial)
-        split = [axis for length in spatial for axis in (length // k, k)]
-        inputs = ops.reshape(inputs, (-1, *split, channels))
-        order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
-        shape = self.compute_output_shape((-1, *spatial, channels))
-        return ops.reshape(ops.transpose(inputs, order), shape)
+        return space_to_depth(inputs, self.block_size)
 
     def compute_output_shape(self, input_shape):
         *spatial, channels = input_shape[1:]

@@ -9,7 +9,6 @@ from lipzoo.layers._constrained import (
     add_bias,
     add_projected_kernel,
     array,
-    bias_of,
     positive_integer,
 )
 from lipzoo.layers._dense import dense_facts
@@ -69,7 +68,7 @@ class UnitNormDense(keras.layers.Layer):
     def build(self, input_shape):
         features = input_shape[-1]
         self.kernel = add_projected_kernel(self, (features, self.units))
-        add_bias(self, self.units)
+        self.bias = add_bias(self, self.units)
         self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
 
     def call(self, inputs):
@@ -81,7 +80,7 @@ class UnitNormDense(keras.layers.Layer):
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound ‖W‖ of all logits jointly."""
-        facts = dense_facts(array(self.kernel), bias_of(self), input_shape)
+        facts = dense_facts(input_shape, array(self.kernel), array(self.bias))
         return affine_bound(facts, None, self.compute_dtype)
 
     def get_config(self):
