@@ -18,28 +18,43 @@ from lipzoo.bounds import (
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.certificates import Certificate, certify
 from lipzoo.constraints import SpectralBound, project
+from lipzoo.evaluation import (
+    Diagnosis,
+    JacobianNorms,
+    SensitivityLogger,
+    diagnose,
+    jacobian_norms,
+)
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
-from lipzoo.models import GradFlowNet
+from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
 from lipzoo.zoo import ModelInfo, info, list_models, load
 
 __all__ = [
+    "MLP",
     "Certificate",
     "CertifiedAccuracy",
+    "Diagnosis",
     "GradFlowNet",
+    "HamNet",
+    "JacobianNorms",
     "LayerBound",
     "LipschitzBound",
     "LipschitzLogger",
     "ModelInfo",
     "MultiClassHinge",
     "OffsetCrossEntropy",
+    "ResNet",
+    "SensitivityLogger",
     "SpectralBound",
     "UncertifiedLayerError",
     "__version__",
     "activations",
     "certify",
     "constraints",
+    "diagnose",
     "info",
+    "jacobian_norms",
     "layers",
     "lipschitz_bound",
     "list_models",

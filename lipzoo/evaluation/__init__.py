@@ -1,5 +1,17 @@
-"""Attacks that certificates have to withstand, and figures of both."""
+"""Attacks that certificates have to withstand, and instruments that look inside a model."""
 
 from lipzoo.evaluation.attack import AttackResult, pgd_attack
+from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
+from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
+from lipzoo.evaluation.sensitivity import SensitivityLogger
 
-__all__ = ["AttackResult", "pgd_attack"]
+__all__ = [
+    "AttackResult",
+    "Diagnosis",
+    "Finding",
+    "JacobianNorms",
+    "SensitivityLogger",
+    "diagnose",
+    "jacobian_norms",
+    "pgd_attack",
+]

@@ -1,6 +1,7 @@
 """Gradients with respect to the input, on whichever backend Keras runs.
 
-This is the only place in lipzoo that names a backend: `keras.ops` has no gradient of its own.
+This and `jacobian_products` are the only places in lipzoo that name a backend: `keras.ops` has no
+gradient of its own.
 """
 
 from collections.abc import Callable

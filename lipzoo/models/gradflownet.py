@@ -13,12 +13,13 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
+from lipzoo.models.checking import check_choice, check_classes, check_integers, check_shape
+from lipzoo.models.padding import pad_to_multiple
 from lipzoo.models.standardize import standardize
 
 HEADS = ("orthogonal", "unit_norm")
 _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
 _PROJECTION = {1: SpectralConv1D, 2: SpectralConv2D}
-_ZERO_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D}
 _AXIS_NAMES = {1: ("time",), 2: ("vertical", "horizontal")}
 
 
@@ -95,8 +96,8 @@ def GradFlowNet(
     input_shape = tuple(input_shape)
     sizes = {"width": width, "stem": stem, "axial_units": axial_units, "features": features}
     depths = {"axial_depth": axial_depth, "dense_depth": dense_depth}
-    _validate_integers(sizes, minimum=1)
-    _validate_integers(depths, minimum=0)
+    check_integers(sizes, minimum=1)
+    check_integers(depths, minimum=0)
     _validate(input_shape, num_classes, width, stem, patch_depths, features, head)
     inputs = keras.Input(input_shape, name="input")
     x = inputs
@@ -121,12 +122,7 @@ def GradFlowNet(
 
 
 def _stem(x, rank, stem, width, resolutions):
-    multiple = stem * 2**resolutions
-    missing = [-size % multiple for size in x.shape[1:-1]]
-    if any(missing):
-        margins = [(gap // 2, gap - gap // 2) for gap in missing]
-        padding = margins[0] if rank == 1 else tuple(margins)
-        x = _ZERO_PADDING[rank](padding, name="stem_padding")(x)
+    x = pad_to_multiple(x, stem * 2**resolutions, name="stem_padding")
     if stem > 1:
         x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
     return Lift(width, name="stem_lift")(x)
@@ -173,18 +169,9 @@ def _project_columns(x, rank, units):
 
 
 def _validate(input_shape, num_classes, width, stem, patch_depths, features, head):
-    sizes_known = all(isinstance(size, int) and size > 0 for size in input_shape)
-    if len(input_shape) not in (1, 2, 3) or not sizes_known:
-        raise ValueError(
-            "input_shape must be (height, width, channels), (length, channels) or (features,) "
-            f"with positive integers. Received: input_shape={input_shape}"
-        )
-    if not isinstance(num_classes, int) or num_classes < 2:
-        raise ValueError(
-            f"num_classes must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
-    if head not in HEADS:
-        raise ValueError(f"head must be one of {HEADS}. Received: head={head!r}")
+    check_shape(input_shape)
+    check_classes(num_classes)
+    check_choice(head, "head", HEADS)
     if num_classes > features:
         raise ValueError(
             "features must be at least num_classes. "
@@ -201,11 +188,3 @@ def _validate(input_shape, num_classes, width, stem, patch_depths, features, hea
             "patch_depths must be a sequence of non-negative integers. "
             f"Received: patch_depths={patch_depths!r}"
         )
-
-
-def _validate_integers(arguments, minimum):
-    for name, value in arguments.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise ValueError(
-                f"{name} must be an integer of at least {minimum}. Received: {name}={value!r}"
-            )

@@ -6,6 +6,7 @@ import inspect
 import keras
 
 from lipzoo import losses, models
+from lipzoo.bounds import lipschitz_bound
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.training.data import Dataset
 from lipzoo.training.recipe import Recipe
@@ -64,7 +65,15 @@ def build_model(architecture: str, arguments: dict) -> keras.Model:
 def compile_model(
     model: keras.Model, training: TrainingSettings, steps: int, epsilons: dict[str, float]
 ) -> None:
-    """Compiles with the recipe's loss, optimizer and schedule, and builds the optimizer."""
+    """Compiles with the recipe's loss, optimizer and schedule, and builds the optimizer.
+
+    Args:
+        model: the model.
+        training: the recipe's settings.
+        steps: steps of an epoch.
+        epsilons: radii at which certified accuracy is watched, by name; the model's bound before
+            the head must be one that training keeps.
+    """
     names = {
         "offset_cross_entropy": losses.OffsetCrossEntropy,
         "multi_class_hinge": losses.MultiClassHinge,
@@ -80,21 +89,30 @@ def compile_model(
             },
         }
     )
-    head = model.layers[-1]
-    head = head if hasattr(head, "kernel") else None
     model.compile(
         optimizer=optimizer,
         loss=names[training.loss.name](**training.loss.arguments()),
         metrics=[
             keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            *(
-                CertifiedAccuracy(radius, head=head, name=f"certified_{name.replace('/', '_')}")
-                for name, radius in epsilons.items()
-            ),
+            *_watched(model, epsilons),
         ],
         jit_compile=_jit_compile(training.jit_compile),
     )
     optimizer.build(model.trainable_variables)
+
+
+def _watched(model, epsilons):
+    if not epsilons:
+        return
+    bound, head = lipschitz_bound(model), model.layers[-1]
+    has_head = bound.head is not None and hasattr(head, "kernel")
+    for name, radius in epsilons.items():
+        yield CertifiedAccuracy(
+            radius,
+            lipschitz=bound.head.features.bound.value if has_head else bound.value,
+            head=head if has_head else None,
+            name=f"certified_{name.replace('/', '_')}",
+        )
 
 
 def schedule(training: TrainingSettings, steps: int):

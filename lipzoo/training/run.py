@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from lipzoo import models
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.constraints import project
 from lipzoo.training.batches import Batches, EpochStart
@@ -72,7 +73,9 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     batches = Batches(
         dataset.train, dataset.divisor, training.batch_size, recipe.seed, training.augment
     )
-    compile_model(model, training, len(batches), recipe.evaluation.watched())
+    keeps_bound = recipe.model.architecture in models.KEEP_THEIR_BOUND
+    watched = recipe.evaluation.watched() if keeps_bound else {}
+    compile_model(model, training, len(batches), watched)
     say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
 
     try:

@@ -30,9 +30,9 @@ class DataSettings:
     """Where the examples come from and how they are split.
 
     Args:
-        source: `"tfds:NAME"`, `"sklearn:digits"`, or the path of an `.npz` file, a `.csv` file or
-            a folder with one subfolder of images per class. Relative paths start at the folder in
-            which the command runs.
+        source: `"tfds:NAME"`, `"sklearn:digits"`, `"generated:swissroll"`, or the path of an `.npz`
+            file, a `.csv` file or a folder with one subfolder of images per class.
+            Relative paths start at the folder in which the command runs.
         test: optional second source for the test split.
         validation: size of the validation split cut from the training split: a whole number of
             examples, or a fraction below 1 (`"1/12"` works too). Unused where the source has a
@@ -222,7 +222,8 @@ class EvaluationSettings:
 
     Args:
         epsilons: the radii of the final tables.
-        watch: those of them that are shown during training.
+        watch: those of them that are shown during training, for architectures whose Lipschitz bound
+            training cannot raise.
     """
 
     epsilons: tuple[str | float, ...] = ("36/255", 0.25, 0.5, 1.0)

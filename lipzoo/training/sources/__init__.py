@@ -5,9 +5,10 @@ from pathlib import Path
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
 from lipzoo.training.sources.files import read_csv, read_folder, read_npz
+from lipzoo.training.sources.generated import read_generated, swiss_roll
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 
-__all__ = ["DataError", "RawData", "RawSplit", "read_source"]
+__all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 
 
 def read_source(source: str, settings: DataSettings) -> RawData:
@@ -28,13 +29,16 @@ def read_source(source: str, settings: DataSettings) -> RawData:
         return read_tfds(name)
     if name and scheme == "sklearn":
         return read_sklearn(name)
+    if name and scheme == "generated":
+        return read_generated(name)
     path = Path(source).expanduser()
     if path.is_dir():
         return read_folder(path)
     if not path.exists():
         raise DataError(
-            f"{source}: no such file or folder. Expected 'tfds:NAME', 'sklearn:NAME', or the path "
-            "of an .npz file, a .csv file or a folder with one subfolder of images per class"
+            f"{source}: no such file or folder. Expected 'tfds:NAME', 'sklearn:NAME', "
+            "'generated:NAME', or the path of an .npz file, a .csv file or a folder with one "
+            "subfolder of images per class"
         )
     suffix = path.suffix.lower()
     if suffix == ".npz":

@@ -1,0 +1,181 @@
+"""Baselines without constraint: plain layers in depth, and residual layers."""
+
+import keras
+
+from lipzoo.layers import CanonicalLift, SpaceToDepth
+from lipzoo.models.checking import check_classes, check_integers, check_shape
+from lipzoo.models.padding import pad_to_multiple
+from lipzoo.models.standardize import standardize
+
+_CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
+_AVERAGE = {
+    1: keras.layers.GlobalAveragePooling1D,
+    2: keras.layers.GlobalAveragePooling2D,
+}
+
+
+def MLP(
+    input_shape,
+    num_classes,
+    *,
+    depth=2,
+    width=32,
+    activation="tanh",
+    kernel_initializer="glorot_uniform",
+    normalization=None,
+    include_top=True,
+    name="mlp",
+):
+    """Builds a plain multilayer perceptron, `x ↦ σ(Wx + b)` layer after layer.
+
+    Nothing constrains it: `lipzoo.lipschitz_bound` is the product of its norms, usually large, and
+    its gradients may vanish or explode with the depth. It is there to compare with.
+
+    Args:
+        input_shape: shape of one input, flattened first and lifted by zeros where `width` is
+            larger and even, as in `HamNet`.
+        num_classes: number of logits.
+        depth: number of hidden layers.
+        width: neurons of each.
+        activation: what Keras' Dense takes.
+        kernel_initializer: what Keras' Dense takes; the default is Keras' own.
+        normalization: as in `HamNet`.
+        include_top: False for the model without its last linear layer, named `head`.
+        name: name of the model.
+
+    Returns:
+        An ordinary functional `keras.Model` with logits as output.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> MLP((2,), 2, depth=12, width=4).count_params()
+    250
+    """
+    input_shape = tuple(input_shape)
+    check_shape(input_shape)
+    check_classes(num_classes)
+    check_integers({"depth": depth, "width": width}, minimum=1)
+    inputs = keras.Input(input_shape, name="input")
+    x = inputs if normalization is None else standardize(inputs, normalization)
+    if len(input_shape) > 1:
+        x = keras.layers.Flatten(name="flatten")(x)
+    x = _lifted(x, width)
+    for i in range(1, depth + 1):
+        x = keras.layers.Dense(
+            width, activation, kernel_initializer=kernel_initializer, name=f"dense{i}"
+        )(x)
+    return _with_head(inputs, x, num_classes, include_top, name)
+
+
+def ResNet(
+    input_shape,
+    num_classes,
+    *,
+    depth=12,
+    width=32,
+    units=None,
+    stem=2,
+    stages=2,
+    kernel_size=3,
+    activation="tanh",
+    kernel_initializer="glorot_uniform",
+    normalization=None,
+    include_top=True,
+    name="resnet",
+):
+    """Builds a residual network of blocks `x ↦ x + Vσ(Wx + b)`, without constraint.
+
+    The same shape as `HamNet` (stem, lift, stages, head) with unrelated matrices W and V where that
+    has one operator and its adjoint: explicit Euler steps of a field without structure. Images and
+    sequences are halved by strided convolutions between stages and averaged before the head.
+
+    Args:
+        input_shape: `(height, width, channels)`, `(length, channels)` or `(features,)`.
+        num_classes: number of logits.
+        depth: number of residual blocks.
+        width: channels of the state of the first stage; doubled from stage to stage.
+        units: neurons of a block; None for as many as the state has channels.
+        stem, stages, kernel_size, normalization: as in `HamNet`.
+        activation, kernel_initializer: what Keras' layers take.
+        include_top: False for the model without its last linear layer, named `head`.
+        name: name of the model.
+
+    Returns:
+        An ordinary functional `keras.Model` with logits as output.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: arXiv 1512.03385.
+
+    Example:
+
+    >>> ResNet((2,), 2, depth=12, width=4).output_shape
+    (None, 2)
+    """
+    input_shape = tuple(input_shape)
+    check_shape(input_shape)
+    check_classes(num_classes)
+    check_integers(
+        {"depth": depth, "width": width, "stem": stem, "stages": stages, "kernel_size": kernel_size}
+        | ({} if units is None else {"units": units}),
+        minimum=1,
+    )
+    inputs = keras.Input(input_shape, name="input")
+    x = inputs if normalization is None else standardize(inputs, normalization)
+    rank = len(input_shape) - 1
+    arguments = {"kernel_initializer": kernel_initializer}
+    if rank:
+        x = pad_to_multiple(x, stem * 2 ** (stages - 1), name="stem_padding")
+        if stem > 1:
+            x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
+    x = _lifted(x, width)
+    stages = stages if rank else 1
+    for stage in range(1, stages + 1):
+        if stage > 1:
+            halve = _CONVOLUTION[rank](
+                2 * x.shape[-1], 2, strides=2, name=f"stage{stage}_halve", **arguments
+            )
+            x = halve(x)
+        for i in range(1, depth // stages + (stage <= depth % stages) + 1):
+            x = _block(x, rank, units, kernel_size, activation, arguments, f"stage{stage}_block{i}")
+    if rank:
+        x = _AVERAGE[rank](name="average")(x)
+    return _with_head(inputs, x, num_classes, include_top, name)
+
+
+def _block(x, rank, units, kernel_size, activation, arguments, name):
+    channels = x.shape[-1]
+    if rank:
+        into = _CONVOLUTION[rank](
+            units or channels,
+            kernel_size,
+            padding="same",
+            activation=activation,
+            name=f"{name}_in",
+            **arguments,
+        )
+        out = _CONVOLUTION[rank](
+            channels, kernel_size, padding="same", name=f"{name}_out", **arguments
+        )
+    else:
+        into = keras.layers.Dense(units or channels, activation, name=f"{name}_in", **arguments)
+        out = keras.layers.Dense(channels, use_bias=False, name=f"{name}_out", **arguments)
+    return keras.layers.Add(name=f"{name}_add")([x, out(into(x))])
+
+
+def _lifted(x, width):
+    """Zeros appended to both halves, as in `HamNet`, where the width allows it."""
+    channels = x.shape[-1]
+    if width % 2 or width < channels + channels % 2:
+        return x
+    return CanonicalLift(width, name="lift")(x)
+
+
+def _with_head(inputs, x, num_classes, include_top, name):
+    if include_top:
+        x = keras.layers.Dense(num_classes, name="head")(x)
+    return keras.Model(inputs, x, name=name)

@@ -1,0 +1,181 @@
+"""HamNet: a classifier made of Hamiltonian steps, whose gradients do not vanish at any depth."""
+
+import keras
+
+from lipzoo.constraints import SpectralBound
+from lipzoo.layers import (
+    CanonicalLift,
+    CanonicalSpaceToDepth,
+    HamiltonianConv1D,
+    HamiltonianConv2D,
+    HamiltonianDense,
+    SpaceToDepth,
+    SpectralDense,
+    UnitNormDense,
+)
+from lipzoo.models.checking import check_choice, check_classes, check_integers, check_shape
+from lipzoo.models.padding import pad_to_multiple
+from lipzoo.models.standardize import standardize
+
+HEADS = {
+    "dense": keras.layers.Dense,
+    "orthogonal": SpectralDense,
+    "unit_norm": UnitNormDense,
+}
+OPERATORS = ("convolution", "axial")
+_FLOW = {1: HamiltonianConv1D, 2: HamiltonianConv2D}
+
+
+def HamNet(
+    input_shape,
+    num_classes,
+    *,
+    depth=64,
+    width=32,
+    units=None,
+    stem=2,
+    stages=2,
+    operators="convolution",
+    kernel_size=3,
+    time=8.0,
+    method="symplectic_euler",
+    activation="tanh",
+    gain=1.0,
+    bound=1.0,
+    head="dense",
+    normalization=None,
+    include_top=True,
+    name="hamnet",
+):
+    """Builds a deep classifier of images, sequences or tables from symplectic steps.
+
+    1. *stem*: blocks of `stem × stem` pixels become channels, and zero channels are appended to
+       both halves (q, p) of the state, up to `width`;
+    2. *stages*: `depth` Hamiltonian layers in all, one step of size `time / depth` each. Between
+       stages, space-to-depth on q and on p alike (half the size, four times the channels);
+    3. *head*: everything flattened into a linear layer, named `head`.
+
+    Tables `(features,)` are lifted to `width` numbers and have one stage of dense steps.
+
+    Between lift and head the network is exactly symplectic: the Jacobian of the last state with
+    respect to any earlier one has norm at least 1, for any weights and any depth, so gradients do
+    not vanish. It is not contractive: the Lipschitz bound is that of the shears, and grows with
+    `time · bound²`.
+
+    Args:
+        input_shape: `(height, width, channels)`, `(length, channels)` or `(features,)`.
+        num_classes: number of logits.
+        depth: number of Hamiltonian layers.
+        width: channels of the lifted state, q and p together; even, at least `channels · stem²`.
+        units: neurons of each step's operators; None for as many as there are inputs: channels of a
+            half of the state, times the length of the axis that an axial operator spans.
+        stem: block size of the stem, 1 for none.
+        stages: number of resolutions, among which the depth is divided evenly.
+        operators: `"convolution"`, or `"axial"`: matrices that span whole columns and whole rows in
+            turn, each applied to all columns or rows alike.
+        kernel_size: of the convolutions, with zero padding.
+        time: integration time T of the whole network.
+        method: `"symplectic_euler"` or `"verlet"`.
+        activation: a non-decreasing activation, see `lipzoo.activations.known()`.
+        gain: the steps apply `σ(gain · z) / gain`, which has the slopes of σ.
+        bound: largest operator norm of the steps' kernels; those that exceed it are scaled.
+        head: `"dense"` (unconstrained), `"orthogonal"` or `"unit_norm"` columns.
+        normalization: None, or `{"mean": [...], "variance": [...]}` per channel or feature: the
+            model then standardises its input first, a layer whose factor counts in the bound.
+        include_top: False for the model without flattening and head: it returns the last state.
+        name: name of the model.
+
+    Returns:
+        An ordinary functional `keras.Model` with logits (no softmax) as output.
+
+    Raises:
+        ValueError: if an argument is out of range, the width is odd, or the sizes do not split.
+
+    Reference: arXiv 2510.22299.
+
+    Example:
+
+    >>> import lipzoo
+    >>> model = HamNet((8, 8, 1), 10, depth=4, width=8, time=1.0)
+    >>> model.output_shape
+    (None, 10)
+    >>> body = HamNet((8, 8, 1), 10, depth=4, width=8, time=1.0, include_top=False)
+    >>> 1.0 <= lipzoo.lipschitz_bound(body).value <= 2.8
+    True
+    """
+    input_shape = tuple(input_shape)
+    check_shape(input_shape)
+    check_classes(num_classes)
+    check_integers(
+        {"depth": depth, "width": width, "stem": stem, "stages": stages, "kernel_size": kernel_size}
+        | ({} if units is None else {"units": units}),
+        minimum=1,
+    )
+    check_choice(head, "head", HEADS)
+    check_choice(operators, "operators", OPERATORS)
+    _check_sizes(input_shape, depth, width, stem, stages)
+    inputs = keras.Input(input_shape, name="input")
+    x = inputs
+    if normalization is not None:
+        x = standardize(x, normalization)
+    rank = len(input_shape) - 1
+    if rank:
+        x = pad_to_multiple(x, stem * 2 ** (stages - 1), name="stem_padding")
+        if stem > 1:
+            x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
+    x = CanonicalLift(width, name="lift")(x)
+    shared = {
+        "time": time / depth,
+        "method": method,
+        "activation": activation,
+        "gain": gain,
+        "kernel_constraint": SpectralBound(bound, method="scale"),
+    }
+    stages = stages if rank else 1
+    for stage in range(1, stages + 1):
+        if stage > 1:
+            x = CanonicalSpaceToDepth(2, name=f"stage{stage}_space_to_depth")(x)
+        for i in range(1, _share(depth, stages, stage) + 1):
+            layer_name = f"stage{stage}_flow{i}"
+            if not rank:
+                step = HamiltonianDense(units, name=layer_name, **shared)
+            elif operators == "convolution":
+                filters = units or x.shape[-1] // 2
+                step = _FLOW[rank](filters, kernel_size, name=layer_name, **shared)
+            else:
+                size = _axis_size(x.shape[1:-1], (i - 1) % rank)
+                step = _FLOW[rank](units, size, size, "circular", name=layer_name, **shared)
+            x = step(x)
+    if include_top:
+        x = keras.layers.Flatten(name="flatten")(x)
+        x = HEADS[head](num_classes, name="head")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def _axis_size(spatial, axis):
+    return tuple(length if i == axis else 1 for i, length in enumerate(spatial))
+
+
+def _share(depth, stages, stage):
+    """Number of layers of a stage; what does not divide goes to the first ones."""
+    return depth // stages + (stage <= depth % stages)
+
+
+def _check_sizes(input_shape, depth, width, stem, stages):
+    rank = len(input_shape) - 1
+    if width % 2:
+        raise ValueError(
+            "width must be even: the state is split into two halves (q, p). "
+            f"Received: width={width}"
+        )
+    needed = input_shape[-1] * stem**rank
+    needed += needed % 2
+    if width < needed:
+        raise ValueError(
+            f"width must be at least {needed}, the channels after the stem made even. "
+            f"Received: width={width}"
+        )
+    if rank and depth < stages:
+        raise ValueError(
+            f"depth must be at least the number of stages. Received: depth={depth}, stages={stages}"
+        )
