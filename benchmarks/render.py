@@ -20,7 +20,13 @@ _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.D
 
 def render(text: str) -> str:
     """Returns the README's text with its tables made anew."""
-    tables = {"zoo": zoo_table, "published": published_table, "costs": costs_table}
+    tables = {
+        "zoo": zoo_table,
+        "published": published_table,
+        "costs": costs_table,
+        "swissroll": swissroll_table,
+        "depth": depth_table,
+    }
 
     def replace(match):
         return match[1] + tables[match[2]]() + match[3]
@@ -64,6 +70,43 @@ def published_table(name: str = "gradflow-fmnist") -> str:
         source = f"{entry['method']} ({entry['source']}, arXiv {entry['arxiv']})"
         rows.append([source, *_accuracies(entry["clean"], entry["certified"], radii)])
     return _table(["", "clean", *(f"ε = {radius}" for radius in radii)], rows)
+
+
+def swissroll_table() -> str:
+    """Accuracy and sensitivity of small deep networks, from `benchmarks.swissroll`."""
+    results = json.loads((HERE / "swissroll.json").read_text())
+    header = ["network, four numbers a layer", f"test accuracy %, mean of {results['seeds']} seeds"]
+    header.append("smallest norm of ∂ last state / ∂ state, all epochs and layers")
+    rows = [
+        [name, _percent(result["mean_test_accuracy"]), f"{result['smallest_backward_norm']:.2g}"]
+        for name, result in results["networks"].items()
+    ]
+    return _table(header, rows)
+
+
+def depth_table() -> str:
+    """What `benchmarks.depth` found on images."""
+    results = json.loads((HERE / "depth.json").read_text())
+    trip, norms, epoch = (results[key] for key in ("round_trip", "sensitivity", "first_epoch"))
+    errors = trip["relative_error"]
+    both = f"{trip['layers']} layers forwards and backwards, largest relative error"
+    rows = [
+        *([f"{both}, {dtype}", f"{errors[dtype]['max']:.1e}"] for dtype in errors),
+        [
+            f"norms of ∂ last state / ∂ state at {norms['images']} images, estimated from below",
+            f"{norms['smallest_backward_norm']:.3g} to {norms['largest_backward_norm']:.3g}",
+        ],
+        [
+            f"depth {epoch['depth']}: loss at the beginning and the end of the first epoch",
+            f"{epoch['mean_loss_of_first_10_steps']:.2f} to "
+            f"{epoch['mean_loss_of_last_10_steps']:.2f}",
+        ],
+        [
+            f"depth {epoch['depth']}: validation accuracy after it",
+            f"{_percent(epoch['validation_accuracy'])} %",
+        ],
+    ]
+    return _table([f"`{results['model']}`", "measured"], rows)
 
 
 def costs_table() -> str:

@@ -15,12 +15,15 @@ def dense_jacobian(function, point):
     """The Jacobian (outputs, inputs) at `point` by autodiff, under TensorFlow."""
     import tensorflow as tf
 
-    x = tf.constant(point[None])
+    shape = function(tf.constant(point[None])).shape[1:]
+    # One row of the Jacobian for each copy of the point.
+    outputs = int(np.prod(shape))
+    x = tf.constant(np.repeat(point[None], outputs, axis=0))
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = function(x)
-    jacobian = tape.jacobian(y, x).numpy()
-    return jacobian.reshape(int(np.prod(y.shape)), -1)
+    rows = tf.reshape(tf.eye(outputs, dtype=y.dtype), (outputs, *shape))
+    return tape.gradient(y, x, rows).numpy().reshape(outputs, -1)
 
 
 def randomise(layer, seed=0):

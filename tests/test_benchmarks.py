@@ -1,4 +1,6 @@
+import dataclasses
 import itertools
+import json
 import time
 
 import keras
@@ -7,8 +9,10 @@ import pytest
 import zoo_models
 
 import lipzoo
-from benchmarks import norms, plain, render
+from benchmarks import norms, plain, render, swissroll, swissroll_figure
 from benchmarks.timing import interleaved, paired_ratio
+from lipzoo.training import read_recipe
+from lipzoo.training.data import load_data
 
 
 def test_the_readme_shows_the_numbers_of_the_files():
@@ -64,3 +68,28 @@ def test_the_supremum_is_approached_by_exact_norms_of_growing_images(size, strid
     assert exact[-1] > 0.9 * highest
     expected = keras.ops.conv(np.zeros((1, 4, 4, 2)), kernel, strides, "same").shape[1]
     assert expected == -(-4 // strides[0])
+
+
+def test_the_swiss_roll_study_is_that_of_its_recipe_and_reaches_what_it_shows():
+    results = json.loads(swissroll.RESULTS.read_text())
+    recipe = read_recipe(swissroll.RECIPE)
+    assert results["recipe_sha256"] == recipe.sha256()
+    assert list(results["networks"]) == list(swissroll.networks(recipe))
+    hamnet, mlp, _, _ = results["networks"].values()
+    assert hamnet["mean_test_accuracy"] >= 0.995
+    assert min(hamnet["smallest_backward_norm"], hamnet["smallest_forward_norm"]) >= 1 - 1e-5
+    assert mlp["smallest_backward_norm"] < 1e-2
+
+
+def test_a_network_of_the_swiss_roll_study_is_trained_and_measured():
+    recipe = read_recipe(swissroll.RECIPE)
+    training = dataclasses.replace(recipe.training, epochs=2, warmup_epochs=0)
+    recipe = dataclasses.replace(recipe, training=training)
+    dataset = load_data(recipe.data)
+    arguments = {**recipe.model.arguments, "depth": 2}
+    trained = swissroll.train(recipe, dataset, "HamNet", arguments, seed=0)
+    result = swissroll.summary([trained], dataset.test)
+    assert len(result["smallest_backward_norm_by_epoch"]) == 3
+    assert result["smallest_backward_norm"] >= 1 - 1e-5
+    figure = swissroll_figure.draw({"HamNet": result}, {"HamNet": trained[0]}, dataset.test)
+    assert len(figure.get_axes()) == 3

@@ -144,6 +144,21 @@ def test_folder_with_images_of_two_sizes(tmp_path):
         _load(tmp_path)
 
 
+def test_generated_spirals_are_the_same_every_time():
+    data = _load("generated:swissroll")
+    assert data.kind == "table"
+    assert data.input_shape == (2,)
+    assert data.num_classes == 2
+    assert data.fingerprint() == _load("generated:swissroll").fingerprint()
+    radius = np.linalg.norm(data.train.x, axis=1)
+    angle = np.arctan2(data.train.x[:, 1], data.train.x[:, 0])
+    # Each point lies on the arm of its class.
+    turned = angle - 2 * np.pi * 1.5 * radius - np.pi * data.train.y
+    assert np.allclose(np.cos(turned), 1.0, atol=1e-4)
+    with pytest.raises(DataError, match="expected 'generated:swissroll'"):
+        _load("generated:moons")
+
+
 def test_digits_of_scikit_learn():
     data = _load("sklearn:digits")
     x = data.inputs(data.train)

@@ -147,7 +147,8 @@ def HamNet(
                 step = _FLOW[rank](units, size, size, "circular", name=layer_name, **shared)
             x = step(x)
     if include_top:
-        x = keras.layers.Flatten(name="flatten")(x)
+        if rank:
+            x = keras.layers.Flatten(name="flatten")(x)
         x = HEADS[head](num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)
 
