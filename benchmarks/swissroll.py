@@ -59,7 +59,8 @@ def summary(models_and_records, test) -> dict:
         for model, _ in models_and_records
     ]
     records = [record for _, record in models_and_records]
-    backward = np.array([record.backward for record in records])
+    # Without the last state's own norms, which are 1.
+    backward = np.array([record.backward[:, :-1] for record in records])
     forward = np.array([record.forward for record in records])
     last = backward[:, -1].transpose(1, 0, 2).reshape(backward.shape[2], -1)
     return {
@@ -69,7 +70,7 @@ def summary(models_and_records, test) -> dict:
         "smallest_forward_norm": float(forward.min()),
         "epochs": records[0].epochs,
         "smallest_backward_norm_by_epoch": backward.min(axis=(0, 2, 3)).tolist(),
-        "layers": list(records[0].norms[0].names),
+        "layers": list(records[0].norms[0].names[:-1]),
         "backward_norm_by_layer_after_training": {
             "min": last.min(axis=1).tolist(),
             "median": np.median(last, axis=1).tolist(),

@@ -158,7 +158,7 @@ def get_monotone(identifier) -> Activation:
     if activation.lower < 0:
         monotone = ", ".join(name for name in known() if _BY_NAME[name].lower >= 0)
         raise ValueError(
-            "A gradient flow needs a non-decreasing activation: one of "
+            "The gradient of a convex potential needs a non-decreasing activation: one of "
             f"{monotone}. Received: activation={activation.name!r} with slopes in "
             f"[{activation.lower}, {activation.upper}]"
         )

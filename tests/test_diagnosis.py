@@ -140,3 +140,22 @@ def test_settings_reach_the_norms():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match=r"shape.*Received"):
         diagnose(euler(1.0), X[:, :3])
+
+
+def test_the_first_layer_is_judged_too():
+    strong = lipzoo.layers.HamiltonianDense(
+        3, steps=32, time=400.0, kernel_constraint=lipzoo.SpectralBound(2.0)
+    )
+    assert signatures(sequential([strong])) == ["exploding activations"]
+    weak = keras.layers.Dense(6, use_bias=False)
+    model = sequential([weak, keras.layers.ReLU()])
+    weak.set_weights([1e-4 * np.eye(6)])
+    assert signatures(model) == ["vanishing gradients"]
+    assert signatures(sequential([keras.layers.Rescaling(1 / 255)])) == []
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    model = sequential([keras.layers.Dense(6, name="broken")])
+    model.set_weights([np.full((6, 6), np.nan), np.zeros(6)])
+    with pytest.raises(ValueError, match=r"finite weights.*broken/kernel"):
+        diagnose(model, X)

@@ -194,6 +194,25 @@ def test_inverse_undoes_the_layer(kind, dtype, tolerance):
     assert np.abs(ops.convert_to_numpy(layer(layer.inverse(x))) - x).max() < tolerance
 
 
+def test_inverse_in_mixed_precision():
+    layer = HamiltonianConv2D(time=0.5, dtype="mixed_bfloat16")
+    x = np.random.default_rng(0).random((2, 4, 4, 2)).astype("float32")
+    returned = ops.convert_to_numpy(ops.cast(layer.inverse(layer(x)), "float32"))
+    assert np.abs(returned - x).max() < 0.1
+
+
+def test_a_model_of_inverses_has_a_bound():
+    layer = HamiltonianDense(3, time=2.0, steps=2)
+    inputs = keras.Input((4,))
+    forward = keras.Model(inputs, layer(inputs))
+    backward = keras.Model(inputs, layer.inverse(inputs))
+    randomise(layer, 1)
+    bound = lipzoo.lipschitz_bound(backward)
+    assert bound.value == lipzoo.lipschitz_bound(forward).value
+    at_zero = np.linalg.norm(backward.predict(np.zeros((1, 4)), verbose=0))
+    assert 0 < at_zero <= bound.output.bound.offset
+
+
 def test_half_steps_of_verlet_with_shared_weights_are_merged():
     layer = HamiltonianDense(2, time=3.0, steps=3, method="verlet", share_weights=True)
     layer.build((None, 4))
@@ -327,5 +346,6 @@ def test_odd_states_and_shapes_that_do_not_split_are_refused():
         HamiltonianDense(3, name="flow").inverse(np.zeros((1, 4)))
     layer = HamiltonianDense(3)
     layer.build((None, 4))
-    with pytest.raises(ValueError, match=r"Expected 4 channels.*6"):
-        layer.inverse(np.zeros((1, 6)))
+    for wrong in (np.zeros((1, 6)), np.zeros(4)):
+        with pytest.raises(ValueError, match="incompatible with the layer"):
+            layer.inverse(wrong)

@@ -148,6 +148,10 @@ def test_baselines_have_a_bound_and_a_jacobian_within_it(builder, input_shape):
         ({"method": "leapfrog"}, "method must be one of.*Received"),
         ({"activation": "gelu"}, "non-decreasing.*Received"),
         ({"time": 1e300, "depth": 64}, "finite Lipschitz bound.*smaller time.*Received"),
+        ({"time": -1}, "time must be a positive finite number.*Received: time=-1"),
+        ({"time": "1"}, "time must be a positive finite number.*Received: time='1'"),
+        ({"time": 1e9, "bound": 10.0, "depth": 64}, "finite Lipschitz bound.*Received: time=1"),
+        ({"input_shape": 2}, "input_shape must be.*Received: input_shape=2"),
         ({"bound": 0.0}, "bound must be a number.*Received"),
         ({"input_shape": (8, 8, 1, 1)}, "input_shape must be.*Received"),
     ],
@@ -163,3 +167,10 @@ def test_bad_arguments_of_baselines_are_refused(builder):
         builder((4,), 2, depth=0)
     with pytest.raises(ValueError, match="num_classes must be"):
         builder((4,), 1)
+
+
+def test_residual_networks_refuse_widths_and_stages_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"width must be even and at least 12.*Received: width=8"):
+        ResNet((8, 8, 3), 2, width=8)
+    with pytest.raises(ValueError, match="at least the number of stages"):
+        ResNet((16, 16, 1), 2, depth=1, stages=4)

@@ -20,6 +20,9 @@ STIFF_TIME = 0.01
 # … and the bound is what makes the steps short if h β bound² is at least half of its limit 2.
 STIFF_STEP = 1.0
 
+# A first layer of these only chooses the input's units.
+_UNITS = (keras.layers.Rescaling, keras.layers.Normalization)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -85,9 +88,12 @@ def diagnose(
     For the states s_1, …, s_L of `jacobian_norms`, and medians over the examples:
 
     - *exploding activations*: ‖s_k‖ or ‖∂s_k/∂x‖ is more than 100 times what it is at s_1, or
-      infinite. The steps are larger than the layers' bounds allow.
-    - *vanishing gradients*: ‖∂s_L/∂s_k‖ is below 0.01 for some k: plain layers in depth, or
-      explicit Euler steps of a system that forgets.
+      infinite, or ‖∂s_1/∂x‖ is above 100 itself. The steps are larger than the layers' bounds
+      allow.
+    - *vanishing gradients*: ‖∂s_L/∂s_k‖ is below 0.01 for some k, or ‖∂s_1/∂x‖ is: plain layers in
+      depth, or explicit Euler steps of a system that forgets.
+
+    (A first layer that is a Rescaling or a Normalization only chooses units and is not judged.)
     - *stiff convergence*: the bound of a gradient-flow layer (attributes `substeps`, `step_size`,
       `kernel_constraint.bound`, with h <= 2 / (β bound²)) is so large that its time takes 10 steps
       or more, or that its whole time T has T β <= 0.01, so that a kernel of norm 1 hardly acts.
@@ -120,20 +126,29 @@ def diagnose(
         seed=seed,
         batch_size=batch_size,
     )
+    _refuse_bad_weights(model)
     norms = jacobians.norms()
-    found = (_exploding(norms, jacobians.state_norms()), _vanishing(norms), _stiff(model))
+    judged = not isinstance(model.get_layer(norms.names[0]), _UNITS)
+    found = (
+        _exploding(norms, jacobians.state_norms(), judged),
+        _vanishing(norms, judged),
+        _stiff(model),
+    )
     return Diagnosis(tuple(finding for finding in found if finding), norms)
 
 
-def _exploding(norms, state_norms):
+def _exploding(norms, state_norms, first_is_judged):
     measures = {"a state": state_norms, "a forward Jacobian": norms.forward}
     medians = {what: np.median(values, axis=1) for what, values in measures.items()}
     exploded = {what: _exceeds(values) for what, values in medians.items()}
+    if first_is_judged:
+        exploded["a forward Jacobian"][0] |= medians["a forward Jacobian"][0] > EXPLODING_GROWTH
     if not any(map(np.any, exploded.values())):
         return None
     evidence = [
-        f"the norm of {what} grows from {medians[what][0]:.3g} to {medians[what].max():.3g} over "
-        f"{len(where)} layers (trouble begins at a factor of {EXPLODING_GROWTH:g})"
+        f"the norm of {what} goes from {medians[what][0]:.3g} at the first of "
+        f"{len(where)} layers up to {medians[what].max():.3g} "
+        f"(trouble begins at a factor of {EXPLODING_GROWTH:g})"
         for what, where in exploded.items()
         if where.any()
     ]
@@ -150,19 +165,31 @@ def _exceeds(medians):
     return ~np.isfinite(medians) | ((medians > EXPLODING_GROWTH * medians[0]) & (medians[0] > 0))
 
 
-def _vanishing(norms):
+def _vanishing(norms, first_is_judged):
     medians = np.median(norms.backward, axis=1)
     vanished = medians < VANISHING_SENSITIVITY
+    first = float(np.median(norms.forward[0]))
+    if first_is_judged:
+        vanished[0] |= first < VANISHING_SENSITIVITY
     if not vanished.any():
         return None
     kind = "" if norms.exact else ", estimated from below"
     return Finding(
         "vanishing gradients",
         _named(norms.names, vanished),
-        f"the last state moves {medians[vanished].min():.3g} times as far as an earlier one{kind} "
+        f"the last state moves {medians[vanished].min():.3g} times as far as an earlier one{kind}, "
+        f"and the first one {first:.3g} times as far as the input "
         f"(trouble begins below {VANISHING_SENSITIVITY:g})",
         "use Hamiltonian layers, whose backward norms are at least 1, or fewer layers",
     )
+
+
+def _refuse_bad_weights(model):
+    for variable in model.weights:
+        if not np.all(np.isfinite(keras.ops.convert_to_numpy(variable))):
+            raise ValueError(
+                f"Expected finite weights. Received: NaN or infinity in '{variable.path}'"
+            )
 
 
 def _stiff(model):

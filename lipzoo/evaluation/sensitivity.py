@@ -26,7 +26,7 @@ class SensitivityLogger(keras.callbacks.Callback):
 
     Args:
         x: inputs, of shape `(examples, ...)`; a few examples are enough.
-        every: measure every so many epochs, and at the last one.
+        every: measure every so many epochs, and at the last one if `fit` gets there.
         y: labels of `x` as `fit` takes them, or `None`.
         gradients: whether to measure gradients when there are labels.
         layers, method, iterations, seed, batch_size: as for `lipzoo.evaluation.jacobian_norms`.
@@ -36,7 +36,8 @@ class SensitivityLogger(keras.callbacks.Callback):
         norms: the `JacobianNorms` of each record.
         forward, backward: their norms, of shape `(records, layers, examples)`.
         gradient_norms: Euclidean norms, of shape `(records, layers)`, NaN where a layer has no
-            trainable weights; `None` when they are not measured.
+            trainable weights; `None` when they are not measured. What follows the last state, the
+            head for instance, has none.
 
     Raises:
         ValueError: for a bad `every` or labels that do not fit `x`, and at the beginning of

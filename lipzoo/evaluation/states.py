@@ -66,7 +66,7 @@ def chosen_states(model, states, layers):
                 f"Expected a model with layers before its head. Received: layers {known} of "
                 f"model '{model.name}'"
             )
-    layers = [layers] if isinstance(layers, str) else list(layers)
+    layers = [layers] if isinstance(layers, str) or not hasattr(layers, "__iter__") else [*layers]
     if not layers or [name for name in known if name in layers] != layers:
         raise ValueError(
             f"Expected layers whose outputs all paths of model '{model.name}' cross, in order, "

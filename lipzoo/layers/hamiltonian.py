@@ -1,6 +1,7 @@
 """Symplectic steps of a Hamiltonian system, over any linear operator."""
 
 import math
+import sys
 
 from keras import ops
 
@@ -23,6 +24,15 @@ def shear_norm(m: float) -> float:
     (1.0, 2.0)
     """
     return add_up(m / 2, hypot_up(1.0, m / 2))
+
+
+def is_finite_power(norm: float, count: int) -> bool:
+    """Whether the product of so many shears of a norm is a float64 number.
+
+    >>> is_finite_power(1.5, 100), is_finite_power(1.5, 10_000)
+    (True, False)
+    """
+    return norm < math.inf and count * math.log(norm) < math.log(sys.float_info.max)
 
 
 class Hamiltonian(PotentialGradient):
@@ -67,8 +77,8 @@ class Hamiltonian(PotentialGradient):
         ]
         self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
-    def call(self, inputs):
-        return self._run(inputs, self._shears())
+    def call(self, inputs, backwards=False):
+        return self._run(inputs, self._shears(backwards))
 
     def inverse(self, outputs):
         """Returns the inputs that the layer maps to `outputs`: the same shears, backwards.
@@ -84,15 +94,7 @@ class Hamiltonian(PotentialGradient):
         """
         if not self.built:
             raise ValueError(f"Expected a built layer. Received: {self.name!r}, which is not built")
-        outputs = ops.convert_to_tensor(outputs, dtype=self.compute_dtype)
-        self._half(outputs.shape)
-        if outputs.shape[-1] != self.input_spec.axes[-1]:
-            raise ValueError(
-                f"Expected {self.input_spec.axes[-1]} channels. "
-                f"Received: outputs.shape={tuple(outputs.shape)}"
-            )
-        backwards = [(moves_q, index, -size) for moves_q, index, size in self._shears()[::-1]]
-        return self._run(outputs, backwards)
+        return self(outputs, backwards=True)
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the product of the shears' norms for the weights as they are now.
@@ -112,18 +114,28 @@ class Hamiltonian(PotentialGradient):
             tuple(self._operator_facts(half, array(kernel), array(bias)) for kernel, bias in pair)
             for pair in self.operators
         ]
-        steps = []
-        for moves_q, index, size in self._shears():
-            fact = facts[index][0 if moves_q else 1]
-            step = abs(size)
-            smoothness = mul_up(step, self.activation.upper, fact.norm, fact.norm)
-            steps.append(Step(fact, step, shear_norm(smoothness)))
         largest = max(fact.norm for pair in facts for fact in pair)
+        shears = self._shears()
         derivation = (
-            f"{len(steps)} shears, norms <= {largest:.6f}, {facts[0][0].derivation}; lower bound 1"
+            f"{len(shears)} shears, norms <= {largest:.6f}, {facts[0][0].derivation}; lower bound 1"
         )
-        return layer_bound_of_steps(
-            steps, self.activation, self.gain, self.compute_dtype, derivation
+        # Offset and rounding depend on the order; the bound holds for the inverse as well.
+        bounds = [
+            layer_bound_of_steps(
+                [self._step(facts, shear) for shear in order],
+                self.activation,
+                self.gain,
+                self.compute_dtype,
+                derivation,
+            )
+            for order in (shears, shears[::-1])
+        ]
+        return LayerBound(
+            value=max(bound.value for bound in bounds),
+            derivation=derivation,
+            offset=max(bound.offset for bound in bounds),
+            rounding_slope=max(bound.rounding_slope for bound in bounds),
+            rounding_offset=max(bound.rounding_offset for bound in bounds),
         )
 
     def jacobian_norm_lower_bound(self) -> float:
@@ -144,7 +156,13 @@ class Hamiltonian(PotentialGradient):
             "share_weights": self.share_weights,
         }
 
-    def _shears(self):
+    def _step(self, facts, shear):
+        moves_q, index, size = shear
+        fact = facts[index][0 if moves_q else 1]
+        smoothness = mul_up(abs(size), self.activation.upper, fact.norm, fact.norm)
+        return Step(fact, abs(size), shear_norm(smoothness))
+
+    def _shears(self, backwards=False):
         """The half steps in order: `(whether q moves, which operators, signed step size)`."""
         h = self.step_size
         shears = []
@@ -158,6 +176,8 @@ class Hamiltonian(PotentialGradient):
                 # Two half steps along the same potential are one whole step.
                 following[0] = (*following[0][:2], shears.pop()[2] + following[0][2])
             shears += following
+        if backwards:
+            return [(moves_q, index, -size) for moves_q, index, size in shears[::-1]]
         return shears
 
     def _run(self, inputs, shears):
@@ -187,10 +207,11 @@ class Hamiltonian(PotentialGradient):
         sizes = {h} if self.method == "symplectic_euler" else {h, h / 2}
         smoothness = max(sizes) * self.activation.upper * bound * bound
         norm = shear_norm(smoothness) if math.isfinite(smoothness) else math.inf
-        if not math.isfinite(mul_up(*[norm] * len(self._shears()))):
+        count = len(self._shears())
+        if not is_finite_power(norm, count):
             raise ValueError(
                 "time, steps and the constraint's bound must give a finite Lipschitz bound; the "
-                f"product of {len(self._shears())} shears of norm {norm:.3g} is none. Take a "
+                f"product of {count} shears of norm {norm:.3g} is none. Take a "
                 "smaller time or a smaller bound. "
                 f"Received: time={self.time}, steps={self.steps}, bound={bound}"
             )

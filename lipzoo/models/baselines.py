@@ -3,7 +3,7 @@
 import keras
 
 from lipzoo.layers import CanonicalLift, SpaceToDepth
-from lipzoo.models.checking import check_classes, check_integers, check_shape
+from lipzoo.models.checking import check_classes, check_integers, check_stages, checked_shape
 from lipzoo.models.padding import pad_to_multiple
 from lipzoo.models.standardize import standardize
 
@@ -54,15 +54,15 @@ def MLP(
     >>> MLP((2,), 2, depth=12, width=4).count_params()
     250
     """
-    input_shape = tuple(input_shape)
-    check_shape(input_shape)
+    input_shape = checked_shape(input_shape)
     check_classes(num_classes)
     check_integers({"depth": depth, "width": width}, minimum=1)
     inputs = keras.Input(input_shape, name="input")
     x = inputs if normalization is None else standardize(inputs, normalization)
     if len(input_shape) > 1:
         x = keras.layers.Flatten(name="flatten")(x)
-    x = _lifted(x, width)
+    if width % 2 == 0 and width > x.shape[-1]:
+        x = CanonicalLift(width, name="lift")(x)
     for i in range(1, depth + 1):
         x = keras.layers.Dense(
             width, activation, kernel_initializer=kernel_initializer, name=f"dense{i}"
@@ -96,7 +96,8 @@ def ResNet(
         input_shape: `(height, width, channels)`, `(length, channels)` or `(features,)`.
         num_classes: number of logits.
         depth: number of residual blocks.
-        width: channels of the state of the first stage; doubled from stage to stage.
+        width: channels of the state of the first stage, even and at least those after the stem;
+            doubled from stage to stage.
         units: neurons of a block; None for as many as the state has channels.
         stem, stages, kernel_size, normalization: as in `HamNet`.
         activation, kernel_initializer: what Keras' layers take.
@@ -116,8 +117,7 @@ def ResNet(
     >>> ResNet((2,), 2, depth=12, width=4).output_shape
     (None, 2)
     """
-    input_shape = tuple(input_shape)
-    check_shape(input_shape)
+    input_shape = checked_shape(input_shape)
     check_classes(num_classes)
     check_integers(
         {"depth": depth, "width": width, "stem": stem, "stages": stages, "kernel_size": kernel_size}
@@ -127,12 +127,20 @@ def ResNet(
     inputs = keras.Input(input_shape, name="input")
     x = inputs if normalization is None else standardize(inputs, normalization)
     rank = len(input_shape) - 1
+    if rank:
+        check_stages(depth, stages)
+    needed = input_shape[-1] * stem**rank
+    if width % 2 or width < needed:
+        raise ValueError(
+            f"width must be even and at least {needed}, the channels after the stem. "
+            f"Received: width={width}"
+        )
     arguments = {"kernel_initializer": kernel_initializer}
     if rank:
         x = pad_to_multiple(x, stem * 2 ** (stages - 1), name="stem_padding")
         if stem > 1:
             x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
-    x = _lifted(x, width)
+    x = CanonicalLift(width, name="lift")(x)
     stages = stages if rank else 1
     for stage in range(1, stages + 1):
         if stage > 1:
@@ -165,14 +173,6 @@ def _block(x, rank, units, kernel_size, activation, arguments, name):
         into = keras.layers.Dense(units or channels, activation, name=f"{name}_in", **arguments)
         out = keras.layers.Dense(channels, use_bias=False, name=f"{name}_out", **arguments)
     return keras.layers.Add(name=f"{name}_add")([x, out(into(x))])
-
-
-def _lifted(x, width):
-    """Zeros appended to both halves, as in `HamNet`, where the width allows it."""
-    channels = x.shape[-1]
-    if width % 2 or width < channels + channels % 2:
-        return x
-    return CanonicalLift(width, name="lift")(x)
 
 
 def _with_head(inputs, x, num_classes, include_top, name):

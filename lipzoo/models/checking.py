@@ -1,14 +1,19 @@
 """Checks of arguments that the builders share."""
 
+import math
+import numbers
 
-def check_shape(input_shape):
-    """Refuses a shape that is not one of an image, a sequence or a table."""
-    known = all(isinstance(size, int) and size > 0 for size in input_shape)
-    if len(input_shape) not in (1, 2, 3) or not known:
+
+def checked_shape(input_shape):
+    """Returns the shape as a tuple if it is one of an image, a sequence or a table."""
+    sizes = tuple(input_shape) if isinstance(input_shape, list | tuple) else ()
+    known = all(isinstance(size, int) and size > 0 for size in sizes)
+    if len(sizes) not in (1, 2, 3) or not known:
         raise ValueError(
             "input_shape must be (height, width, channels), (length, channels) or (features,) "
             f"with positive integers. Received: input_shape={input_shape}"
         )
+    return sizes
 
 
 def check_classes(num_classes):
@@ -23,6 +28,22 @@ def check_choice(value, name, choices):
     """Refuses a value that is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {tuple(choices)}. Received: {name}={value!r}")
+
+
+def check_positive(arguments):
+    """Refuses arguments, given by their names, that are not positive finite numbers."""
+    for name, value in arguments.items():
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not (is_number and math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
+
+
+def check_stages(depth, stages):
+    """Refuses stages without layers."""
+    if depth < stages:
+        raise ValueError(
+            f"depth must be at least the number of stages. Received: depth={depth}, stages={stages}"
+        )
 
 
 def check_integers(arguments, minimum):

@@ -13,7 +13,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from lipzoo.models.checking import check_choice, check_classes, check_integers, check_shape
+from lipzoo.models.checking import check_choice, check_classes, check_integers, checked_shape
 from lipzoo.models.padding import pad_to_multiple
 from lipzoo.models.standardize import standardize
 
@@ -93,7 +93,7 @@ def GradFlowNet(
     >>> lipzoo.lipschitz_bound(model).value <= 1.0
     True
     """
-    input_shape = tuple(input_shape)
+    input_shape = checked_shape(input_shape)
     sizes = {"width": width, "stem": stem, "axial_units": axial_units, "features": features}
     depths = {"axial_depth": axial_depth, "dense_depth": dense_depth}
     check_integers(sizes, minimum=1)
@@ -169,7 +169,6 @@ def _project_columns(x, rank, units):
 
 
 def _validate(input_shape, num_classes, width, stem, patch_depths, features, head):
-    check_shape(input_shape)
     check_classes(num_classes)
     check_choice(head, "head", HEADS)
     if num_classes > features:

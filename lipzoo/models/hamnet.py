@@ -1,7 +1,10 @@
 """HamNet: a classifier made of Hamiltonian steps, whose gradients do not vanish at any depth."""
 
+import math
+
 import keras
 
+from lipzoo import activations
 from lipzoo.constraints import SpectralBound
 from lipzoo.layers import (
     CanonicalLift,
@@ -13,7 +16,15 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from lipzoo.models.checking import check_choice, check_classes, check_integers, check_shape
+from lipzoo.layers.hamiltonian import is_finite_power, shear_norm
+from lipzoo.models.checking import (
+    check_choice,
+    check_classes,
+    check_integers,
+    check_positive,
+    check_stages,
+    checked_shape,
+)
 from lipzoo.models.padding import pad_to_multiple
 from lipzoo.models.standardize import standardize
 
@@ -49,8 +60,8 @@ def HamNet(
 ):
     """Builds a deep classifier of images, sequences or tables from symplectic steps.
 
-    1. *stem*: blocks of `stem × stem` pixels become channels, and zero channels are appended to
-       both halves (q, p) of the state, up to `width`;
+    1. *stem*: zeros around the image up to sizes that divide, blocks of `stem × stem` pixels become
+       channels, and zero channels are appended to both halves (q, p) of the state, up to `width`;
     2. *stages*: `depth` Hamiltonian layers in all, one step of size `time / depth` each. Between
        stages, space-to-depth on q and on p alike (half the size, four times the channels);
     3. *head*: everything flattened into a linear layer, named `head`.
@@ -59,8 +70,9 @@ def HamNet(
 
     Between lift and head the network is exactly symplectic: the Jacobian of the last state with
     respect to any earlier one has norm at least 1, for any weights and any depth, so gradients do
-    not vanish. It is not contractive: the Lipschitz bound is that of the shears, and grows with
-    `time · bound²`.
+    not vanish. From the input as well, wherever it has two channels after the stem (or features)
+    at least; a single one fills no canonical pair. The network is not contractive: the Lipschitz
+    bound is that of the shears, and grows with `time · bound²`.
 
     Args:
         input_shape: `(height, width, channels)`, `(length, channels)` or `(features,)`.
@@ -89,7 +101,8 @@ def HamNet(
         An ordinary functional `keras.Model` with logits (no softmax) as output.
 
     Raises:
-        ValueError: if an argument is out of range, the width is odd, or the sizes do not split.
+        ValueError: if an argument is out of range, the width is odd or below the channels after the
+            stem, or time, depth and bound declare an infinite Lipschitz bound.
 
     Reference: arXiv 2510.22299.
 
@@ -103,8 +116,7 @@ def HamNet(
     >>> 1.0 <= lipzoo.lipschitz_bound(body).value <= 2.8
     True
     """
-    input_shape = tuple(input_shape)
-    check_shape(input_shape)
+    input_shape = checked_shape(input_shape)
     check_classes(num_classes)
     check_integers(
         {"depth": depth, "width": width, "stem": stem, "stages": stages, "kernel_size": kernel_size}
@@ -113,6 +125,7 @@ def HamNet(
     )
     check_choice(head, "head", HEADS)
     check_choice(operators, "operators", OPERATORS)
+    check_positive({"time": time})
     _check_sizes(input_shape, depth, width, stem, stages)
     inputs = keras.Input(input_shape, name="input")
     x = inputs
@@ -124,6 +137,7 @@ def HamNet(
         if stem > 1:
             x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
     x = CanonicalLift(width, name="lift")(x)
+    _refuse_infinite_bound(depth, time, activation, bound)
     shared = {
         "time": time / depth,
         "method": method,
@@ -162,6 +176,18 @@ def _share(depth, stages, stage):
     return depth // stages + (stage <= depth % stages)
 
 
+def _refuse_infinite_bound(depth, time, activation, bound):
+    """Refuses what declares no finite bound: whatever the method, at most three shears a layer."""
+    m = time / depth * activations.get_monotone(activation).upper * SpectralBound(bound).bound ** 2
+    norm = shear_norm(m) if math.isfinite(m) else math.inf
+    if not is_finite_power(norm, 3 * depth):
+        raise ValueError(
+            "time, depth and bound must give a finite Lipschitz bound; the product of the shears, "
+            f"each of norm {norm:.3g}, is none. Take a smaller time or a smaller bound. "
+            f"Received: time={time}, depth={depth}, bound={bound}"
+        )
+
+
 def _check_sizes(input_shape, depth, width, stem, stages):
     rank = len(input_shape) - 1
     if width % 2:
@@ -176,7 +202,5 @@ def _check_sizes(input_shape, depth, width, stem, stages):
             f"width must be at least {needed}, the channels after the stem made even. "
             f"Received: width={width}"
         )
-    if rank and depth < stages:
-        raise ValueError(
-            f"depth must be at least the number of stages. Received: depth={depth}, stages={stages}"
-        )
+    if rank:
+        check_stages(depth, stages)
