@@ -22,7 +22,9 @@ def draw(results, models, test):
 
     figure = Figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 1.15))
-    for axes, (name, model) in zip(upper.subplots(1, len(models)), models.items()):
+    for axes, (name, model) in zip(
+        upper.subplots(1, len(models), squeeze=False)[0], models.items()
+    ):
         _decisions(axes, model, test)
         accuracy = 100 * results[name]["mean_test_accuracy"]
         axes.set_title(f"{name}\n{accuracy:.1f} % of the test set", color=INK, fontsize=10)

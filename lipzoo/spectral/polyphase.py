@@ -109,7 +109,8 @@ def constraint_axis(axis: PolyphaseAxis, taps: int) -> PolyphaseAxis:
         >>> constraint_axis(unbounded_axis(range(2), 1, 1, 1.01), taps=2).grid
         16
     """
-    grid = gram_grid(taps)
+    # A dilation that shares a divisor with the stride spreads the taps over more positions.
+    grid = gram_grid(max(taps, axis.degree + 1))
     return replace(axis, grid=grid, factor=bernstein_factor(axis.degree, grid))
 
 
