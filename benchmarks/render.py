@@ -78,7 +78,7 @@ def swissroll_table() -> str:
     header = ["network, four numbers a layer", f"test accuracy %, mean of {results['seeds']} seeds"]
     header.append("smallest norm of ∂ last state / ∂ state, all epochs and layers")
     rows = [
-        [name, _percent(result["mean_test_accuracy"]), f"{result['smallest_backward_norm']:.2g}"]
+        [name, _percent(result["mean_test_accuracy"]), f"{result['smallest_backward_norm']:.3g}"]
         for name, result in results["networks"].items()
     ]
     return _table(header, rows)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-COLOURS = ("#1f6fb2", "#d9622b", "#b8860b", "#5b8c5a")
-INK, GREY = "#22303c", "#7b8794"
+from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+
+COLOURS = (CERTIFIED, ATTACKED, "#b8860b", "#5b8c5a")
 _SIDE = 160
 
 

@@ -30,7 +30,6 @@ def refuse(*_):
 socket.socket.connect = socket.socket.connect_ex = refuse
 import keras, lipzoo, numpy as np
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.models import KEEP_THEIR_BOUND
 from lipzoo.zoo.registry import weights_folder
 
 assert weights_folder().parent.name == "_bundled", weights_folder()

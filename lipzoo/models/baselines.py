@@ -2,9 +2,9 @@
 
 import keras
 
-from lipzoo.layers import CanonicalLift, SpaceToDepth
+from lipzoo.layers import CanonicalLift
 from lipzoo.models.checking import check_classes, check_integers, check_stages, checked_shape
-from lipzoo.models.padding import pad_to_multiple
+from lipzoo.models.stages import layers_of_stage, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 _CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
@@ -58,7 +58,7 @@ def MLP(
     check_classes(num_classes)
     check_integers({"depth": depth, "width": width}, minimum=1)
     inputs = keras.Input(input_shape, name="input")
-    x = inputs if normalization is None else standardize(inputs, normalization)
+    x = standardize(inputs, normalization)
     if len(input_shape) > 1:
         x = keras.layers.Flatten(name="flatten")(x)
     if width % 2 == 0 and width > x.shape[-1]:
@@ -125,7 +125,7 @@ def ResNet(
         minimum=1,
     )
     inputs = keras.Input(input_shape, name="input")
-    x = inputs if normalization is None else standardize(inputs, normalization)
+    x = standardize(inputs, normalization)
     rank = len(input_shape) - 1
     if rank:
         check_stages(depth, stages)
@@ -137,9 +137,7 @@ def ResNet(
         )
     arguments = {"kernel_initializer": kernel_initializer}
     if rank:
-        x = pad_to_multiple(x, stem * 2 ** (stages - 1), name="stem_padding")
-        if stem > 1:
-            x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
+        x = pixels_to_channels(x, stem, halvings=stages - 1)
     x = CanonicalLift(width, name="lift")(x)
     stages = stages if rank else 1
     for stage in range(1, stages + 1):
@@ -148,7 +146,7 @@ def ResNet(
                 2 * x.shape[-1], 2, strides=2, name=f"stage{stage}_halve", **arguments
             )
             x = halve(x)
-        for i in range(1, depth // stages + (stage <= depth % stages) + 1):
+        for i in range(1, layers_of_stage(stage, depth, stages) + 1):
             x = _block(x, rank, units, kernel_size, activation, arguments, f"stage{stage}_block{i}")
     if rank:
         x = _AVERAGE[rank](name="average")(x)

@@ -1,8 +1,5 @@
 """Checks of arguments that the builders share."""
 
-import math
-import numbers
-
 
 def checked_shape(input_shape):
     """Returns the shape as a tuple if it is one of an image, a sequence or a table."""
@@ -28,14 +25,6 @@ def check_choice(value, name, choices):
     """Refuses a value that is none of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {tuple(choices)}. Received: {name}={value!r}")
-
-
-def check_positive(arguments):
-    """Refuses arguments, given by their names, that are not positive finite numbers."""
-    for name, value in arguments.items():
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not (is_number and math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
 
 
 def check_stages(depth, stages):

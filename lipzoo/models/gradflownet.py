@@ -14,7 +14,7 @@ from lipzoo.layers import (
     UnitNormDense,
 )
 from lipzoo.models.checking import check_choice, check_classes, check_integers, checked_shape
-from lipzoo.models.padding import pad_to_multiple
+from lipzoo.models.stages import one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 HEADS = ("orthogonal", "unit_norm")
@@ -100,9 +100,7 @@ def GradFlowNet(
     check_integers(depths, minimum=0)
     _validate(input_shape, num_classes, width, stem, patch_depths, features, head)
     inputs = keras.Input(input_shape, name="input")
-    x = inputs
-    if normalization is not None:
-        x = standardize(x, normalization)
+    x = standardize(inputs, normalization)
     rank = len(input_shape) - 1
     if rank:
         x = _stem(x, rank, stem, width, len(patch_depths))
@@ -122,9 +120,7 @@ def GradFlowNet(
 
 
 def _stem(x, rank, stem, width, resolutions):
-    x = pad_to_multiple(x, stem * 2**resolutions, name="stem_padding")
-    if stem > 1:
-        x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
+    x = pixels_to_channels(x, stem, halvings=resolutions)
     return Lift(width, name="stem_lift")(x)
 
 
@@ -145,7 +141,7 @@ def _axial_stage(x, rank, depth, units, activation):
     spatial = x.shape[1:-1]
     for i in range(depth):
         axis = i % rank
-        size = tuple(length if a == axis else 1 for a, length in enumerate(spatial))
+        size = one_axis(spatial, axis)
         x = _FLOW[rank](
             units,
             kernel_size=size,

@@ -12,20 +12,19 @@ from lipzoo.layers import (
     HamiltonianConv1D,
     HamiltonianConv2D,
     HamiltonianDense,
-    SpaceToDepth,
     SpectralDense,
     UnitNormDense,
 )
+from lipzoo.layers._constrained import positive_number
 from lipzoo.layers.hamiltonian import is_finite_power, shear_norm
 from lipzoo.models.checking import (
     check_choice,
     check_classes,
     check_integers,
-    check_positive,
     check_stages,
     checked_shape,
 )
-from lipzoo.models.padding import pad_to_multiple
+from lipzoo.models.stages import layers_of_stage, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 HEADS = {
@@ -125,17 +124,13 @@ def HamNet(
     )
     check_choice(head, "head", HEADS)
     check_choice(operators, "operators", OPERATORS)
-    check_positive({"time": time})
+    positive_number(time, "time")
     _check_sizes(input_shape, depth, width, stem, stages)
     inputs = keras.Input(input_shape, name="input")
-    x = inputs
-    if normalization is not None:
-        x = standardize(x, normalization)
+    x = standardize(inputs, normalization)
     rank = len(input_shape) - 1
     if rank:
-        x = pad_to_multiple(x, stem * 2 ** (stages - 1), name="stem_padding")
-        if stem > 1:
-            x = SpaceToDepth(stem, name="stem_space_to_depth")(x)
+        x = pixels_to_channels(x, stem, halvings=stages - 1)
     x = CanonicalLift(width, name="lift")(x)
     _refuse_infinite_bound(depth, time, activation, bound)
     shared = {
@@ -149,7 +144,7 @@ def HamNet(
     for stage in range(1, stages + 1):
         if stage > 1:
             x = CanonicalSpaceToDepth(2, name=f"stage{stage}_space_to_depth")(x)
-        for i in range(1, _share(depth, stages, stage) + 1):
+        for i in range(1, layers_of_stage(stage, depth, stages) + 1):
             layer_name = f"stage{stage}_flow{i}"
             if not rank:
                 step = HamiltonianDense(units, name=layer_name, **shared)
@@ -157,7 +152,7 @@ def HamNet(
                 filters = units or x.shape[-1] // 2
                 step = _FLOW[rank](filters, kernel_size, name=layer_name, **shared)
             else:
-                size = _axis_size(x.shape[1:-1], (i - 1) % rank)
+                size = one_axis(x.shape[1:-1], (i - 1) % rank)
                 step = _FLOW[rank](units, size, size, "circular", name=layer_name, **shared)
             x = step(x)
     if include_top:
@@ -165,15 +160,6 @@ def HamNet(
             x = keras.layers.Flatten(name="flatten")(x)
         x = HEADS[head](num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)
-
-
-def _axis_size(spatial, axis):
-    return tuple(length if i == axis else 1 for i, length in enumerate(spatial))
-
-
-def _share(depth, stages, stage):
-    """Number of layers of a stage; what does not divide goes to the first ones."""
-    return depth // stages + (stage <= depth % stages)
 
 
 def _refuse_infinite_bound(depth, time, activation, bound):

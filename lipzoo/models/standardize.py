@@ -5,17 +5,19 @@ import numpy as np
 
 
 def standardize(x, normalization):
-    """Returns `(x - mean) / sqrt(variance)` along the last axis.
+    """Returns `(x - mean) / sqrt(variance)` along the last axis; x itself for None.
 
     Args:
         x: input tensor of a model.
-        normalization: `{"mean": [...], "variance": [...]}`, one number per channel or feature, or
-            one for all.
+        normalization: None, or `{"mean": [...], "variance": [...]}`, one number per channel or
+            feature, or one for all.
 
     Raises:
         ValueError: for other keys, wrong lengths, or numbers that are not finite; variances must be
             positive.
     """
+    if normalization is None:
+        return x
     if not isinstance(normalization, dict) or set(normalization) != {"mean", "variance"}:
         raise ValueError(
             "normalization must be None or a dict with the keys 'mean' and 'variance'. "
