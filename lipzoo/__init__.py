@@ -7,7 +7,7 @@ models load in a fresh process.
 
 __version__ = "0.1.0"
 
-from lipzoo import activations, constraints, layers, losses, metrics, models, spectral, zoo
+from lipzoo import activations, constraints, inverse, layers, losses, metrics, models, spectral, zoo
 from lipzoo.bounds import (
     LayerBound,
     LipschitzBound,
@@ -21,13 +21,16 @@ from lipzoo.constraints import SpectralBound, project
 from lipzoo.evaluation import (
     Diagnosis,
     JacobianNorms,
+    Movement,
     SensitivityLogger,
     diagnose,
     jacobian_norms,
+    worst_movement,
 )
+from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
-from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
+from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import ModelInfo, info, list_models, load
 
 __all__ = [
@@ -37,23 +40,29 @@ __all__ = [
     "Diagnosis",
     "GradFlowNet",
     "HamNet",
+    "InvNet",
     "JacobianNorms",
     "LayerBound",
     "LipschitzBound",
     "LipschitzLogger",
     "ModelInfo",
+    "Movement",
     "MultiClassHinge",
     "OffsetCrossEntropy",
+    "ReconstructionCertificate",
     "ResNet",
     "SensitivityLogger",
     "SpectralBound",
     "UncertifiedLayerError",
+    "UnrolledNet",
     "__version__",
     "activations",
     "certify",
+    "certify_reconstruction",
     "constraints",
     "diagnose",
     "info",
+    "inverse",
     "jacobian_norms",
     "layers",
     "lipschitz_bound",
@@ -65,5 +74,6 @@ __all__ = [
     "project",
     "register_bound_rule",
     "spectral",
+    "worst_movement",
     "zoo",
 ]

@@ -1,5 +1,7 @@
-"""Inverse problems: forward operators, classical yardsticks, certificates of reconstructions."""
+"""Inverse problems: forward operators, reconstructions, certificates of their stability."""
 
+from lipzoo.inverse.certificate import ReconstructionCertificate, certify_reconstruction
+from lipzoo.inverse.layers import DataStep, PlugAndPlay, Tikhonov
 from lipzoo.inverse.operators import (
     Blur,
     LinearOperator,
@@ -12,10 +14,15 @@ from lipzoo.inverse.operators import (
 
 __all__ = [
     "Blur",
+    "DataStep",
     "LinearOperator",
     "Mask",
     "Matrix",
+    "PlugAndPlay",
+    "ReconstructionCertificate",
+    "Tikhonov",
     "Tomography",
+    "certify_reconstruction",
     "check_adjoint",
     "gaussian_kernel",
 ]

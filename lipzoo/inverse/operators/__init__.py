@@ -4,6 +4,7 @@ from lipzoo.inverse.operators.blur import Blur, gaussian_kernel
 from lipzoo.inverse.operators.linear import LinearOperator, check_adjoint
 from lipzoo.inverse.operators.mask import Mask
 from lipzoo.inverse.operators.matrix import Matrix
+from lipzoo.inverse.operators.named import get, serialize
 from lipzoo.inverse.operators.tomography import Tomography
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "Tomography",
     "check_adjoint",
     "gaussian_kernel",
+    "get",
+    "serialize",
 ]

@@ -44,6 +44,11 @@ class LinearOperator:
         """Proven upper bound on ‖A‖, the largest singular value, for the operator in float64."""
         raise NotImplementedError
 
+    @property
+    def smallest_singular_value_bound(self) -> float:
+        """Proven lower bound on `‖Ax‖ / ‖x‖`; 0 claims nothing."""
+        return 0.0
+
     def matrix(self) -> np.ndarray:
         """The operator as a float64 matrix of shape `(outputs, inputs)`, both flattened."""
         raise NotImplementedError

@@ -1,12 +1,14 @@
 """A forward operator given by its matrix."""
 
 import functools
+import math
 
 import keras
 import numpy as np
 from keras import ops
 
 from lipzoo.inverse.operators.linear import LinearOperator, matrix_rounding
+from lipzoo.rounding import gamma, unit_roundoff
 from lipzoo.spectral import dense_norm_bound
 
 # Covers the float64 evaluation of a Frobenius norm of any size that fits into memory.
@@ -65,6 +67,20 @@ class Matrix(LinearOperator):
     @functools.cached_property
     def norm_bound(self) -> float:
         return dense_norm_bound(self._matrix)
+
+    @functools.cached_property
+    def smallest_singular_value_bound(self) -> float:
+        """Proven lower bound: `σ² >= c - ‖cI - AᵀA‖` for any c, here `c = ‖A‖²`."""
+        if self.outputs < self.inputs:
+            return 0.0
+        gram = self._matrix.T @ self._matrix
+        square = self.norm_bound**2
+        gap = dense_norm_bound(square * np.eye(self.inputs) - gram)
+        # Every entry of the Gram matrix errs by at most gamma(m) times the norms of two columns.
+        frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
+        error = gamma(self.outputs + 2, "float64") * frobenius**2 * _INFLATION
+        error += 4 * unit_roundoff("float64") * (square + gap)
+        return math.sqrt(max(square - gap - error, 0.0)) * (1 - 1e-15)
 
     def matrix(self) -> np.ndarray:
         return self._matrix
