@@ -26,10 +26,13 @@ def into_ball(x, offset, epsilon, clip=None):
         if clip is not None:
             point = np.clip(point, *clip)
         offset = difference(point, x)
-        outside = norms(offset) > epsilon
+        excess = norms(offset) - epsilon
+        outside = excess > 0
         if not outside.any():
             return point, offset
-        limit = np.where(outside, limit * (1 - 1e-6), limit)
+        # At least by what the rounding carried out, which may be much of a small ball.
+        smaller = np.maximum(np.minimum(limit * (1 - 1e-6), limit - 2 * excess), 0.0)
+        limit = np.where(outside, smaller, limit)
     point[outside], offset[outside] = x[outside], 0.0
     return point, offset
 

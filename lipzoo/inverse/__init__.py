@@ -1,7 +1,7 @@
 """Inverse problems: forward operators, reconstructions, certificates of their stability."""
 
 from lipzoo.inverse.certificate import ReconstructionCertificate, certify_reconstruction
-from lipzoo.inverse.layers import DataStep, PlugAndPlay, Tikhonov
+from lipzoo.inverse.layers import DataStep, MonotoneDataStep, PlugAndPlay, Tikhonov
 from lipzoo.inverse.operators import (
     Blur,
     LinearOperator,
@@ -18,6 +18,7 @@ __all__ = [
     "LinearOperator",
     "Mask",
     "Matrix",
+    "MonotoneDataStep",
     "PlugAndPlay",
     "ReconstructionCertificate",
     "Tikhonov",

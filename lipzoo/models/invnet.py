@@ -21,6 +21,7 @@ def InvNet(
     filters=32,
     kernel_size=3,
     activation="relu",
+    time=None,
     step_size=None,
     bounds=(0.0, 1.0),
     denoiser=None,
@@ -63,10 +64,12 @@ def InvNet(
         filters: neurons of a flow per pixel.
         kernel_size: size of the flows' kernels.
         activation: a non-decreasing activation, see `lipzoo.activations.known()`.
+        time: integration time of a flow; None for the longest single step, see
+            `lipzoo.layers.GradientFlowConv2D`.
         step_size: τ, in (0, 2/‖A‖²); None for `1/‖A‖²`.
         bounds: smallest and largest value of an image; None for no projection.
         denoiser: None, or a `keras.Model` from images to images of proven bound 1; the arguments
-            from `flows` to `activation` are then of no use.
+            from `flows` to `time` are then of no use.
         averaging, contraction, tolerance, max_steps: of the iteration with a denoiser, see
             `lipzoo.inverse.PlugAndPlay`.
         name: name of the model.
@@ -113,7 +116,10 @@ def InvNet(
 
     def block(x, k):
         for j in range(1, flows + 1):
-            x = flow(filters, kernel_size, activation=activation, name=f"step{k}_flow{j}")(x)
+            step = flow(
+                filters, kernel_size, time=time, activation=activation, name=f"step{k}_flow{j}"
+            )
+            x = step(x)
         return x
 
     check_integers({"flows": flows, "filters": filters, "kernel_size": kernel_size}, minimum=1)

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import keras
 import numpy as np
-from keras import ops
 
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.stability import data_step_bound
@@ -53,23 +52,10 @@ class DataStep(OperatorLayer):
         self._default_step = step_size is None
 
     def build(self, input_shape):
-        state, data = input_shape
-        self._check_measurement(data)
-        *spatial, channels = self.operator.input_shape
-        fits = tuple(state[1:-1]) == tuple(spatial) and state[-1] is not None
-        if not fits or state[-1] < channels:
-            raise ValueError(
-                f"DataStep expects a state of shape {(None, *spatial)} and at least {channels} "
-                f"channels. Received: {tuple(state)}"
-            )
+        self._check_state(input_shape)
 
     def call(self, inputs):
-        state, data = inputs
-        channels = self.operator.input_shape[-1]
-        if state.shape[-1] == channels:
-            return self._step(state, data)
-        image = self._step(state[..., :channels], data)
-        return ops.concatenate([image, state[..., channels:]], axis=-1)
+        return self._on_image(inputs, self._step)
 
     def _step(self, image, data):
         residual = self.operator.apply(image) - data
@@ -137,19 +123,20 @@ class DataStep(OperatorLayer):
         return float(slope), float(constant)
 
 
-def check_step_size(operator, step_size) -> float:
-    """Returns τ if it lies in (0, 2/‖A‖²); `1/‖A‖²` for None.
+def check_step_size(operator, step_size, slope: float = 1.0) -> float:
+    """Returns τ if it lies in (0, 2/(β‖A‖²)), β the largest slope; the interval's middle for None.
 
     Raises:
         ValueError: otherwise.
     """
-    norm = Fraction(operator.norm_bound)
+    curvature = Fraction(slope) * Fraction(operator.norm_bound) ** 2
     if step_size is None:
-        return float(1 / norm**2)
+        return float(1 / curvature)
     valid = isinstance(step_size, numbers.Real) and not isinstance(step_size, bool)
-    if not (valid and math.isfinite(step_size) and 0 < Fraction(step_size) < 2 / norm**2):
+    if not (valid and math.isfinite(step_size) and 0 < Fraction(step_size) < 2 / curvature):
+        bound = "2/‖A‖²" if slope == 1 else "2/(β‖A‖²)"
         raise ValueError(
-            f"step_size must lie in (0, 2/‖A‖²) = (0, {float(2 / norm**2):.6g}). "
+            f"step_size must lie in (0, {bound}) = (0, {float(2 / curvature):.6g}). "
             f"Received: step_size={step_size!r}"
         )
     return float(step_size)

@@ -176,7 +176,8 @@ class PlugAndPlay(OperatorLayer):
     def _after(self, image, data):
         image = self._data_step([image, data])
         weight = self.averaging * self.contraction
-        image = (1.0 - self.averaging) * image + weight * self.denoiser(image, training=False)
+        denoised = ops.cast(self.denoiser(image, training=False), image.dtype)
+        image = (1.0 - self.averaging) * image + weight * denoised
         return ops.clip(image, *self.bounds)
 
     def _mix(self, denoiser):
