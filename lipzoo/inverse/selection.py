@@ -8,7 +8,7 @@ from lipzoo.inverse.operators.linear import LinearOperator, check_alpha
 from lipzoo.inverse.tikhonov import check_batch, check_matrix_size
 from lipzoo.inverse.total_variation import check_bounds, total_variation
 
-# An edge of the grid is extended while its error is lower than its neighbour's by this share.
+# An end of the grid is extended while its error is lower than all others by this share.
 _WORTHWHILE = 1e-3
 
 
@@ -41,8 +41,9 @@ def choose_alpha(operator: LinearOperator, y, x, alphas=None) -> Selection:
         y: measurements, of shape `(examples, *operator.output_shape)`.
         x: the true images, of shape `(examples, *operator.input_shape)`.
         alphas: the values to try, and no others. None tries four a decade from `1e-8 ‖A‖²` to
-            `10 ‖A‖²`, goes on (down to 1e-14, up to 1e6) while the best one lies at an end, and
-            then tries twenty more between the best one's neighbours.
+            `10 ‖A‖²`, goes on (down to 1e-14, up to 1e6) while the best one lies at an end and
+            beats the others by a thousandth, and then tries twenty more between the best one's
+            neighbours.
 
     Returns:
         A `Selection`; its value is an estimate from these pairs.
@@ -88,10 +89,10 @@ def choose_weight(
         operator: A, a `LinearOperator` on `(length, channels)` or `(height, width, channels)`.
         y: measurements, of shape `(examples, *operator.output_shape)`.
         x: the true images, of shape `(examples, *operator.input_shape)`.
-        weights: the values to try, and no others. None tries two a decade from 1e-4 to 1e-1 of
+        weights: the values to try, and no others. None tries two a decade from 1e-3 to 1e-1 of
             `‖A‖ · rms(y)`, goes on (down to 1e-6, up to 1e2) while the best one lies at an end and
-            is better than its neighbour by a thousandth, and then tries six more between the best
-            one's neighbours.
+            beats the others by a thousandth, and then tries four more between the best one's
+            neighbours.
         bounds: smallest and largest value of an image.
 
     Returns:
@@ -127,7 +128,7 @@ def choose_weight(
     if weights is not None:
         return _best(_tried(errors, _checked_values(weights, "weights")))
     scale = float(operator.norm_bound * np.sqrt(np.mean(y**2))) or 1.0
-    return _search(errors, scale, decades=(-4, -1), limits=(-6, 2), density=2, refined=6)
+    return _search(errors, scale, decades=(-3, -1), limits=(-6, 2), density=2, refined=4)
 
 
 def _search(errors, scale, decades, limits, density, refined):
