@@ -10,8 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-from lipzoo.bounds.result import format_up
 from lipzoo.zoo import info, list_models
+from lipzoo_catalogue.numbers import format_up
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import lipzoo
+import lipzoo_catalogue
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,14 +34,15 @@ def test_every_public_name_exists_and_is_documented():
 
 
 def test_every_module_says_what_it_is_for():
-    for module in pkgutil.walk_packages(lipzoo.__path__, "lipzoo."):
-        assert importlib.import_module(module.name).__doc__, module.name
+    for package in (lipzoo, lipzoo_catalogue):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            assert importlib.import_module(module.name).__doc__, module.name
 
 
 def test_the_wheel_takes_the_weights_and_recipes_along():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {"lipzoo", "recipes", "weights"} <= set(wheel["only-include"])
+    assert {"lipzoo", "lipzoo_catalogue", "recipes", "weights"} <= set(wheel["only-include"])
     for folder in ("recipes", "weights"):
         assert wheel["sources"][folder] == f"lipzoo/_bundled/{folder}"
         assert any((ROOT / folder).iterdir())

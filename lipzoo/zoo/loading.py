@@ -13,12 +13,12 @@ import numpy as np
 from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.building import weights_follow
-from lipzoo.zoo import checks, registry
-from lipzoo.zoo.config import ModelConfig, read_config
-from lipzoo.zoo.files import CERTIFICATE, CONFIG, WEIGHTS, FileRecord, parse_json, read_file
 from lipzoo.zoo.precision import building_in
-from lipzoo.zoo.records import Claim
 from lipzoo.zoo.weights import assign_weights, read_weights
+from lipzoo_catalogue import checks, registry
+from lipzoo_catalogue.config import ModelConfig, read_config
+from lipzoo_catalogue.files import CERTIFICATE, CONFIG, WEIGHTS, FileRecord, parse_json, read_file
+from lipzoo_catalogue.records import Claim
 
 HEAD = "head"
 MAX_PARAMETERS = 500_000_000

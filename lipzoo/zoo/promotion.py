@@ -3,9 +3,11 @@
 import tomllib
 from pathlib import Path
 
-from lipzoo.zoo import registry
-from lipzoo.zoo.config import ModelConfig
-from lipzoo.zoo.files import (
+from lipzoo.zoo.loading import load
+from lipzoo.zoo.weights import count_parameters
+from lipzoo_catalogue import registry
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -17,16 +19,14 @@ from lipzoo.zoo.files import (
     record_of,
     write_folder,
 )
-from lipzoo.zoo.loading import load
-from lipzoo.zoo.records import Claim, Metrics
-from lipzoo.zoo.registry import (
+from lipzoo_catalogue.records import Claim, Metrics
+from lipzoo_catalogue.registry import (
     REGISTRY,
     RegistryEntry,
     check_name,
     read_registry,
     write_registry,
 )
-from lipzoo.zoo.weights import count_parameters
 
 # The zoo travels inside the wheel.
 MAX_MODEL_BYTES = 5_000_000

@@ -8,8 +8,9 @@ import keras
 
 import lipzoo
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.zoo.config import ModelConfig, dump_config
-from lipzoo.zoo.files import (
+from lipzoo.zoo.weights import dump_weights, read_variables
+from lipzoo_catalogue.config import ModelConfig, dump_config
+from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -18,8 +19,7 @@ from lipzoo.zoo.files import (
     record_of,
     write_folder,
 )
-from lipzoo.zoo.records import Claim, Metrics
-from lipzoo.zoo.weights import dump_weights, read_variables
+from lipzoo_catalogue.records import Claim, Metrics
 
 
 def save_model(

@@ -9,7 +9,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from lipzoo.zoo.files import FileRecord, read_file, write_file
+from lipzoo_catalogue.files import FileRecord, read_file, write_file
 
 _DTYPES = {
     "F64": np.float64,

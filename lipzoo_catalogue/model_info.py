@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from lipzoo.bounds.result import format_up
-from lipzoo.zoo import registry
-from lipzoo.zoo.config import ModelConfig
-from lipzoo.zoo.files import CERTIFICATE, CONFIG, METRICS, WEIGHTS, parse_json, read_file
-from lipzoo.zoo.records import Claim, Metrics
+from lipzoo_catalogue import registry
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.files import CERTIFICATE, CONFIG, METRICS, WEIGHTS, parse_json, read_file
+from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.records import Claim, Metrics
 
 
 @dataclass(frozen=True)

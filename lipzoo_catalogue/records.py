@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo.zoo import checks
-from lipzoo.zoo.files import CONFIG, WEIGHTS, FileRecord
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
 
 FORMAT_VERSION = 1
 _VOUCHED = (CONFIG, WEIGHTS)
