@@ -28,7 +28,7 @@ from lipzoo.evaluation import (
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
-from lipzoo.zoo import ModelInfo, info, list_models, load
+from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub
 
 __all__ = [
     "MLP",
@@ -63,6 +63,7 @@ __all__ = [
     "metrics",
     "models",
     "project",
+    "push_to_hub",
     "register_bound_rule",
     "spectral",
     "zoo",

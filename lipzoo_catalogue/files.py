@@ -16,7 +16,8 @@ CERTIFICATE = "certificate.json"
 METRICS = "metrics.json"
 RECIPE = "recipe.toml"
 CURVES = "curves.png"
-MODEL_FILES = (CONFIG, WEIGHTS, CERTIFICATE, METRICS, RECIPE, CURVES)
+CARD = "card.toml"
+MODEL_FILES = (CONFIG, WEIGHTS, CERTIFICATE, METRICS, RECIPE, CURVES, CARD)
 
 # Far above what any file of the kind needs; what is larger is not read at all.
 MAX_JSON_BYTES = 4 * 2**20

@@ -1,4 +1,4 @@
-"""What is stated about a model: the bound in certificate.json and the tests in metrics.json."""
+"""What is stated about a model's bound and its files: certificate.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,6 @@ from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
 
 FORMAT_VERSION = 1
 _VOUCHED = (CONFIG, WEIGHTS)
-
-_METRICS_EXAMPLE = (
-    '{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, '
-    '"certified": {"36/255": 0.85}}}'
-)
 
 
 @dataclass(frozen=True)
@@ -75,65 +70,6 @@ class Claim:
         )
 
 
-@dataclass(frozen=True)
-class Accuracies:
-    """Clean and certified accuracy on some examples, in one arithmetic.
-
-    Args:
-        examples: number of examples.
-        clean: share of them that is classified correctly.
-        certified: triples `(name, radius, accuracy)`, by increasing radius.
-    """
-
-    examples: int
-    clean: float
-    certified: tuple[tuple[str, float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Metrics(Accuracies):
-    """The test results of a model: the part of `metrics.json` that the zoo reads.
-
-    The file is `{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, "certified":
-    {"36/255": 0.85, ...}}, "test_float64": {...}, ...}` with accuracies as fractions and radii in
-    the units of the input; `test` is of the network evaluated in float32 and `test_float64`, which
-    older files do not have, of the same network evaluated in float64. A table may say in which
-    arithmetic the margins at the examples were computed, `"margins": "float64"`. Further keys
-    (seed, versions, time, data) are kept and not interpreted.
-
-    Args:
-        examples: number of test examples.
-        clean: share of them that is classified correctly in float32.
-        certified: triples `(name, radius, accuracy)`, by increasing radius, in float32.
-        float64: the same in float64, or `None`.
-
-    Raises:
-        ValueError: if an accuracy is no fraction, a certified one exceeds the clean one, or one
-            increases with the radius.
-    """
-
-    float64: Accuracies | None = None
-
-    @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Metrics":
-        """Reads and checks the content of `metrics.json`.
-
-        >>> values = {"examples": 100, "clean": 0.9, "certified": {"36/255": 0.85, "0.5": 0.7}}
-        >>> Metrics.from_dict({"format_version": 1, "test": values}).certified[1]
-        ('0.5', 0.5, 0.7)
-        """
-        checks.check_version(values, FORMAT_VERSION, where)
-        test = _read_accuracies(values.get("test"), "test", where)
-        if "test_float64" not in values:
-            return cls(**vars(test))
-        float64 = _read_accuracies(values["test_float64"], "test_float64", where)
-        if float64.examples != test.examples:
-            what = f"{test.examples}, the examples of 'test'"
-            error = checks.expected("test_float64.examples", what, float64.examples)
-            raise ValueError(f"{where}: {error}")
-        return cls(**vars(test), float64=float64)
-
-
 def read_records(values, where, prefix) -> dict[str, FileRecord]:
     """Reads an object of `{"sha256": …, "bytes": …}` by file name.
 
@@ -154,50 +90,3 @@ def read_records(values, where, prefix) -> dict[str, FileRecord]:
             raise ValueError(f"{where}: {error}")
         records[name] = FileRecord(entry["sha256"], entry["bytes"])
     return records
-
-
-def _read_accuracies(table, key, where):
-    """Reads and checks `{"examples": …, "clean": …, "certified": {…}}`, the value of `key`."""
-    if not isinstance(table, dict):
-        error = checks.expected(key, f"test results, as in {_METRICS_EXAMPLE}", table)
-        raise ValueError(f"{where}: {error}")
-    missing = [name for name in ("examples", "clean", "certified") if name not in table]
-    if missing:
-        raise ValueError(f"{where}: missing key '{key}.{missing[0]}'")
-    if not checks.is_count(table["examples"]):
-        error = checks.expected(f"{key}.examples", "a positive integer", table["examples"])
-        raise ValueError(f"{where}: {error}")
-    if not isinstance(table["certified"], dict):
-        error = checks.expected(f"{key}.certified", "an object", table["certified"])
-        raise ValueError(f"{where}: {error}")
-    rows = sorted(
-        ((name, _radius(name, key, where), value) for name, value in table["certified"].items()),
-        key=lambda row: row[1],
-    )
-    previous, limit = "clean", _fraction(table["clean"], f"{key}.clean", where)
-    for name, _, value in rows:
-        row_key = f"{key}.certified.{name}"
-        if _fraction(value, row_key, where) > limit:
-            what = f"at most the accuracy at {previous}, {limit}"
-            raise ValueError(f"{where}: {checks.expected(row_key, what, value)}")
-        previous, limit = name, value
-    return Accuracies(table["examples"], float(table["clean"]), tuple(rows))
-
-
-def _radius(name, key, where):
-    """Reads a radius written as `"0.25"` or `"36/255"`."""
-    above, _, below = name.partition("/")
-    try:
-        radius = float(above) / float(below or 1)
-    except (ValueError, ZeroDivisionError):
-        radius = -1.0
-    if not checks.is_number(radius) or radius < 0:
-        what = 'radii such as "0.25" or "36/255"'
-        raise ValueError(f"{where}: {checks.expected(f'{key}.certified', what, name)}")
-    return radius
-
-
-def _fraction(value, key, where):
-    if not checks.is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"{where}: {checks.expected(key, 'a fraction from 0 to 1', value)}")
-    return value

@@ -72,7 +72,9 @@ class Hub:
     def __init__(self):
         self.repositories, self.objects, self.faults, self.requests = {}, {}, [], []
         self.lock = threading.RLock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self}))
+        self.server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Bound", (Handler,), {"hub": self})
+        )
         self.server.daemon_threads = True
 
     @property
@@ -237,7 +239,9 @@ class Handler(BaseHTTPRequestHandler):
     def find(self, repo, token):
         repository = self.hub.repositories.get(repo)
         if repository is None or (repository.private and not token):
-            return None, self.error(401 if not token else 404, "RepoNotFound", "Repository not found")
+            return None, self.error(
+                401 if not token else 404, "RepoNotFound", "Repository not found"
+            )
         if repository.gated and token != WRITER:
             return None, self.error(403, "GatedRepo", "Access to this model is restricted")
         return repository, None

@@ -2,12 +2,14 @@
 
 from lipzoo.zoo.loading import load
 from lipzoo.zoo.promotion import promote
+from lipzoo.zoo.publishing import publish, push_to_hub
 from lipzoo.zoo.saving import save_model
 from lipzoo.zoo.weights import read_weights, write_weights
+from lipzoo_catalogue.accuracies import Accuracies, Metrics
 from lipzoo_catalogue.config import ModelConfig, read_config
 from lipzoo_catalogue.files import FileRecord
 from lipzoo_catalogue.model_info import ModelInfo, info
-from lipzoo_catalogue.records import Accuracies, Claim, Metrics
+from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.registry import RegistryEntry, list_models, model_folder, read_registry
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "load",
     "model_folder",
     "promote",
+    "publish",
+    "push_to_hub",
     "read_config",
     "read_registry",
     "read_weights",

@@ -1,6 +1,5 @@
 """Weights as safetensors files under stable names: `layer.variable`, as in `head.kernel`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -196,17 +195,6 @@ def assign_weights(
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])
-
-
-def count_parameters(content: bytes) -> int:
-    """Returns the number of parameters in a safetensors file, from its header alone."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    return sum(
-        int(np.prod(entry["shape"], dtype=np.int64))
-        for name, entry in header.items()
-        if name != "__metadata__"
-    )
 
 
 def _packed(tensor):
