@@ -28,7 +28,7 @@ from lipzoo.evaluation import (
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
-from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub
+from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub, verify
 
 __all__ = [
     "MLP",
@@ -66,5 +66,6 @@ __all__ = [
     "push_to_hub",
     "register_bound_rule",
     "spectral",
+    "verify",
     "zoo",
 ]

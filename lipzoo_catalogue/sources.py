@@ -83,7 +83,10 @@ class Source:
 
     def read_json(self, file: str) -> dict:
         """Reads a JSON object, its hash checked; see `read`."""
-        content = self.read(file)
+        return self.parse_json(file, self.read(file))
+
+    def parse_json(self, file: str, content: bytes) -> dict:
+        """Parses the content of a file that was read; see `read_json`."""
         with self.named_in_errors():
             return parse_json(content, self.path(file))
 

@@ -4,22 +4,26 @@ from lipzoo.zoo.loading import load
 from lipzoo.zoo.promotion import promote
 from lipzoo.zoo.publishing import publish, push_to_hub
 from lipzoo.zoo.saving import save_model
+from lipzoo.zoo.verification import Check, Verification, verify
 from lipzoo.zoo.weights import read_weights, write_weights
 from lipzoo_catalogue.accuracies import Accuracies, Metrics
 from lipzoo_catalogue.config import ModelConfig, read_config
 from lipzoo_catalogue.files import FileRecord
-from lipzoo_catalogue.model_info import ModelInfo, info
+from lipzoo_catalogue.model_info import ModelInfo, describe, info
 from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.registry import RegistryEntry, list_models, model_folder, read_registry
 
 __all__ = [
     "Accuracies",
+    "Check",
     "Claim",
     "FileRecord",
     "Metrics",
     "ModelConfig",
     "ModelInfo",
     "RegistryEntry",
+    "Verification",
+    "describe",
     "info",
     "list_models",
     "load",
@@ -31,5 +35,6 @@ __all__ = [
     "read_registry",
     "read_weights",
     "save_model",
+    "verify",
     "write_weights",
 ]

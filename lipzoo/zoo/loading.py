@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import inspect
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -127,13 +128,29 @@ def load_from(
         pretrained and config.num_classes != trained.num_classes
     )
     fresh = (HEAD,) if other_head else ()
+    model = _filled(config, source, tensors, path, dtype, fresh)
+    if pretrained and verify and source.claim is not None and not other_head:
+        _check_claim(model, source)
+    return _attach(model, config)
+
+
+def load_tensors(source: Source, tensors: Mapping[str, np.ndarray]) -> keras.Model:
+    """Builds the model of a source and gives it weights that were read; its bound is not derived.
+
+    Raises:
+        ValueError: if the builder refuses the configuration, or the weights do not fit.
+    """
+    config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    return _attach(_filled(config, source, tensors, source.path(WEIGHTS)), config)
+
+
+def _filled(config, source, tensors, path, dtype=None, fresh=()):
+    """Builds a model that is no larger than its weights, and gives it these."""
     parameters = sum(tensor.size for tensor in tensors.values())
     with building_in(dtype), weights_follow(min(parameters, MAX_PARAMETERS), fresh):
         model = _build(config, source)
     assign_weights(model, tensors, where=path, fresh=fresh)
-    if pretrained and verify and source.claim is not None and not other_head:
-        _check_claim(model, source)
-    return _attach(model, config)
+    return model
 
 
 def _checked_classes(num_classes):
