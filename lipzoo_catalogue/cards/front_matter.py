@@ -18,12 +18,7 @@ def front_matter(info: ModelInfo, name: str) -> str:
         "library_name": "keras",
         "license": licence_id(info.licence),
         "pipeline_tag": task.pipeline_tag(info.config),
-        "tags": [
-            "lipzoo",
-            "lipschitz",
-            *(["certified-robustness"] if info.task == "classification" else []),
-            info.architecture.lower(),
-        ],
+        "tags": ["lipzoo", "lipschitz", *task.tags(info.metrics), info.architecture.lower()],
     }
     datasets = info.text.datasets
     if datasets:

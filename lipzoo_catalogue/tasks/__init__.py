@@ -2,7 +2,7 @@
 
 `metrics.json` names the task, `"task": "classification"` unless it says otherwise. Each module has
 `read_metrics`, `summary`, `plain_lines`, `results`, `warning`, `evaluation_results`,
-`pipeline_tag`, `purpose` and `usage`; nothing else in lipzoo distinguishes tasks in print.
+`pipeline_tag`, `tags`, `purpose` and `usage`; nothing else in lipzoo distinguishes tasks in print.
 """
 
 from collections.abc import Mapping

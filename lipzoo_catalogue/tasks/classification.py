@@ -105,6 +105,11 @@ def pipeline_tag(config: ModelConfig) -> str:
     )
 
 
+def tags(metrics: Metrics | None) -> list[str]:
+    """Tags on the Hub, beside those of every model."""
+    return [] if metrics is None or warning(metrics) else ["certified-robustness"]
+
+
 def purpose(metrics: Metrics | None) -> str:
     """What such a model is for, where nothing more special is said."""
     if metrics is not None and warning(metrics):

@@ -164,6 +164,11 @@ def pipeline_tag(config: ModelConfig) -> str:
     return "image-to-image"
 
 
+def tags(metrics: ReconstructionMetrics | None) -> list[str]:
+    """Tags on the Hub, beside those of every model."""
+    return ["inverse-problems"]
+
+
 def purpose(metrics: ReconstructionMetrics | None) -> str:
     """What such a model is for, where nothing more special is said."""
     return (
