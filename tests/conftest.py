@@ -6,6 +6,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Without it JAX computes in float32 what the tests ask for in float64.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+# The Hub of the tests has no Xet storage, without which uploads would wait for it.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
 
 import keras
 import pytest

@@ -82,7 +82,7 @@ class Hub:
         return f"http://127.0.0.1:{self.server.server_port}"
 
     def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_):
@@ -95,6 +95,13 @@ class Hub:
         return repository.commit(files)
 
     def fail(self, pattern, kind="status", **options):
+        """Makes requests that match `pattern` go wrong.
+
+        Kinds: `"status"` (an error page), `"drop"` (no answer), `"cut"` (half of the body, then the
+        connection ends), `"slow"`, `"stall"` (takes the request and does not go on), `"alter"` (one
+        byte, or a whole other body, or other headers), `"corrupt"` (keeps other bytes than were
+        sent).
+        """
         self.faults.append(Fault(pattern, kind, **options))
 
     def fault(self, line):
@@ -153,7 +160,7 @@ class Handler(BaseHTTPRequestHandler):
         self.route, self.query = unquote(split.path), parse_qs(split.query)
         line = f"{self.command} {self.route}"
         self.hub.requests.append(line)
-        self.cut = self.slow = self.alter = None
+        self.cut = self.slow = self.alter = self.corrupt = None
         fault = self.hub.fault(line)
         if fault is not None and fault.kind == "stall":
             # Takes a part of the body and waits, as over a line that hangs.
@@ -172,7 +179,7 @@ class Handler(BaseHTTPRequestHandler):
             if fault.kind == "drop":
                 self.close_connection = True
                 return
-            setattr(self, fault.kind, fault)  # cut, slow, alter
+            setattr(self, fault.kind, fault)
         with self.hub.lock:
             answer = self.answer()
         self.reply(*answer)
@@ -329,6 +336,8 @@ class Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = self.hub.objects[value["oid"]]
             elif key == "deletedFile":
                 del files[value["path"]]
+        if self.corrupt:
+            files["config.json"] = files["config.json"].replace(b"1", b"2")
         commit = repository.commit(files)
         url = f"{self.hub.url}/{repo}/commit/{commit}"
         return 200, {"success": True, "commitOid": commit, "commitUrl": url}, {}

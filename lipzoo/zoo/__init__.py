@@ -2,7 +2,7 @@
 
 from lipzoo.zoo.loading import load
 from lipzoo.zoo.promotion import promote
-from lipzoo.zoo.publishing import publish, push_to_hub
+from lipzoo.zoo.publishing import Package, prepare, publish, push_to_hub
 from lipzoo.zoo.saving import save_model
 from lipzoo.zoo.verification import Check, Verification, verify
 from lipzoo.zoo.weights import read_weights, write_weights
@@ -21,6 +21,7 @@ __all__ = [
     "Metrics",
     "ModelConfig",
     "ModelInfo",
+    "Package",
     "RegistryEntry",
     "Verification",
     "describe",
@@ -28,6 +29,7 @@ __all__ = [
     "list_models",
     "load",
     "model_folder",
+    "prepare",
     "promote",
     "publish",
     "push_to_hub",

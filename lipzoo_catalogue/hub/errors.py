@@ -128,4 +128,4 @@ def _causes(error):
     while error is not None and error not in seen:
         seen.append(error)
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
