@@ -149,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers the routes for models."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     hub: Hub
 
     def log_message(self, *_):

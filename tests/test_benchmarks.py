@@ -13,11 +13,20 @@ from benchmarks import norms, plain, render, swissroll, swissroll_figure
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.training import read_recipe
 from lipzoo.training.data import load_data
+from lipzoo.zoo import info, list_models
+from lipzoo_catalogue.cards import model_cards
 
 
 def test_the_readme_shows_the_numbers_of_the_files():
     text = render.README.read_text(encoding="utf-8")
     assert render.render(text) == text, "run: python -m benchmarks.render"
+
+
+def test_the_model_cards_are_those_of_the_files():
+    assert render.CARDS.read_text(encoding="utf-8") == model_cards(map(info, list_models())), (
+        "run: python -m benchmarks.render"
+    )
+    assert render.main(["--check"]) == 0
 
 
 def test_tables_have_a_row_for_each_arithmetic(tmp_path, monkeypatch):

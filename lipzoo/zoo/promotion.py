@@ -6,8 +6,10 @@ from pathlib import Path
 
 from lipzoo.zoo.loading import load
 from lipzoo_catalogue import registry
+from lipzoo_catalogue.card_text import CardText
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import (
+    CARD,
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -116,7 +118,9 @@ def default_name(run: Path, contents: Mapping[str, bytes]) -> str:
 
 
 def _check_texts(contents, run):
-    """Checks the metrics, and that the model can be described."""
+    """Checks the metrics, the card's texts, and that the model can be described."""
+    if CARD in contents:
+        CardText.from_toml(contents[CARD].decode(), run / CARD)
     values = parse_json(contents[METRICS], run / METRICS)
     read_metrics(values, run / METRICS)
     config = ModelConfig.from_dict(parse_json(contents[CONFIG], run / CONFIG), run / CONFIG)
