@@ -44,14 +44,16 @@ def olah(folder, repositories):
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            for _ in range(600):
+            for _ in range(300):
                 with contextlib.suppress(OSError):
-                    urllib.request.urlopen(f"{url}/api/models/{REPO}", timeout=5).close()
+                    urllib.request.urlopen(
+                        f"{url}/api/models/{REPO}/revision/main", timeout=5
+                    ).close()
                     break
-                assert process.poll() is None, (folder / "olah.log").read_text()
+                assert process.poll() is None, (folder / "olah.log").read_text()[-2000:]
                 time.sleep(0.1)
             else:
-                raise AssertionError((folder / "olah.log").read_text())
+                raise AssertionError((folder / "olah.log").read_text()[-2000:])
             yield url
         finally:
             process.terminate()
