@@ -140,6 +140,7 @@ def depth_table() -> str:
 def costs_table() -> str:
     """What the guarantees cost, from one run of the benchmarks."""
     results = json.loads((HERE / "results.json").read_text())
+    answers = json.loads((HERE / "answers.json").read_text())
     load = results["load"]
     overlapping = results["overlapping_kernels"]
     gaps = [row["bound_at_size_over_exact"] for row in overlapping["kernels"]]
@@ -165,6 +166,14 @@ def costs_table() -> str:
             f"{load['beyond_keras_seconds']:.2f} s",
         ],
         ["`load` and bound again", f"{load['again_seconds']:.2f} s"],
+        [
+            "`import lipzoo`, beyond `import keras`",
+            f"{answers['import_beyond_keras_seconds']:.2f} s",
+        ],
+        *(
+            [f"`{command}`, the whole process", f"{seconds:.2f} s"]
+            for command, seconds in answers["commands"].items()
+        ),
         [
             "norm bound / supremum over all frequencies, the model's trained patch kernels",
             f"{results['patch_kernels']['bound_over_supremum']:.4f}",
