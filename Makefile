@@ -22,6 +22,7 @@ format: $(VENV)/.installed-test
 
 benchmarks: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.answers
 	$(BIN)/python -m benchmarks.render
 
 readme: $(VENV)/.installed-test

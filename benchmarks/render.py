@@ -1,7 +1,7 @@
-"""`python -m benchmarks.render` writes the README's tables from the files that hold the numbers.
+"""`python -m benchmarks.render` writes the README's tables and MODEL_CARDS.md from the files.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`. With `--check` nothing
-is written, and the exit status says whether the README agrees.
+is written, and the exit status says whether both documents agree with the files.
 """
 
 import argparse
@@ -10,11 +10,15 @@ import re
 import sys
 from pathlib import Path
 
-from lipzoo.bounds.result import format_up
 from lipzoo.zoo import info, list_models
+from lipzoo_catalogue.cards import model_cards
+from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.tasks.classification import by_arithmetic
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+CARDS = HERE.parent / "MODEL_CARDS.md"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
@@ -22,6 +26,7 @@ def render(text: str) -> str:
     """Returns the README's text with its tables made anew."""
     tables = {
         "zoo": zoo_table,
+        "reconstruction": reconstruction_table,
         "published": published_table,
         "costs": costs_table,
         "swissroll": swissroll_table,
@@ -35,10 +40,12 @@ def render(text: str) -> str:
 
 
 def zoo_table() -> str:
-    """One row per bundled model and arithmetic, from its metrics file."""
+    """One row per classifier and arithmetic, from its metrics file."""
     rows = []
     for name in list_models():
         model = info(name)
+        if model.task != "classification":
+            continue
         known = [
             f"`{name}`",
             model.dataset.split(" (")[0].split(":")[0],
@@ -46,7 +53,7 @@ def zoo_table() -> str:
             format_up(model.lipschitz_bound, 6),
             f"{model.metrics.examples:,}",
         ]
-        for dtype, accuracies in _arithmetics(model.metrics):
+        for dtype, accuracies in by_arithmetic(model.metrics).items():
             certified = ", ".join(
                 f"{_percent(share)} at {radius}" for radius, _, share in accuracies.certified
             )
@@ -54,7 +61,28 @@ def zoo_table() -> str:
             known = [""] * len(known)
     header = ["name", "data", "parameters", "proven bound", "test examples", "evaluated in"]
     header += ["clean %", "certified %, at l2 radius, rounding included"]
-    return _table(header, rows)
+    return table(header, rows)
+
+
+def reconstruction_table() -> str:
+    """One row per reconstruction model and method, from its metrics file."""
+    rows = []
+    for name in list_models():
+        model = info(name)
+        if model.task != "reconstruction":
+            continue
+        for place, method in enumerate(model.metrics.methods):
+            bound = method.lipschitz_bound
+            rows.append(
+                [
+                    "" if place else f"`{name}`",
+                    method.name,
+                    "" if method.psnr is None else f"{method.psnr:.2f}",
+                    "" if method.ssim is None else f"{method.ssim:.3f}",
+                    "none" if bound is None else format_up(bound, 4),
+                ]
+            )
+    return table(["name", "method", "PSNR, dB", "SSIM", "proven bound"], rows)
 
 
 def published_table(name: str = "gradflow-fmnist") -> str:
@@ -62,14 +90,14 @@ def published_table(name: str = "gradflow-fmnist") -> str:
     metrics = info(name).metrics
     radii = [radius for radius, _, _ in metrics.certified]
     rows = []
-    for dtype, accuracies in _arithmetics(metrics):
+    for dtype, accuracies in by_arithmetic(metrics).items():
         own = {radius: share for radius, _, share in accuracies.certified}
         label = f"**lipzoo, `{name}`**, {dtype}, rounding included"
         rows.append([label, *_accuracies(accuracies.clean, own, radii)])
     for entry in json.loads((HERE / "published.json").read_text())[name]:
         source = f"{entry['method']} ({entry['source']}, arXiv {entry['arxiv']})"
         rows.append([source, *_accuracies(entry["clean"], entry["certified"], radii)])
-    return _table(["", "clean", *(f"ε = {radius}" for radius in radii)], rows)
+    return table(["", "clean", *(f"ε = {radius}" for radius in radii)], rows)
 
 
 def swissroll_table() -> str:
@@ -81,7 +109,7 @@ def swissroll_table() -> str:
         [name, _percent(result["mean_test_accuracy"]), f"{result['smallest_backward_norm']:.3g}"]
         for name, result in results["networks"].items()
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def depth_table() -> str:
@@ -106,12 +134,13 @@ def depth_table() -> str:
             f"{_percent(epoch['validation_accuracy'])} %",
         ],
     ]
-    return _table([f"`{results['model']}`", "measured"], rows)
+    return table([f"`{results['model']}`", "measured"], rows)
 
 
 def costs_table() -> str:
     """What the guarantees cost, from one run of the benchmarks."""
     results = json.loads((HERE / "results.json").read_text())
+    answers = json.loads((HERE / "answers.json").read_text())
     load = results["load"]
     overlapping = results["overlapping_kernels"]
     gaps = [row["bound_at_size_over_exact"] for row in overlapping["kernels"]]
@@ -138,6 +167,14 @@ def costs_table() -> str:
         ],
         ["`load` and bound again", f"{load['again_seconds']:.2f} s"],
         [
+            "`import lipzoo`, beyond `import keras`",
+            f"{answers['import_beyond_keras_seconds']:.2f} s",
+        ],
+        *(
+            [f"`{command}`, the whole process", f"{seconds:.2f} s"]
+            for command, seconds in answers["commands"].items()
+        ),
+        [
             "norm bound / supremum over all frequencies, the model's trained patch kernels",
             f"{results['patch_kernels']['bound_over_supremum']:.4f}",
         ],
@@ -150,29 +187,27 @@ def costs_table() -> str:
             f"{min(gaps):.3f} to {max(gaps):.3f}",
         ],
     ]
-    return _table(["quantity (worst case where there are several)", "measured"], rows)
+    return table(["quantity (worst case where there are several)", "measured"], rows)
 
 
 def main(arguments=None) -> int:
-    """Writes or checks the README."""
+    """Writes or checks the README and the model cards."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only compare")
     options = parser.parse_args(arguments)
-    text = README.read_text(encoding="utf-8")
-    rendered = render(text)
+    wanted = {
+        README: render(README.read_text(encoding="utf-8")),
+        CARDS: model_cards(map(info, list_models())),
+    }
     if options.check:
-        return int(text != rendered)
-    README.write_text(rendered, encoding="utf-8")
+        return int(any(not _holds(path, text) for path, text in wanted.items()))
+    for path, text in wanted.items():
+        path.write_text(text, encoding="utf-8")
     return 0
 
 
-def _arithmetics(metrics):
-    """The accuracies by the arithmetic that the network was evaluated in."""
-    return [
-        (dtype, accuracies)
-        for dtype, accuracies in (("float32", metrics), ("float64", metrics.float64))
-        if accuracies is not None
-    ]
+def _holds(path, text):
+    return path.exists() and path.read_text(encoding="utf-8") == text
 
 
 def _accuracies(clean, certified, radii):
@@ -182,11 +217,6 @@ def _accuracies(clean, certified, radii):
 
 def _percent(share):
     return f"{100 * share:.1f}"
-
-
-def _table(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

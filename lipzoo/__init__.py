@@ -31,7 +31,7 @@ from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
-from lipzoo.zoo import ModelInfo, info, list_models, load
+from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub, verify
 
 __all__ = [
     "MLP",
@@ -72,8 +72,10 @@ __all__ = [
     "metrics",
     "models",
     "project",
+    "push_to_hub",
     "register_bound_rule",
     "spectral",
+    "verify",
     "worst_movement",
     "zoo",
 ]

@@ -1,22 +1,24 @@
-"""The commands of `lipzoo`; their arguments are parsed in `lipzoo_cli`."""
+"""The commands of `lipzoo` that need Keras; their arguments are parsed in `lipzoo_cli`."""
 
 import argparse
-import dataclasses
-import json
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import lipzoo
 from lipzoo import training, zoo
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.certify_command import certify
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.results import certified_table
 from lipzoo.training.settings import parse_fraction
+from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.precision import computes_in_float64
+from lipzoo.zoo.publishing import prepare, send
+from lipzoo_catalogue.commands import model_of, print_json, settings_of
+from lipzoo_catalogue.outcome import CheckFailed, run_command
+from lipzoo_catalogue.sources import find
 
 # Recomputed accuracies may differ from published ones by rounding on other hardware: a few
 # examples whose radius is within 1e-6 of epsilon.
@@ -29,25 +31,6 @@ _TABLES = {
     "test_float64": "test, float64",
 }
 
-_INPUT_ERRORS = (
-    training.RecipeError,
-    training.DataError,
-    CheckpointError,
-    FileNotFoundError,
-    NotADirectoryError,
-    PermissionError,
-    KeyError,
-    ValueError,
-)
-
-
-class CheckFailed(Exception):
-    """A check that failed: exit code 1."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised between two steps of the main thread."""
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs a parsed command and returns its exit code; a user's mistake is one line, no traceback.
@@ -56,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments: what `lipzoo_cli.build_parser().parse_args()` returned.
 
     Returns:
-        0 done, 1 a check failed, 2 input error, 130 or 143 interrupted.
+        0 done, 1 a check failed, 2 input error, 3 trouble with the Hub, 130 or 143 interrupted.
     """
     if arguments.version:
         print(lipzoo.__version__)
@@ -65,71 +48,69 @@ def run(arguments: argparse.Namespace) -> int:
         "train": train,
         "promote": promote,
         "evaluate": evaluate,
+        "certify": certify,
+        "verify": verify,
+        "publish": publish,
         "demo": demo,
-        "list": list_models,
-        "info": info,
     }
-    if threading.current_thread() is threading.main_thread():
-        previous = signal.signal(signal.SIGTERM, _terminate)
-    else:
-        previous = None
-    try:
-        commands[arguments.command](arguments)
-        return 0
-    except (CheckFailed, training.DivergedError) as error:
-        return _fail(error, 1)
-    except training.TrainingError as error:
-        return _fail(error, 2)
-    except KeyboardInterrupt as stop:
-        if arguments.command == "train":
-            folder = getattr(arguments, "run_folder", None)
-            hint = f"; continue with --resume (run folder {folder})" if folder else ""
-            print(f"\nlipzoo train: interrupted{hint}", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
-    except BrokenPipeError:
-        return 1
-    except _INPUT_ERRORS as error:
-        return _fail(error, 2)
-    finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+    return run_command(
+        commands[arguments.command],
+        arguments,
+        failures=(training.DivergedError,),
+        mistakes=(training.TrainingError, CheckpointError, TypeError),
+    )
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """`lipzoo train RECIPE [--data SOURCE] [--out DIR] [--resume]`."""
+    """`lipzoo train RECIPE [--data SOURCE] [--out DIR] [--resume] [--json]`."""
     path = find_recipe(arguments.recipe)
     recipe = training.read_recipe(path)
     text = path.read_text(encoding="utf-8")
     if arguments.data is not None:
         text = replace_source(text, arguments.data)
-    arguments.run_folder = folder = Path(arguments.out or Path("runs") / recipe.name)
-    metrics = training.train(text, folder, resume=arguments.resume)
-    print(format_metrics(metrics))
-    print(f"run folder: {folder}")
+    folder = Path(arguments.out or Path("runs") / recipe.name)
+    arguments.when_interrupted = f"; continue with --resume (run folder {folder})"
+    metrics = training.train(text, folder, resume=arguments.resume, verbose=not arguments.json)
+    if arguments.json:
+        print_json({**metrics, "run_folder": str(folder)})
+    else:
+        print(format_metrics(metrics))
+        print(f"run folder: {folder}")
 
 
 def promote(arguments: argparse.Namespace) -> None:
-    """`lipzoo promote RUN [--name NAME] [--weights DIR] [--replace]`."""
+    """`lipzoo promote RUN [--name NAME] [--weights DIR] [--replace] [--json]`."""
     folder = zoo.promote(
         Path(arguments.run), arguments.name, arguments.weights, replace=arguments.replace
     )
-    print(f"{arguments.run} is now {folder.name} in the zoo: {folder}")
+    if arguments.json:
+        print_json({"name": folder.name, "folder": str(folder)})
+    else:
+        print(f"{arguments.run} is now {folder.name} in the zoo: {folder}")
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """`lipzoo evaluate MODEL [--dtype D] [--data SOURCE] [--epsilon E]... [--json]`."""
-    # A name of the zoo means the same wherever it is typed; ./NAME is always a folder.
-    in_zoo = arguments.model in zoo.list_models()
-    is_folder = not in_zoo and Path(arguments.model).is_dir()
-    source = Path(arguments.model) if is_folder else arguments.model
-    model, reference = zoo.load(source, dtype=arguments.dtype), None
+    source = find(
+        model_of(arguments.model),
+        revision=arguments.revision,
+        settings=settings_of(arguments),
+        everything=True,
+    )
+    known = zoo.describe(source)
+    if known.task != "classification":
+        raise ValueError(
+            f"lipzoo evaluate measures classifiers. Received: {arguments.model}, whose task is "
+            f"{known.task}"
+        )
+    model, reference = load_from(source, dtype=arguments.dtype), None
     if arguments.dtype == "float32" and computes_in_float64():
-        reference = zoo.load(source, dtype="float64")
-    folder = Path(arguments.model) if is_folder else zoo.model_folder(arguments.model)
-    text = (folder / "recipe.toml").read_text(encoding="utf-8")
+        reference = load_from(source, dtype="float64")
+    path = source.path("recipe.toml")
+    text = source.read("recipe.toml").decode()
     if arguments.data is not None:
         text = replace_source(text, arguments.data)
-    recipe = training.parse_recipe(text, where=str(folder / "recipe.toml"))
+    recipe = training.parse_recipe(text, where=str(path))
     radii = recipe.evaluation.radii()
     if arguments.epsilon:
         radii = {text: parse_fraction(text) for text in arguments.epsilon}
@@ -139,8 +120,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
             f"{dataset.source}: expected examples of shape {tuple(model.input_shape[1:])}. "
             f"Received: shape={dataset.input_shape}"
         )
-    metrics = folder / "metrics.json"
-    published = json.loads(metrics.read_text("utf-8")) if metrics.exists() else None
+    published = source.read_json("metrics.json") if source.has("metrics.json") else None
     table = "test" if arguments.dtype == "float32" else "test_float64"
     result = {
         "name": arguments.model,
@@ -151,7 +131,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
             model, dataset.inputs(dataset.test), dataset.test.y, radii, reference
         ),
     }
-    print(json.dumps(result, indent=2) if arguments.json else format_metrics(result))
+    print_json(result) if arguments.json else print(format_metrics(result))
     if published and result["data"]["sha256"] == published["data"]["sha256"]:
         _compare(result, published, table)
 
@@ -168,18 +148,53 @@ def demo(arguments: argparse.Namespace) -> None:
         raise CheckFailed("a check of the demo failed, see above")
 
 
-def list_models(arguments: argparse.Namespace) -> None:
-    """`lipzoo list [PATTERN]`."""
-    names = zoo.list_models(arguments.pattern)
-    if not names:
-        raise KeyError(f"no model matches {arguments.pattern!r}")
-    print("\n".join(names))
+def verify(arguments: argparse.Namespace) -> None:
+    """`lipzoo verify MODEL [--json]`."""
+    verification = zoo.verify(
+        model_of(arguments.model),
+        revision=arguments.revision,
+        cache_dir=arguments.cache_dir,
+        local_files_only=arguments.offline,
+        report=None if arguments.json else print,
+    )
+    if arguments.json:
+        print_json(verification.to_dict())
+    else:
+        print(str(verification).splitlines()[-1])
+    if not verification.passed:
+        failed = [check.what for check in verification.checks if not check.passed]
+        raise CheckFailed(f"{arguments.model} is not to be used: failed at {', '.join(failed)}")
 
 
-def info(arguments: argparse.Namespace) -> None:
-    """`lipzoo info NAME`."""
-    values = dataclasses.asdict(zoo.info(arguments.name))
-    print(json.dumps(values, indent=2, ensure_ascii=False, default=str))
+def publish(arguments: argparse.Namespace) -> None:
+    """`lipzoo publish MODEL --repo OWNER/NAME [--dry-run] [--json] ...`."""
+    package = prepare(model_of(arguments.model), arguments.repo)
+    if arguments.dry_run:
+        _print_package(arguments, package)
+        return
+    publication, entry = send(
+        package,
+        private=arguments.private,
+        replace_card=arguments.replace_card,
+        tag=arguments.tag,
+    )
+    entries = {entry.name: entry.to_dict()}
+    if arguments.json:
+        print_json({**vars(publication), "registry": entries})
+        return
+    print(f"published: {publication}\n{publication.url}")
+    if publication.card_kept:
+        print("README.md there was edited by hand and stays; --replace-card replaces it")
+    print("\nentry for weights/registry.json:")
+    print_json(entries)
+
+
+def _print_package(arguments, package):
+    if arguments.json:
+        values = {"name": package.name, "repo": package.repo, "card": package.card}
+        print_json({**values, "files": package.entry().to_dict()["files"]})
+        return
+    print(f"{package}\n\nREADME.md:\n\n{package.card}", end="")
 
 
 def find_recipe(name: str) -> Path:
@@ -244,14 +259,3 @@ def _compare(result: dict, published: dict, table: str) -> None:
         )
     if wrong:
         raise CheckFailed("the published numbers are not reproduced: " + "; ".join(wrong))
-
-
-def _terminate(*_):
-    raise Terminated
-
-
-def _fail(error: Exception, code: int) -> int:
-    # str() of a KeyError is the repr of its message.
-    message = error.args[0] if isinstance(error, KeyError) and error.args else error
-    print(f"lipzoo: {message}", file=sys.stderr)
-    return code

@@ -9,15 +9,24 @@ import pytest
 import zoo_models
 
 import lipzoo
-from benchmarks import norms, plain, render, swissroll, swissroll_figure
+from benchmarks import answers, norms, plain, render, swissroll, swissroll_figure
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.training import read_recipe
 from lipzoo.training.data import load_data
+from lipzoo.zoo import info, list_models
+from lipzoo_catalogue.cards import model_cards
 
 
 def test_the_readme_shows_the_numbers_of_the_files():
     text = render.README.read_text(encoding="utf-8")
     assert render.render(text) == text, "run: python -m benchmarks.render"
+
+
+def test_the_model_cards_are_those_of_the_files():
+    assert render.CARDS.read_text(encoding="utf-8") == model_cards(map(info, list_models())), (
+        "run: python -m benchmarks.render"
+    )
+    assert render.main(["--check"]) == 0
 
 
 def test_tables_have_a_row_for_each_arithmetic(tmp_path, monkeypatch):
@@ -33,6 +42,15 @@ def test_tables_have_a_row_for_each_arithmetic(tmp_path, monkeypatch):
     )
     assert rows[1].endswith("float64, rounding included | 90.0 | 82.0 | 64.0 |")
     assert len(rows) == 4
+
+
+def test_answers_are_measured_in_processes_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(answers, "COMMANDS", (["list"],))
+    answers.main(["--processes", "1", "--output", str(tmp_path / "answers.json")])
+    found = json.loads((tmp_path / "answers.json").read_text())
+    assert 0 < found["commands"]["lipzoo list"] < 30
+    assert 0 < found["import_beyond_keras_seconds"] < 30
+    assert set(json.loads(answers.RESULTS.read_text())) == set(found)
 
 
 def test_times_are_taken_in_turns():

@@ -13,7 +13,19 @@ import lipzoo_cli
 from tests.tiny_runs import recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("train", "promote", "evaluate", "demo", "list", "info")
+COMMANDS = (
+    "list",
+    "info",
+    "card",
+    "download",
+    "verify",
+    "certify",
+    "evaluate",
+    "demo",
+    "train",
+    "promote",
+    "publish",
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,13 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from hub_client import hub, model_files
+from hub_server import WRITER
 
 import lipzoo
+import lipzoo_catalogue
 
+__all__ = ["hub"]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -33,21 +37,24 @@ def test_every_public_name_exists_and_is_documented():
 
 
 def test_every_module_says_what_it_is_for():
-    for module in pkgutil.walk_packages(lipzoo.__path__, "lipzoo."):
-        assert importlib.import_module(module.name).__doc__, module.name
+    for package in (lipzoo, lipzoo_catalogue):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            assert importlib.import_module(module.name).__doc__, module.name
 
 
 def test_the_wheel_takes_the_weights_and_recipes_along():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert {"lipzoo", "recipes", "weights"} <= set(wheel["only-include"])
+    assert {"lipzoo", "lipzoo_catalogue", "recipes", "weights"} <= set(wheel["only-include"])
     for folder in ("recipes", "weights"):
         assert wheel["sources"][folder] == f"lipzoo/_bundled/{folder}"
         assert any((ROOT / folder).iterdir())
 
 
-def test_python_blocks_of_the_readme_run():
+def test_python_blocks_of_the_readme_run(hub, monkeypatch):
     matplotlib.use("Agg")
+    hub.add("someone/their-model", model_files("gradflow-digits"))
+    monkeypatch.setenv("HF_TOKEN", WRITER)
     random = np.random.default_rng(0)
     names = {
         "x": random.random((8, 28, 28, 1), "float32"),
@@ -59,6 +66,7 @@ def test_python_blocks_of_the_readme_run():
     assert len(blocks) >= 5
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+    assert "certificate.json" in hub.files("someone/my-model")
 
 
 COMMANDS = [
@@ -78,6 +86,8 @@ def test_commands_of_the_readme_are_understood(line):
     assert arguments.command == words[0]
     if arguments.command == "train":
         assert (ROOT / arguments.recipe).is_file()
+    elsewhere = getattr(arguments, "model", "hf://").startswith(("hf://", "runs/"))
+    assert elsewhere or arguments.model in lipzoo.list_models()
 
 
 def test_names_of_the_readme_exist():

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipzoo.zoo import Metrics, ModelConfig, read_config
-from lipzoo.zoo.config import dump_config
-from lipzoo.zoo.files import parse_json
-from lipzoo.zoo.records import Claim
+from lipzoo_catalogue.config import dump_config
+from lipzoo_catalogue.files import parse_json
+from lipzoo_catalogue.records import Claim
 
 FULL = ModelConfig(
     "GradFlowNet",

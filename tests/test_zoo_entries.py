@@ -15,7 +15,7 @@ from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.models import KEEP_THEIR_BOUND
 from lipzoo.zoo.promotion import MAX_MODEL_BYTES
-from lipzoo.zoo.registry import weights_folder
+from lipzoo_catalogue.registry import weights_folder
 
 NAMES = zoo.list_models()
 each_model = pytest.mark.parametrize("name", NAMES)
@@ -30,7 +30,7 @@ def refuse(*_):
 socket.socket.connect = socket.socket.connect_ex = refuse
 import keras, lipzoo, numpy as np
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.zoo.registry import weights_folder
+from lipzoo_catalogue.registry import weights_folder
 
 assert weights_folder().parent.name == "_bundled", weights_folder()
 bounds = {}
@@ -59,8 +59,10 @@ def models():
 def fresh_process(tmp_path_factory):
     """The folder in which another process, with the package as a wheel lays it out, ran."""
     site, work = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("work")
-    package = Path(lipzoo.__file__).parent
-    shutil.copytree(package, site / "lipzoo", ignore=shutil.ignore_patterns("__pycache__"))
+    root = Path(lipzoo.__file__).parents[1]
+    for package in ("lipzoo", "lipzoo_catalogue"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / package, site / package, ignore=ignored)
     shutil.copytree(weights_folder(), site / "lipzoo" / "_bundled" / "weights", dirs_exist_ok=True)
     for name in NAMES:
         np.save(work / f"{name}.npy", inputs_of(zoo.info(name).config))

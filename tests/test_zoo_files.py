@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from lipzoo.zoo import files
+from lipzoo_catalogue import files
 
 
 @pytest.fixture

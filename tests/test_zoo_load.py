@@ -12,9 +12,10 @@ import lipzoo
 from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.building import must_initialise
-from lipzoo.zoo import ModelConfig, files, load, precision, save_model, write_weights
-from lipzoo.zoo.files import record_of
+from lipzoo.zoo import ModelConfig, load, precision, save_model, write_weights
 from lipzoo.zoo.weights import named_variables, read_variables
+from lipzoo_catalogue import files
+from lipzoo_catalogue.files import record_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import zoo_models
 
 import lipzoo
 from lipzoo.zoo import info, list_models, read_registry
-from lipzoo.zoo.registry import model_folder, weights_folder
+from lipzoo_catalogue.registry import model_folder, weights_folder
 
 NAMES = ("flow-digits", "flow-digits-2", "flow-digits-10", "ham-roll")
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from lipzoo.zoo import read_weights, write_weights
 from lipzoo.zoo.weights import (
     assign_weights,
-    count_parameters,
     dump_weights,
     named_variables,
     parse_weights,
     read_variables,
 )
+from lipzoo_catalogue.weights_header import count_parameters
 
 TENSORS = {
     "flow.kernel": np.arange(6, dtype="float32").reshape(2, 3),

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo import models, zoo
-from lipzoo.zoo import registry
+from lipzoo_catalogue import registry
 
 ARGUMENTS = {
     "input_shape": [8, 8, 1],

@@ -1,13 +1,12 @@
 """The proven bound of a model, and how it is shown."""
 
-import math
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import numpy as np
 
 from lipzoo.bounds.states import TensorBound
 from lipzoo.layer_bound import LayerBound
+from lipzoo_catalogue.numbers import format_up
 
 
 @dataclass(frozen=True)
@@ -94,20 +93,6 @@ class LipschitzBound:
 
     def __repr__(self) -> str:
         return f"<LipschitzBound {self.value!r} of '{self.name}', {len(self.layers)} layers>"
-
-
-def format_up(value: float, digits: int = 7) -> str:
-    """A number with at most `digits` significant digits, never below the number itself.
-
-    Example:
-        >>> format_up(1.0), format_up(1.0 + 1e-12), format_up(0.0123456789)
-        ('1', '1.000001', '0.01234568')
-    """
-    text = f"{value:.{digits}g}"
-    if math.isfinite(value) and Fraction(text) < Fraction(value):
-        step = Fraction(10) ** (math.floor(math.log10(value)) + 1 - digits)
-        text = f"{float(Fraction(text) + step):.{digits}g}"
-    return text
 
 
 def _line(cells, widths) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lipzoo.bounds.result import LipschitzBound, format_up
+from lipzoo.bounds.result import LipschitzBound
 from lipzoo.certificates.inputs import check_radii
+from lipzoo_catalogue.numbers import format_up
 
 _SHOWN_EPSILONS = (0.1, 36 / 255, 0.25, 0.5, 1.0)
 

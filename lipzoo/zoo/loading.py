@@ -1,10 +1,10 @@
-"""Models from the zoo, or from a folder: rebuilt by our builders, checked before they are used."""
+"""Models from the zoo, a folder or the Hub: rebuilt by our builders, checked before their use."""
 
 import dataclasses
 import difflib
 import inspect
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -13,26 +13,18 @@ import numpy as np
 from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.building import weights_follow
-from lipzoo.zoo import checks, registry
-from lipzoo.zoo.config import ModelConfig, read_config
-from lipzoo.zoo.files import CERTIFICATE, CONFIG, WEIGHTS, FileRecord, parse_json, read_file
 from lipzoo.zoo.precision import building_in
-from lipzoo.zoo.records import Claim
-from lipzoo.zoo.weights import assign_weights, read_weights
+from lipzoo.zoo.weights import assign_weights, parse_weights, read_weights
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.files import CONFIG, WEIGHTS
+from lipzoo_catalogue.hub.client import HubSettings
+from lipzoo_catalogue.sources import Source, find
 
 HEAD = "head"
 MAX_PARAMETERS = 500_000_000
 # Eigenvalues differ between linear algebra libraries by some units in the last place.
 CLAIM_TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a model's files are, and what is known of them before they are read."""
-
-    folder: Path
-    files: dict[str, FileRecord]
-    claim: Claim | None
 
 
 def load(
@@ -42,6 +34,11 @@ def load(
     include_top: bool = True,
     verify: bool = True,
     dtype: str | None = None,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
 ) -> keras.Model:
     """Loads a model with a proven Lipschitz bound.
 
@@ -52,10 +49,15 @@ def load(
     attributes: `lipzoo_config`, its `ModelConfig`, and `lipzoo_preprocessing`, the units and the
     range of its inputs.
 
+    A path is read where it is; a name of the zoo is looked for in the bundled weights, then in the
+    cache of the Hugging Face Hub, then on the Hub. Once a model is downloaded by full commit id,
+    as the zoo's published models are, loading it makes no request.
+
     Args:
-        name: a name from `lipzoo.list_models()`, or the path of a folder with a saved model. A
-            path needs a separator (`"./my-model"`) or a `Path`, so that no name of the zoo can
-            turn into a folder that happens to be there.
+        name: a name from `lipzoo.list_models()`; `"hf://owner/repo"` or
+            `"hf://owner/repo@revision"` for a model that anyone published; or the path of a folder
+            with a saved model. A path needs a separator (`"./my-model"`) or a `Path`, so that no
+            name of the zoo can turn into a folder that happens to be there.
         weights: `"pretrained"`; `None` for fresh, constrained weights; or the path of a
             `.safetensors` file with the names, shapes and dtypes of this model.
         num_classes: number of classes. Another number than the trained one gives a fresh,
@@ -69,6 +71,12 @@ def load(
             rounding that `lipzoo.certify` subtracts from every radius almost vanishes, so the
             radii are larger and as rigorous, and hold for the network that is evaluated in
             float64; inference takes a few times as long.
+        revision: full commit id, tag or branch on the Hub, for a model that is published there.
+        cache_dir: the Hub's cache. Default: that of `huggingface_hub` (`HF_HOME`, `HF_HUB_CACHE`).
+        local_files_only: whether to make no request, and use what was downloaded before;
+            `HF_HUB_OFFLINE=1` says the same.
+        token: access token for a private repository. Default: that of `HF_TOKEN` or of
+            `hf auth login`. `HF_ENDPOINT` is the address of another Hub.
 
     Returns:
         A `keras.Model`, named as the zoo's model or its folder is.
@@ -78,6 +86,7 @@ def load(
         ValueError: if the name is unknown (the nearest ones are suggested), a file is truncated,
             altered or malformed, the weights do not fit, the bound exceeds the claimed one, or the
             backend does not compute in `dtype`.
+        HubError: if the Hub is needed and cannot be reached, does not have the model, or refuses.
 
     Example:
 
@@ -91,27 +100,57 @@ def load(
         raise ValueError(
             f"include_top must be True or False. Received: include_top={include_top!r}"
         )
-    source = _locate(name)
-    trained = read_config(source.folder / CONFIG, source.files.get(CONFIG))
+    settings = HubSettings(cache_dir, local_files_only, token)
+    source = find(name, revision=revision, settings=settings)
+    with source.named_in_errors():
+        return load_from(source, weights, num_classes, include_top, verify, dtype)
+
+
+def load_from(
+    source: Source,
+    weights: str | Path | None = "pretrained",
+    num_classes: int | None = None,
+    include_top: bool = True,
+    verify: bool = True,
+    dtype: str | None = None,
+) -> keras.Model:
+    """Loads the model of a source that was found; see `load`."""
+    trained = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
     config = _adapt(trained, num_classes, include_top)
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
-            return _attach(_build(config, source.folder), config)
+            return _attach(_build(config, source), config)
 
     pretrained = weights == "pretrained"
-    path = source.folder / WEIGHTS if pretrained else _weights_path(weights)
-    tensors = read_weights(path, source.files.get(WEIGHTS) if pretrained else None)
+    path = source.path(WEIGHTS) if pretrained else _weights_path(weights)
+    tensors = parse_weights(source.read(WEIGHTS), path) if pretrained else read_weights(path)
     other_head = _has_top(config) != _has_top(trained) or (
         pretrained and config.num_classes != trained.num_classes
     )
     fresh = (HEAD,) if other_head else ()
-    parameters = sum(tensor.size for tensor in tensors.values())
-    with building_in(dtype), weights_follow(min(parameters, MAX_PARAMETERS), fresh):
-        model = _build(config, source.folder)
-    assign_weights(model, tensors, where=path, fresh=fresh)
+    model = _filled(config, source, tensors, path, dtype, fresh)
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
     return _attach(model, config)
+
+
+def load_tensors(source: Source, tensors: Mapping[str, np.ndarray]) -> keras.Model:
+    """Builds the model of a source and gives it weights that were read; its bound is not derived.
+
+    Raises:
+        ValueError: if the builder refuses the configuration, or the weights do not fit.
+    """
+    config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    return _attach(_filled(config, source, tensors, source.path(WEIGHTS)), config)
+
+
+def _filled(config, source, tensors, path, dtype=None, fresh=()):
+    """Builds a model that is no larger than its weights, and gives it these."""
+    parameters = sum(tensor.size for tensor in tensors.values())
+    with building_in(dtype), weights_follow(min(parameters, MAX_PARAMETERS), fresh):
+        model = _build(config, source)
+    assign_weights(model, tensors, where=path, fresh=fresh)
+    return model
 
 
 def _checked_classes(num_classes):
@@ -124,40 +163,6 @@ def _checked_classes(num_classes):
             f"Received: num_classes={num_classes!r}"
         )
     return int(num_classes)
-
-
-def _locate(name):
-    """Finds the model's folder and reads what vouches for its files."""
-    text = os.fspath(name) if isinstance(name, str | Path) else None
-    if not text:
-        raise ValueError(f"Expected a name or the path of a folder. Received: name={name!r}")
-    if isinstance(name, Path) or "/" in text or os.sep in text or text.startswith("."):
-        return _locate_folder(Path(name).expanduser())
-    weights = registry.weights_folder()
-    try:
-        entry = registry.find_entry(text, registry.read_registry(weights))
-    except ValueError as error:
-        if Path(text).is_dir():
-            advice = f"To load the folder of that name, write {os.path.join('.', text)!r}"
-            raise ValueError(f"{error}. {advice}") from None
-        raise
-    folder = weights / entry.name
-    path = folder / CERTIFICATE
-    claim = Claim.from_dict(parse_json(read_file(path, entry.files[CERTIFICATE]), path), path)
-    return _Source(folder, dict(entry.files), claim)
-
-
-def _locate_folder(folder):
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            "Expected a name from lipzoo.list_models(), or a folder with config.json and "
-            f"model.safetensors. Received: {str(folder)!r}, which is not a folder"
-        )
-    path = folder / CERTIFICATE
-    if not path.exists():
-        return _Source(folder, {}, None)
-    claim = Claim.from_dict(parse_json(read_file(path), path), path)
-    return _Source(folder, dict(claim.files), claim)
 
 
 def _adapt(config, num_classes, include_top):
@@ -176,9 +181,9 @@ def _has_top(config):
     return config.arguments.get("include_top", True)
 
 
-def _build(config: ModelConfig, folder) -> keras.Model:
+def _build(config: ModelConfig, source) -> keras.Model:
     """Calls the builder; what it refuses is reported as the configuration's mistake."""
-    where = folder / CONFIG
+    where = source.path(CONFIG)
     if config.architecture not in models.ARCHITECTURES:
         known = ", ".join(sorted(models.ARCHITECTURES))
         error = checks.expected("architecture", f"one of {known}", config.architecture)
@@ -191,7 +196,7 @@ def _build(config: ModelConfig, folder) -> keras.Model:
             advice = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
             raise ValueError(f"{where}: unknown key 'arguments.{key}'. {advice}")
     try:
-        return builder(**{"name": folder.resolve().name, **config.arguments})
+        return builder(**{"name": source.name, **config.arguments})
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where}: key 'arguments': {error}") from error
 

@@ -1,11 +1,15 @@
 """Putting a finished run into the zoo."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
-from lipzoo.zoo import registry
-from lipzoo.zoo.config import ModelConfig
-from lipzoo.zoo.files import (
+from lipzoo.zoo.loading import load
+from lipzoo_catalogue import registry
+from lipzoo_catalogue.card_text import CardText
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.files import (
+    CARD,
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -17,16 +21,16 @@ from lipzoo.zoo.files import (
     record_of,
     write_folder,
 )
-from lipzoo.zoo.loading import load
-from lipzoo.zoo.records import Claim, Metrics
-from lipzoo.zoo.registry import (
+from lipzoo_catalogue.records import Claim
+from lipzoo_catalogue.registry import (
     REGISTRY,
     RegistryEntry,
     check_name,
     read_registry,
     write_registry,
 )
-from lipzoo.zoo.weights import count_parameters
+from lipzoo_catalogue.tasks import read_metrics
+from lipzoo_catalogue.weights_header import count_parameters
 
 # The zoo travels inside the wheel.
 MAX_MODEL_BYTES = 5_000_000
@@ -43,7 +47,9 @@ def promote(
     """Copies a finished run into the zoo's folder and enters it into the registry.
 
     The run must load, its bound must not exceed what its certificate claims, and its metrics must
-    hold test results. A name is never given to other weights unless `replace` says so.
+    hold test results. A name is never given to other weights unless `replace` says so. A model of
+    the zoo whose `card.toml` or metrics changed is promoted from its own folder; its entry then
+    names no published revision, until it is published again.
 
     Args:
         run_folder: folder with the files of a model.
@@ -62,7 +68,7 @@ def promote(
     """
     run = Path(run_folder)
     contents = _read_run(run)
-    name = check_name(_default_name(run, contents) if name is None else name)
+    name = check_name(default_name(run, contents) if name is None else name)
     _check_texts(contents, run)
     _check_hashes(contents, run)
     load(run.absolute())
@@ -74,6 +80,9 @@ def promote(
         parameters=count_parameters(contents[WEIGHTS]),
     )
     _check_name_is_free(entry, entries, folder, replace)
+    published = entries.get(name)
+    if published is not None and published.files == entry.files:
+        entry = published
     write_folder(folder / name, {file: contents.get(file) for file in MODEL_FILES})
     write_registry(folder, {**entries, name: entry})
     return folder / name
@@ -98,7 +107,8 @@ def _read_run(run):
     return {file: read_file(run / file, limit=MAX_MODEL_BYTES) for file in present}
 
 
-def _default_name(run, contents):
+def default_name(run: Path, contents: Mapping[str, bytes]) -> str:
+    """Returns the `name` of the run's recipe, else the folder's name."""
     if RECIPE in contents:
         try:
             return tomllib.loads(contents[RECIPE].decode())["name"]
@@ -108,9 +118,11 @@ def _default_name(run, contents):
 
 
 def _check_texts(contents, run):
-    """Checks the metrics, and that the model can be described."""
+    """Checks the metrics, the card's texts, and that the model can be described."""
+    if CARD in contents:
+        CardText.from_toml(contents[CARD].decode(), run / CARD)
     values = parse_json(contents[METRICS], run / METRICS)
-    Metrics.from_dict(values, run / METRICS)
+    read_metrics(values, run / METRICS)
     config = ModelConfig.from_dict(parse_json(contents[CONFIG], run / CONFIG), run / CONFIG)
     for key in ("description", "dataset", "data_licence", "licence", "paper"):
         if not getattr(config, key):

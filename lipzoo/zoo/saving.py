@@ -8,8 +8,9 @@ import keras
 
 import lipzoo
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.zoo.config import ModelConfig, dump_config
-from lipzoo.zoo.files import (
+from lipzoo.zoo.weights import dump_weights, read_variables
+from lipzoo_catalogue.config import ModelConfig, dump_config
+from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -18,8 +19,8 @@ from lipzoo.zoo.files import (
     record_of,
     write_folder,
 )
-from lipzoo.zoo.records import Claim, Metrics
-from lipzoo.zoo.weights import dump_weights, read_variables
+from lipzoo_catalogue.records import Claim
+from lipzoo_catalogue.tasks import read_metrics
 
 
 def save_model(
@@ -73,7 +74,7 @@ def save_model(
         )
     _check_fit(model, config)
     if metrics is not None:
-        Metrics.from_dict(metrics)
+        read_metrics(metrics)
     weights = dump_weights(read_variables(model))
     configuration = dump_config(dataclasses.replace(config, lipzoo_version=lipzoo.__version__))
     claim = derive_claim(model, {CONFIG: record_of(configuration), WEIGHTS: record_of(weights)})
@@ -105,11 +106,13 @@ def derive_claim(model: keras.Model, files: Mapping) -> Claim:
 
 
 def _check_fit(model, config):
-    expected = {"input_shape": config.input_shape, "num_classes": config.num_classes}
+    stated = {"input_shape": config.input_shape, "num_classes": config.num_classes}
     shapes = {"input_shape": tuple(model.input_shape[1:]), "num_classes": model.output_shape[-1]}
     if not config.arguments.get("include_top", True):
-        del expected["num_classes"]
-    for key, value in expected.items():
+        del stated["num_classes"]
+    for key, value in stated.items():
+        if key not in config.arguments:
+            continue  # the builder derives it from its other arguments
         if value != shapes[key]:
             raise ValueError(
                 f"config does not fit the model: expected {key} {shapes[key]}. "

@@ -1,6 +1,5 @@
 """Weights as safetensors files under stable names: `layer.variable`, as in `head.kernel`."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from lipzoo.zoo.files import FileRecord, read_file, write_file
+from lipzoo_catalogue.files import FileRecord, read_file, write_file
 
 _DTYPES = {
     "F64": np.float64,
@@ -196,17 +195,6 @@ def assign_weights(
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])
-
-
-def count_parameters(content: bytes) -> int:
-    """Returns the number of parameters in a safetensors file, from its header alone."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    return sum(
-        int(np.prod(entry["shape"], dtype=np.int64))
-        for name, entry in header.items()
-        if name != "__metadata__"
-    )
 
 
 def _packed(tensor):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lipzoo.zoo import checks
-from lipzoo.zoo.files import dump_json, parse_json, read_file
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.files import dump_json, parse_json, read_file
 
 FORMAT_VERSION = 1
 # A configuration is refused before anything is built when it asks for more than this.

@@ -16,7 +16,8 @@ CERTIFICATE = "certificate.json"
 METRICS = "metrics.json"
 RECIPE = "recipe.toml"
 CURVES = "curves.png"
-MODEL_FILES = (CONFIG, WEIGHTS, CERTIFICATE, METRICS, RECIPE, CURVES)
+CARD = "card.toml"
+MODEL_FILES = (CONFIG, WEIGHTS, CERTIFICATE, METRICS, RECIPE, CURVES, CARD)
 
 # Far above what any file of the kind needs; what is larger is not read at all.
 MAX_JSON_BYTES = 4 * 2**20
@@ -50,6 +51,15 @@ def record_of(content: bytes) -> FileRecord:
     return FileRecord(sha256_of(content), len(content))
 
 
+def largest_size(file: str | Path) -> int:
+    """Returns the largest size, in bytes, that a file of this ending is read with.
+
+    >>> largest_size("config.json") == MAX_JSON_BYTES
+    True
+    """
+    return MAX_WEIGHTS_BYTES if str(file).endswith(".safetensors") else MAX_JSON_BYTES
+
+
 def read_file(path: str | Path, record: FileRecord | None = None, limit: int | None = None):
     """Reads a file once and checks what was read, so that the checked bytes are the used ones.
 
@@ -67,8 +77,7 @@ def read_file(path: str | Path, record: FileRecord | None = None, limit: int | N
         ValueError: if the size or the hash differs from the record, or the file is too large.
     """
     path = Path(path)
-    if limit is None:
-        limit = MAX_WEIGHTS_BYTES if path.suffix == ".safetensors" else MAX_JSON_BYTES
+    limit = largest_size(path) if limit is None else limit
     try:
         size = path.stat().st_size
         if record is not None and size != record.bytes:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo.zoo import checks
-from lipzoo.zoo.files import (
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
     METRICS,
@@ -20,7 +20,7 @@ from lipzoo.zoo.files import (
     read_file,
     write_file,
 )
-from lipzoo.zoo.records import read_records
+from lipzoo_catalogue.records import read_records
 
 REGISTRY = "registry.json"
 FORMAT_VERSION = 1
@@ -63,8 +63,8 @@ def weights_folder() -> Path:
     Raises:
         FileNotFoundError: if there is neither.
     """
-    package = Path(__file__).resolve().parents[1]
-    candidates = [package / "_bundled" / "weights", package.parent / "weights"]
+    root = Path(__file__).resolve().parents[1]
+    candidates = [root / "lipzoo" / "_bundled" / "weights", root / "weights"]
     for folder in candidates:
         if (folder / REGISTRY).is_file():
             return folder

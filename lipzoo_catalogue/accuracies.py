@@ -1,0 +1,140 @@
+"""The test results of a classifier: clean, certified and attacked accuracy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.records import FORMAT_VERSION
+
+_METRICS_EXAMPLE = (
+    '{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, '
+    '"certified": {"36/255": 0.85}}}'
+)
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Clean and certified accuracy on some examples, in one arithmetic.
+
+    Args:
+        examples: number of examples.
+        clean: share of them that is classified correctly.
+        certified: triples `(name, radius, accuracy)`, by increasing radius.
+        attacked: the same under an attack, where one was run; never below the certified accuracy.
+        attack: the attack in words.
+    """
+
+    examples: int
+    clean: float
+    certified: tuple[tuple[str, float, float], ...] = ()
+    attacked: tuple[tuple[str, float, float], ...] = ()
+    attack: str = ""
+
+
+@dataclass(frozen=True)
+class Metrics(Accuracies):
+    """The test results of a model: the part of `metrics.json` that the zoo reads.
+
+    The file is `{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, "certified":
+    {"36/255": 0.85, ...}}, "test_float64": {...}, ...}` with accuracies as fractions and radii in
+    the units of the input; `test` is of the network evaluated in float32 and `test_float64`, which
+    older files do not have, of the same network evaluated in float64. A table may say in which
+    arithmetic the margins at the examples were computed, `"margins": "float64"`, and hold
+    accuracies under an attack, `"attacked": {"0.25": 0.84}, "attack": "PGD, 100 steps"`. Further
+    keys (seed, versions, time, data) are those of `TrainingRecord`.
+
+    Args:
+        examples: number of test examples.
+        clean: share of them that is classified correctly in float32.
+        certified: triples `(name, radius, accuracy)`, by increasing radius, in float32.
+        float64: the same in float64, or `None`.
+
+    Raises:
+        ValueError: if an accuracy is no fraction, a certified one exceeds the clean one, or one
+            increases with the radius.
+    """
+
+    float64: Accuracies | None = None
+    task = "classification"
+
+    @classmethod
+    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Metrics":
+        """Reads and checks the content of `metrics.json`.
+
+        >>> values = {"examples": 100, "clean": 0.9, "certified": {"36/255": 0.85, "0.5": 0.7}}
+        >>> Metrics.from_dict({"format_version": 1, "test": values}).certified[1]
+        ('0.5', 0.5, 0.7)
+        """
+        checks.check_version(values, FORMAT_VERSION, where)
+        test = _read_accuracies(values.get("test"), "test", where)
+        if "test_float64" not in values:
+            return cls(**vars(test))
+        float64 = _read_accuracies(values["test_float64"], "test_float64", where)
+        if float64.examples != test.examples:
+            what = f"{test.examples}, the examples of 'test'"
+            error = checks.expected("test_float64.examples", what, float64.examples)
+            raise ValueError(f"{where}: {error}")
+        return cls(**vars(test), float64=float64)
+
+
+def _read_accuracies(table, key, where):
+    """Reads and checks `{"examples": …, "clean": …, "certified": {…}}`, the value of `key`."""
+    if not isinstance(table, dict):
+        error = checks.expected(key, f"test results, as in {_METRICS_EXAMPLE}", table)
+        raise ValueError(f"{where}: {error}")
+    missing = [name for name in ("examples", "clean", "certified") if name not in table]
+    if missing:
+        raise ValueError(f"{where}: missing key '{key}.{missing[0]}'")
+    if not checks.is_count(table["examples"]):
+        error = checks.expected(f"{key}.examples", "a positive integer", table["examples"])
+        raise ValueError(f"{where}: {error}")
+    clean = _fraction(table["clean"], f"{key}.clean", where)
+    certified = _read_shares(table["certified"], f"{key}.certified", clean, where)
+    attacked = _read_shares(table.get("attacked", {}), f"{key}.attacked", clean, where)
+    proven = {name: share for name, _, share in certified}
+    for name, _, share in attacked:
+        if share < proven.get(name, 0.0):
+            what = f"at least the certified accuracy, {proven[name]}"
+            error = checks.expected(f"{key}.attacked.{name}", what, share)
+            raise ValueError(f"{where}: {error}")
+    return Accuracies(
+        table["examples"], float(clean), certified, attacked, str(table.get("attack", ""))
+    )
+
+
+def _read_shares(values, key, clean, where):
+    """Reads accuracies by radius: fractions that do not grow with the radius."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: {checks.expected(key, 'an object', values)}")
+    rows = sorted(
+        ((name, _radius(name, key, where), value) for name, value in values.items()),
+        key=lambda row: row[1],
+    )
+    previous, limit = "clean", clean
+    for name, _, value in rows:
+        row_key = f"{key}.{name}"
+        if _fraction(value, row_key, where) > limit:
+            what = f"at most the accuracy at {previous}, {limit}"
+            raise ValueError(f"{where}: {checks.expected(row_key, what, value)}")
+        previous, limit = name, value
+    return tuple(rows)
+
+
+def _radius(name, key, where):
+    """Reads a radius written as `"0.25"` or `"36/255"`."""
+    above, _, below = name.partition("/")
+    try:
+        radius = float(above) / float(below or 1)
+    except (ValueError, ZeroDivisionError):
+        radius = -1.0
+    if not checks.is_number(radius) or radius < 0:
+        what = 'radii such as "0.25" or "36/255"'
+        raise ValueError(f"{where}: {checks.expected(key, what, name)}")
+    return radius
+
+
+def _fraction(value, key, where):
+    if not checks.is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{where}: {checks.expected(key, 'a fraction from 0 to 1', value)}")
+    return value

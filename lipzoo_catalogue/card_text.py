@@ -1,0 +1,49 @@
+"""`card.toml`: what only a person can say of a model; no certificate depends on it."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue import checks
+
+
+@dataclass(frozen=True)
+class CardText:
+    """Texts for a model card; what is empty is taken from the configuration, or left out.
+
+    Args:
+        intended_use: what the model is for.
+        limitations: what it is not for.
+        datasets: names of the training data on the Hub.
+        notes: what else a user should know.
+
+    >>> CardText.from_toml('intended_use = "Sorting clothes"').intended_use
+    'Sorting clothes'
+    """
+
+    intended_use: str = ""
+    limitations: str = ""
+    datasets: tuple[str, ...] = ()
+    notes: str = ""
+
+    @classmethod
+    def from_toml(cls, text: str, where: str | Path = "card.toml") -> "CardText":
+        """Reads TOML text.
+
+        Raises:
+            ValueError: if it is no TOML, or a key is unknown or of the wrong type; the message
+                names the file and the key.
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{where}: not a TOML file: {error}") from None
+        checks.check_keys(values, [f.name for f in dataclasses.fields(cls)], (), where)
+        names = values.setdefault("datasets", [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{where}: {checks.expected('datasets', 'a list of texts', names)}")
+        for key in ("intended_use", "limitations", "notes"):
+            if not isinstance(values.setdefault(key, ""), str):
+                raise ValueError(f"{where}: {checks.expected(key, 'text', values[key])}")
+        return cls(**{**values, "datasets": tuple(names)})

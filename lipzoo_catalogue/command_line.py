@@ -1,0 +1,214 @@
+"""The parser of the `lipzoo` command, which imports nothing that takes time."""
+
+import argparse
+
+from lipzoo_catalogue.outcome import EXIT_CODES
+
+_MODEL = "name in the zoo, a folder, or hf://owner/repo[@revision]"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="lipzoo",
+        description="Neural networks whose Lipschitz constant is bounded by a proof.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name, summary, example, *, hub=False, json=True):
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if json:
+            command.add_argument("--json", action="store_true", help="print JSON")
+        if hub:
+            _add_hub_options(command)
+        return command
+
+    _add_reading(add)
+    _add_measuring(add)
+    _add_making(add)
+    return parser
+
+
+def _add_hub_options(command):
+    group = command.add_argument_group(
+        "models on the Hub",
+        "A token for private repositories is taken from HF_TOKEN or `hf auth login`; HF_ENDPOINT, "
+        "HF_HOME and HF_HUB_OFFLINE are honoured.",
+    )
+    group.add_argument("--revision", metavar="R", help="full commit id, tag or branch")
+    group.add_argument("--cache-dir", metavar="DIR", help="the Hub's cache")
+    group.add_argument("--offline", action="store_true", help="make no request")
+
+
+def _add_reading(add):
+    """Commands that answer from files, without Keras."""
+    command = add("list", "List the models of the zoo.", "lipzoo list 'gradflow-*' --long")
+    command.add_argument("pattern", nargs="?", default="*", help="shell pattern (default: all)")
+    command.add_argument("--long", action="store_true", help="with data, bound and results")
+
+    command = add(
+        "info", "Show what is known about one model.", "lipzoo info gradflow-fmnist", hub=True
+    )
+    command.add_argument("model", help=_MODEL)
+
+    command = add(
+        "card",
+        "Print the card of a model, rendered from its files.",
+        "lipzoo card gradflow-fmnist",
+        hub=True,
+    )
+    command.add_argument("model", help=_MODEL)
+    command.add_argument(
+        "--repo",
+        metavar="OWNER/NAME",
+        help="print the README for this repository on the Hub, with its YAML front matter",
+    )
+
+    command = add(
+        "download",
+        "Download all files of a model into the Hub's cache.",
+        "lipzoo download hf://owner/repo@v1",
+        hub=True,
+    )
+    command.add_argument("model", help="name in the zoo, or hf://owner/repo[@revision]")
+    command.add_argument(
+        "--force", action="store_true", help="download again what is in the cache already"
+    )
+
+
+def _add_measuring(add):
+    """Commands that load a model and compute with it."""
+    command = add(
+        "verify",
+        "Check every file of a model and derive its bound again.",
+        "lipzoo verify gradflow-fmnist",
+        hub=True,
+    )
+    command.add_argument("model", help=_MODEL)
+
+    command = add(
+        "certify",
+        "Certify the predictions of a model on data: an l2 radius for every example.",
+        "lipzoo certify gradflow-fmnist images.npz --out radii.csv",
+        hub=True,
+    )
+    command.add_argument("model", help=_MODEL)
+    command.add_argument(
+        "data",
+        help="an .npy file of examples; an .npz file with x, or x_test, and labels y if there are "
+        "any; a .csv file or a folder of images; or tfds:NAME, sklearn:NAME, whose test split is "
+        "used",
+    )
+    command.add_argument("--out", metavar="FILE", help="write the radii to a .csv or .npz file")
+    command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
+    command.add_argument(
+        "--epsilon",
+        metavar="E",
+        action="append",
+        help="radius, such as 0.25 or 36/255, at which to count; may be repeated",
+    )
+    _add_dtype(command)
+
+    command = add(
+        "evaluate",
+        "Recompute the bound, clean and certified accuracy of a model on its test split.",
+        "lipzoo evaluate gradflow-fmnist",
+        hub=True,
+    )
+    command.add_argument("model", help=_MODEL)
+    _add_dtype(command)
+    command.add_argument(
+        "--data", metavar="SOURCE", help="another data source; its test split is used"
+    )
+    command.add_argument(
+        "--epsilon",
+        metavar="E",
+        action="append",
+        help="radius, such as 0.25 or 36/255; may be repeated (default: those of the recipe)",
+    )
+
+    command = add(
+        "demo",
+        "Load, bound, certify, attack and fine-tune a model, and draw the result.",
+        "lipzoo demo --output certificates.png",
+        json=False,
+    )
+    command.add_argument("--output", metavar="FILE", help="the figure (default: lipzoo-demo.png)")
+    command.add_argument("--examples", metavar="N", help="number of test images (default: all)")
+    command.add_argument(
+        "--digits", action="store_true", help="use scikit-learn's digits, which need no download"
+    )
+
+
+def _add_making(add):
+    """Commands that make a model and hand it on."""
+    command = add(
+        "train",
+        "Train the model of a recipe and write a run folder.",
+        "lipzoo train recipes/gradflow-fmnist.toml --data my_images/ --out runs/mine",
+    )
+    command.add_argument("recipe", help="a TOML file, or the name of a recipe that lipzoo brings")
+    command.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="use another data source: tfds:NAME, sklearn:NAME, an .npz or .csv file, or a folder "
+        "with one subfolder of images per class",
+    )
+    command.add_argument("--out", metavar="DIR", help="run folder (default: runs/<recipe's name>)")
+    command.add_argument(
+        "--resume", action="store_true", help="continue a run that was interrupted or killed"
+    )
+
+    command = add(
+        "promote",
+        "Check a finished run and put it into the zoo's weights folder.",
+        "lipzoo promote runs/gradflow-fmnist",
+    )
+    command.add_argument("run", help="run folder")
+    command.add_argument("--name", help="name in the zoo (default: the recipe's)")
+    command.add_argument("--weights", metavar="DIR", help="weights folder (default: the zoo's)")
+    command.add_argument(
+        "--replace", action="store_true", help="replace a model of that name with other weights"
+    )
+
+    command = add(
+        "publish",
+        "Check a model and publish it on the Hugging Face Hub: one commit, with a card and a tag.",
+        "lipzoo publish runs/mine --repo owner/name --dry-run",
+    )
+    command.add_argument("model", help="run folder, or name in the zoo")
+    command.add_argument(
+        "--repo",
+        metavar="OWNER/NAME",
+        required=True,
+        help="created if it does not exist; the token is that of HF_TOKEN or `hf auth login`",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="show the exact content and make no request"
+    )
+    command.add_argument("--private", action="store_true", help="create it as a private one")
+    command.add_argument("--tag", help="tag of the commit (default: the next of v1, v2, ...)")
+    command.add_argument(
+        "--replace-card",
+        action="store_true",
+        help="replace a README that a person edited, which is otherwise left as it is",
+    )
+
+
+def _add_dtype(command):
+    command.add_argument(
+        "--dtype",
+        choices=("float32", "float64"),
+        default="float32",
+        help="arithmetic of the network, whose rounding the radii account for (default: float32); "
+        "float64 certifies more and takes longer",
+    )

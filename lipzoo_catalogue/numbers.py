@@ -1,0 +1,28 @@
+"""How numbers are shown: a bound never below itself, sizes with a unit."""
+
+import math
+from fractions import Fraction
+
+
+def format_up(value: float, digits: int = 7) -> str:
+    """A number with at most `digits` significant digits, never below the number itself.
+
+    Example:
+        >>> format_up(1.0), format_up(1.0 + 1e-12), format_up(0.0123456789)
+        ('1', '1.000001', '0.01234568')
+    """
+    text = f"{value:.{digits}g}"
+    if math.isfinite(value) and Fraction(text) < Fraction(value):
+        step = Fraction(10) ** (math.floor(math.log10(value)) + 1 - digits)
+        text = f"{float(Fraction(text) + step):.{digits}g}"
+    return text
+
+
+def format_size(count: int) -> str:
+    """A number of bytes with its unit.
+
+    Example:
+        >>> format_size(4_488), format_size(4_217_612)
+        ('4.5 kB', '4.2 MB')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

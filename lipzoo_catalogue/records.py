@@ -1,0 +1,92 @@
+"""What is stated about a model's bound and its files: certificate.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
+
+FORMAT_VERSION = 1
+_VOUCHED = (CONFIG, WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The bound that a model was saved with: the content of `certificate.json`.
+
+    A claim is compared with the bound that is derived from the weights themselves and never used
+    in place of it.
+
+    Args:
+        lipschitz_bound: bound on the Lipschitz constant of the input-to-logits map, Euclidean norm.
+        files: hash and size of `config.json` and `model.safetensors` that the claim is about.
+        layers: the rows of the bound's table: name, type, bound, derivation.
+        lipzoo_version: the version that derived the bound.
+    """
+
+    lipschitz_bound: float
+    files: Mapping[str, FileRecord]
+    layers: tuple[Mapping, ...] = ()
+    lipzoo_version: str = ""
+
+    def to_dict(self) -> dict:
+        """The claim as JSON values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "lipschitz_bound": self.lipschitz_bound,
+            "norm": "l2",
+            "layers": [dict(row) for row in self.layers],
+            "files": {name: vars(record) for name, record in self.files.items()},
+            "lipzoo_version": self.lipzoo_version,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping, where: str | Path = "certificate") -> "Claim":
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ValueError: if a key is wrong; the message names the file and the key.
+        """
+        checks.check_version(values, FORMAT_VERSION, where)
+        known = ("format_version", "lipschitz_bound", "norm", "layers", "files", "lipzoo_version")
+        checks.check_keys(values, known, ("lipschitz_bound", "norm", "files"), where)
+        bound = values["lipschitz_bound"]
+        if not checks.is_number(bound) or bound < 0:
+            error = checks.expected("lipschitz_bound", "a finite non-negative number", bound)
+            raise ValueError(f"{where}: {error}")
+        if values["norm"] != "l2":
+            raise ValueError(f"{where}: {checks.expected('norm', repr('l2'), values['norm'])}")
+        layers = values.get("layers", [])
+        if not isinstance(layers, list) or not all(isinstance(row, dict) for row in layers):
+            raise ValueError(f"{where}: {checks.expected('layers', 'a list of objects', layers)}")
+        files = read_records(values["files"], where, "files.")
+        checks.check_keys(files, _VOUCHED, _VOUCHED, where, "files.")
+        return cls(
+            lipschitz_bound=float(bound),
+            files=files,
+            layers=tuple(layers),
+            lipzoo_version=str(values.get("lipzoo_version", "")),
+        )
+
+
+def read_records(values, where, prefix) -> dict[str, FileRecord]:
+    """Reads an object of `{"sha256": …, "bytes": …}` by file name.
+
+    Raises:
+        ValueError: if a key is wrong; the message names the file and the key.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: {checks.expected(prefix.rstrip('.'), 'an object', values)}")
+    records = {}
+    for name, entry in values.items():
+        key = f"{prefix}{name}"
+        checks.check_keys(entry, ("sha256", "bytes"), ("sha256", "bytes"), where, f"{key}.")
+        if not checks.is_sha256(entry["sha256"]):
+            error = checks.expected(f"{key}.sha256", "64 hexadecimal digits", entry["sha256"])
+            raise ValueError(f"{where}: {error}")
+        if not checks.is_count(entry["bytes"]):
+            error = checks.expected(f"{key}.bytes", "a positive integer", entry["bytes"])
+            raise ValueError(f"{where}: {error}")
+        records[name] = FileRecord(entry["sha256"], entry["bytes"])
+    return records

@@ -1,0 +1,142 @@
+"""Classifiers: how their results are shown, and how they are used."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from lipzoo_catalogue.accuracies import Accuracies, Metrics
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.markdown import table
+
+
+def read_metrics(values: Mapping, where: str | Path = "metrics") -> Metrics:
+    """Reads the content of `metrics.json`, see `Metrics`."""
+    return Metrics.from_dict(values, where)
+
+
+def by_arithmetic(metrics: Metrics) -> dict[str, Accuracies]:
+    """The accuracies by the arithmetic that the network was evaluated in."""
+    tables = {"float32": metrics, "float64": metrics.float64}
+    return {dtype: accuracies for dtype, accuracies in tables.items() if accuracies is not None}
+
+
+def summary(metrics: Metrics) -> str:
+    """The results in some words.
+
+    >>> summary(Metrics(100, 0.9, (("0.5", 0.5, 0.7),)))
+    'clean 90.0 %, certified 70.0 % at 0.5'
+    """
+    certified = [f"certified {100 * share:.1f} % at {name}" for name, _, share in metrics.certified]
+    return ", ".join([f"clean {100 * metrics.clean:.1f} %", *certified[:1]])
+
+
+def plain_lines(metrics: Metrics) -> Iterator[str]:
+    """A table for a terminal, one column per arithmetic; each counts its own rounding."""
+    tables = by_arithmetic(metrics)
+    yield f"  {'epsilon':<13}" + "".join(f"{dtype:>8}  " for dtype in tables).rstrip()
+    yield f"  {'0 (clean)':<13}" + "  ".join(_percent(t.clean) for t in tables.values())
+    for kind in ("certified", "attacked"):
+        shares = [{name: share for name, _, share in getattr(t, kind)} for t in tables.values()]
+        for name in dict.fromkeys(name for column in shares for name in column):
+            yield f"  {name:<13}" + "  ".join(_percent(s.get(name)) for s in shares) + f" {kind}"
+
+
+def results(metrics: Metrics) -> str:
+    """The results for a model card."""
+    names = [name for name, _, _ in metrics.certified]
+    rows = []
+    for dtype, accuracies in by_arithmetic(metrics).items():
+        for kind in ("certified", "attacked"):
+            shares = {name: share for name, _, share in getattr(accuracies, kind)}
+            if not shares:
+                continue
+            label = f"{kind}, evaluated in {dtype}"
+            if kind == "attacked" and accuracies.attack:
+                label += f" ({accuracies.attack})"
+            shown = [f"{100 * shares[name]:.2f}" if name in shares else "" for name in names]
+            rows.append([label, f"{100 * accuracies.clean:.2f}", *shown])
+    text = (
+        f"Accuracy in % of the {metrics.examples:,} test examples. *Certified at ε* counts an "
+        "example that is classified correctly, with a proof that no perturbation of l2 norm up to "
+        "ε changes that; the rounding of the arithmetic named is accounted for.\n\n"
+    )
+    text += table(["", "clean", *(f"ε = {name}" for name in names)], rows)
+    if not any(accuracies.attacked for accuracies in by_arithmetic(metrics).values()):
+        text += "\nNo accuracy under attack is stated: none was measured.\n"
+    return text
+
+
+def warning(metrics: Metrics) -> str:
+    """What a user must not overlook in the results."""
+    if any(share > 0 for t in by_arithmetic(metrics).values() for _, _, share in t.certified):
+        return ""
+    return (
+        "**Not for certification.** At every radius measured, the certified accuracy is 0: the "
+        "bound is a theorem, and far too large to certify a prediction."
+    )
+
+
+def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> list[dict]:
+    """The results as the Hub's `model-index` has them."""
+    values = [("accuracy", "clean accuracy", metrics.clean)]
+    values += [
+        ("certified_accuracy", f"certified accuracy at l2 radius {name}", share)
+        for name, _, share in metrics.certified
+    ]
+    values += [
+        ("robust_accuracy", f"accuracy under attack at l2 radius {name}", share)
+        for name, _, share in metrics.attacked
+    ]
+    return [
+        {
+            "task": {"type": pipeline_tag(config), "name": "classification"},
+            "dataset": {**data, "split": "test"},
+            "metrics": [
+                {"type": kind, "name": name, "value": round(100 * share, 2)}
+                for kind, name, share in values
+            ],
+        }
+    ]
+
+
+def pipeline_tag(config: ModelConfig) -> str:
+    """The Hub's name of the task."""
+    return {3: "image-classification", 1: "tabular-classification"}.get(
+        len(config.input_shape), "other"
+    )
+
+
+def tags(metrics: Metrics | None) -> list[str]:
+    """Tags on the Hub, beside those of every model."""
+    return [] if metrics is None or warning(metrics) else ["certified-robustness"]
+
+
+def purpose(metrics: Metrics | None) -> str:
+    """What such a model is for, where nothing more special is said."""
+    if metrics is not None and warning(metrics):
+        return "Classifying inputs of the kind that it was trained on; fine-tuning; comparison."
+    return (
+        "Classifying inputs of the kind that it was trained on, with a certified l2 radius for "
+        "every prediction; fine-tuning on similar data; comparison with other certified methods."
+    )
+
+
+def usage(address: str, config: ModelConfig) -> str:
+    """A program that loads the model and certifies predictions."""
+    shape = ", ".join(map(str, (4, *config.input_shape)))
+    low, high = config.preprocessing["minimum"], config.preprocessing["maximum"]
+    draw = "standard_normal" if None in (low, high) else "random"
+    scaled = "" if None in (low, high) or (low, high) == (0, 1) else f" * {high - low} + {low}"
+    return f"""\
+import lipzoo
+import numpy as np
+
+model = lipzoo.load("{address}")
+x = np.random.default_rng(0).{draw}(({shape}), "float32"){scaled}
+print(lipzoo.lipschitz_bound(model))
+certificate = lipzoo.certify(model, x)
+print(certificate.prediction, certificate.radius)
+"""
+
+
+def _percent(share):
+    return f"{100 * share:6.2f} %" if share is not None else " " * 8

@@ -1,0 +1,212 @@
+"""Reconstruction from indirect measurements: results of several methods, how they are shown."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.records import FORMAT_VERSION
+
+_NUMBERS = ("psnr", "ssim", "relative_error", "lipschitz_bound", "worst_movement", "seconds")
+_COLUMNS = {
+    "psnr": ("PSNR, dB", "{:.2f}"),
+    "ssim": ("SSIM", "{:.3f}"),
+    "relative_error": ("relative error", "{:.3f}"),
+    "lipschitz_bound": ("proven bound, measurement to reconstruction", None),
+    "worst_movement": ("largest movement found", "{:.3g}"),
+    "seconds": ("seconds", "{:.3g}"),
+}
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """How one method reconstructs the test examples.
+
+    Args:
+        name: the method.
+        psnr: mean peak signal-to-noise ratio, in dB.
+        ssim: mean structural similarity.
+        relative_error: mean of ‖x̂ - x‖ / ‖x‖.
+        lipschitz_bound: proven bound of the map from measurement to reconstruction, Euclidean
+            norm; `None` where none is proven.
+        worst_movement: the largest movement of the reconstruction that an attack on the
+            measurement found, an estimate from below.
+        seconds: time for the test examples.
+    """
+
+    name: str
+    psnr: float | None = None
+    ssim: float | None = None
+    relative_error: float | None = None
+    lipschitz_bound: float | None = None
+    worst_movement: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class ReconstructionMetrics:
+    """The test results of a reconstruction model beside other methods.
+
+    The file is `{"format_version": 1, "task": "reconstruction", "test": {"examples": 100, "noise":
+    0.02, "methods": {"InvNet": {"psnr": 24.1, "lipschitz_bound": 3.2, ...}, ...}}}`; the first
+    method is the model itself. A number that was not measured is absent or null.
+
+    Args:
+        examples: number of test examples.
+        noise: standard deviation of the noise in the measurements.
+        methods: results by method, the model first.
+
+    Raises:
+        ValueError: if a key is wrong.
+
+    >>> own = {"psnr": 24.0, "lipschitz_bound": 3.0}
+    >>> test = {"examples": 10, "noise": 0.02, "methods": {"InvNet": own}}
+    >>> values = {"format_version": 1, "task": "reconstruction", "test": test}
+    >>> ReconstructionMetrics.from_dict(values).methods[0].psnr
+    24.0
+    """
+
+    examples: int
+    noise: float
+    methods: tuple[MethodResult, ...]
+    task = "reconstruction"
+
+    @classmethod
+    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "ReconstructionMetrics":
+        """Reads and checks the content of `metrics.json`."""
+        checks.check_version(values, FORMAT_VERSION, where)
+        test = values.get("test")
+        if not isinstance(test, dict):
+            raise ValueError(f"{where}: {checks.expected('test', 'test results', test)}")
+        for key in ("examples", "noise", "methods"):
+            if key not in test:
+                raise ValueError(f"{where}: missing key 'test.{key}'")
+        if not checks.is_count(test["examples"]):
+            error = checks.expected("test.examples", "a positive integer", test["examples"])
+            raise ValueError(f"{where}: {error}")
+        if not checks.is_number(test["noise"]) or test["noise"] < 0:
+            error = checks.expected("test.noise", "a non-negative number", test["noise"])
+            raise ValueError(f"{where}: {error}")
+        methods = test["methods"]
+        if not isinstance(methods, dict) or not methods:
+            error = checks.expected("test.methods", "an object of methods", methods)
+            raise ValueError(f"{where}: {error}")
+        read = tuple(_read_method(name, row, where) for name, row in methods.items())
+        return cls(test["examples"], float(test["noise"]), read)
+
+
+def read_metrics(values: Mapping, where: str | Path = "metrics") -> ReconstructionMetrics:
+    """Reads the content of `metrics.json`, see `ReconstructionMetrics`."""
+    return ReconstructionMetrics.from_dict(values, where)
+
+
+def summary(metrics: ReconstructionMetrics) -> str:
+    """The results in some words."""
+    shown = [
+        f"{method.name} {method.psnr:.2f} dB"
+        for method in metrics.methods
+        if method.psnr is not None
+    ]
+    return ", ".join(shown[:2])
+
+
+def plain_lines(metrics: ReconstructionMetrics) -> Iterator[str]:
+    """A table for a terminal, one line per method."""
+    yield f"  {'noise':<16}{metrics.noise:g}"
+    yield f"  {'method':<16}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
+    for method in metrics.methods:
+        psnr = "" if method.psnr is None else f"{method.psnr:.2f}"
+        ssim = "" if method.ssim is None else f"{method.ssim:.3f}"
+        bound = "none" if method.lipschitz_bound is None else format_up(method.lipschitz_bound)
+        yield f"  {method.name:<16}{psnr:>8}{ssim:>8}{bound:>14}"
+
+
+def results(metrics: ReconstructionMetrics) -> str:
+    """The results for a model card."""
+    measured = [
+        key for key in _NUMBERS if any(getattr(m, key) is not None for m in metrics.methods)
+    ]
+    header = ["method", *(_COLUMNS[key][0] for key in measured)]
+    rows = [[m.name, *(_shown(m, key) for key in measured)] for m in metrics.methods]
+    return (
+        f"On {metrics.examples:,} test examples, with noise of standard deviation "
+        f"{metrics.noise:g} in the measurements. The largest movement is an estimate from below; "
+        "a bound is proven.\n\n" + table(header, rows)
+    )
+
+
+def warning(metrics: ReconstructionMetrics) -> str:
+    """What a user must not overlook in the results."""
+    if metrics.methods[0].lipschitz_bound is not None:
+        return ""
+    return "**No bound is proven** for this model, and no movement of its output is excluded."
+
+
+def evaluation_results(
+    config: ModelConfig, metrics: ReconstructionMetrics, data: Mapping
+) -> list[dict]:
+    """The results as the Hub's `model-index` has them."""
+    own = metrics.methods[0]
+    values = [
+        {"type": key, "name": _COLUMNS[key][0], "value": getattr(own, key)}
+        for key in ("psnr", "ssim", "relative_error", "lipschitz_bound")
+        if getattr(own, key) is not None
+    ]
+    task = {"type": pipeline_tag(config), "name": "reconstruction"}
+    return [{"task": task, "dataset": {**data, "split": "test"}, "metrics": values}]
+
+
+def pipeline_tag(config: ModelConfig) -> str:
+    """The Hub's name of the task."""
+    return "image-to-image"
+
+
+def tags(metrics: ReconstructionMetrics | None) -> list[str]:
+    """Tags on the Hub, beside those of every model."""
+    return ["inverse-problems"]
+
+
+def purpose(metrics: ReconstructionMetrics | None) -> str:
+    """What such a model is for, where nothing more special is said."""
+    return (
+        "Reconstruction from measurements of the operator that it was trained for, with a proven "
+        "bound on how far the reconstruction can move when the measurement moves."
+    )
+
+
+def usage(address: str, config: ModelConfig) -> str:
+    """A program that loads the model and reconstructs."""
+    return f"""\
+import lipzoo
+import numpy as np
+
+model = lipzoo.load("{address}")
+shape = (4, *model.input_shape[1:])
+y = np.random.default_rng(0).random(shape, "float32")  # your measurements
+print(lipzoo.lipschitz_bound(model))
+x = model.predict(y, verbose=0)
+print(x.shape)
+"""
+
+
+def _shown(method, key):
+    value = getattr(method, key)
+    if value is None:
+        return "none" if key == "lipschitz_bound" else ""
+    form = _COLUMNS[key][1]
+    return format_up(value, 5) if form is None else form.format(value)
+
+
+def _read_method(name, row, where):
+    prefix = f"test.methods.{name}."
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: {checks.expected(prefix[:-1], 'an object', row)}")
+    known = {key: row.get(key) for key in _NUMBERS}
+    for key, value in known.items():
+        if value is not None and not checks.is_number(value):
+            what = "a number or null"
+            raise ValueError(f"{where}: {checks.expected(prefix + key, what, value)}")
+    return MethodResult(name, **known)

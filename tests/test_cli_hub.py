@@ -1,0 +1,248 @@
+"""The commands around the Hub, and `certify`: what they print, what they end with."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_client import MODEL, REPO, hub, model_files, no_waiting
+from hub_server import READER, WRITER
+from huggingface_hub.utils import logging
+
+import lipzoo
+import lipzoo_cli
+from lipzoo_catalogue.registry import weights_folder
+
+__all__ = ["hub", "no_waiting"]
+ROOT = Path(__file__).parents[1]
+ADDRESS = f"hf://{REPO}"
+
+
+@pytest.fixture(autouse=True)
+def _no_log():
+    """The client's warnings of another attempt go to the stderr of the first test otherwise."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    yield
+    logging.set_verbosity(before)
+
+
+def run(capsys, *arguments, code=0):
+    """Runs a command; returns what it prints, or what it says of an error."""
+    capsys.readouterr()
+    assert lipzoo_cli.main([str(argument) for argument in arguments]) == code
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    if code:
+        line = printed.err.strip().splitlines()[-1]
+        assert line.startswith("lipzoo: ")
+        return line
+    return json.loads(printed.out) if "--json" in arguments else printed.out
+
+
+def test_reading_commands_answer_for_scripts_and_for_readers(capsys):
+    names = run(capsys, "list").split()
+    assert names == lipzoo.list_models()
+    assert [model["name"] for model in run(capsys, "list", "--json")] == names
+    long = run(capsys, "list", "gradflow-*", "--long").splitlines()
+    assert len(long) == len(lipzoo.list_models("gradflow-*"))
+    assert all("bound" in line and "certified" in line for line in long)
+    assert run(capsys, "info", MODEL).rstrip() == str(lipzoo.info(MODEL))
+    known = run(capsys, "info", MODEL, "--json")
+    assert known["config"]["architecture"] == "HamNet"
+    assert known["metrics"]["clean"] == lipzoo.info(MODEL).metrics.clean
+    assert run(capsys, "card", MODEL).startswith(f"# {MODEL}\n")
+    assert run(capsys, "card", MODEL, "--repo", REPO).startswith("---\nlibrary_name: keras\n")
+    assert run(capsys, "card", MODEL, "--json")["card"] == run(capsys, "card", MODEL)
+    assert "nothing to download" in run(capsys, "download", MODEL)
+
+
+def test_a_typo_gives_the_nearest_names(capsys):
+    for command in ("info", "card", "download", "verify"):
+        line = run(capsys, command, "hamnet-swisroll", code=2)
+        assert "Did you mean 'hamnet-swissroll'" in line
+    for command in ("certify", "publish"):
+        options = ["x.npy"] if command == "certify" else ["--repo", REPO]
+        assert "Did you mean" in run(capsys, command, "hamnet-swisroll", *options, code=2)
+
+
+def test_a_model_is_downloaded_verified_and_repaired(capsys, hub, tmp_path):
+    commit = hub.add(REPO, model_files())
+    text = run(capsys, "download", ADDRESS)
+    assert f"{ADDRESS}@{commit} is in the cache: " in text
+    assert text.count("checked") == len(model_files())
+    hub.requests.clear()
+    found = run(capsys, "download", f"{ADDRESS}@{commit}", "--offline", "--json")
+    assert found["files"] == {file: len(content) for file, content in model_files().items()}
+    assert run(capsys, "verify", ADDRESS, "--offline").endswith(": verified\n")
+    path = (Path(found["folder"]) / "model.safetensors").resolve()
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert "failed at model.safetensors" in run(capsys, "verify", ADDRESS, "--offline", code=1)
+    np.save(tmp_path / "points.npy", np.zeros((3, 2), "float32"))
+    line = run(capsys, "certify", ADDRESS, tmp_path / "points.npy", "--offline", code=2)
+    assert f"lipzoo download {ADDRESS}@{commit} --force" in line
+    assert hub.requests == []
+    run(capsys, "download", f"{ADDRESS}@{commit}", "--force")
+    result = run(capsys, "verify", ADDRESS, "--offline", "--json")
+    assert result["passed"]
+    assert result["where"] == f"{ADDRESS}@{commit}"
+
+
+def test_trouble_with_the_hub_has_an_exit_code_of_its_own(capsys, hub, no_waiting):
+    hub.add(REPO, model_files())
+    for command in ("info", "card", "download", "verify", "evaluate"):
+        line = run(capsys, command, "hf://someone/nothing", code=3)
+        assert "does not exist, or it is private" in line
+    assert "not in the cache" in run(capsys, "info", ADDRESS, "--offline", code=3)
+    hub.fail("resolve", times=10_000)
+    assert "internal trouble" in run(capsys, "download", ADDRESS, code=3)
+    assert "Expected 'hf://owner/repo'" in run(capsys, "download", "hf://nothing", code=2)
+    assert "no other revisions" in run(capsys, "info", MODEL, "--revision", "v1", code=2)
+
+
+def test_publishing_shows_what_it_would_do_and_does_it(capsys, hub, monkeypatch, tmp_path):
+    shutil.copytree(weights_folder() / MODEL, tmp_path / "run")
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    command = ["publish", tmp_path / "run", "--repo", REPO]
+    text = run(capsys, *command, "--dry-run")
+    planned = run(capsys, *command, "--dry-run", "--json")
+    assert hub.requests == []
+    assert WRITER not in text + json.dumps(planned)
+    for file, record in planned["files"].items():
+        assert file in text
+        assert record["sha256"] in text
+    assert planned["card"] in text
+    text = run(capsys, *command)
+    assert hub.files(REPO)["README.md"].decode() == planned["card"]
+    revision = hub.repositories[REPO].head
+    assert f"published: {ADDRESS}@{revision} (v1)" in text
+    entry = json.loads(text.partition("registry.json:\n")[2])
+    assert entry[MODEL]["revision"] == revision
+    assert entry[MODEL]["files"] == planned["files"]
+    hub.add(REPO, {**hub.files(REPO), "README.md": b"# mine"})
+    assert "edited by hand and stays; --replace-card" in run(capsys, *command)
+    again = run(capsys, *command, "--replace-card", "--tag", "paper", "--json")
+    assert (again["tag"], again["card_kept"]) == ("paper", False)
+    assert "has a tag 'paper' already" in run(capsys, *command, "--tag", "paper", code=3)
+    monkeypatch.setenv("HF_TOKEN", READER)
+    assert "no permission" in run(capsys, *command, code=3)
+    assert "without config.json" in run(
+        capsys, "publish", tmp_path, "--repo", REPO, "--dry-run", code=2
+    )
+    assert "Expected a repository" in run(capsys, "publish", MODEL, "--repo", "roll", code=2)
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """Images as bytes without channel axis, with labels, in several kinds of file."""
+    generator = np.random.default_rng(0)
+    x, y = generator.integers(0, 256, (12, 8, 8), "uint8"), np.arange(12) % 10
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "xy.npz", x=x, y=y)
+    np.savez(tmp_path / "test.npz", x_test=x[..., None] / 255.0, y_test=y, x_train=x)
+    rows = np.column_stack([x.reshape(12, -1) / 255.0, y])
+    np.savetxt(tmp_path / "table.csv", rows, delimiter=",")
+    return tmp_path, x[..., None].astype("float32") / np.float32(255), y
+
+
+def test_a_users_data_are_certified(capsys, digits):
+    folder, x, y = digits
+    model = lipzoo.load("gradflow-digits")
+    precise = lipzoo.load("gradflow-digits", dtype="float64")
+    expected = lipzoo.certify(model, x, y, reference=precise, verbose=0)
+    values = run(capsys, "certify", "gradflow-digits", folder / "xy.npz", "--epsilon", "1/10",
+                 "--json")  # fmt: skip
+    np.testing.assert_allclose(values["radius"], expected.radius, rtol=1e-6)
+    assert values["prediction"] == expected.prediction.tolist()
+    assert values["accuracy"] == expected.accuracy
+    assert values["certified_accuracy"] == {"1/10": expected.certified_accuracy(0.1)}
+    for file in ("x.npy", "test.npz"):
+        other = run(capsys, "certify", "gradflow-digits", folder / file, "--json")
+        np.testing.assert_allclose(other["radius"], expected.radius, rtol=1e-4, atol=1e-6)
+        assert ("accuracy" in other) == (file == "test.npz")
+    text = run(capsys, "certify", "gradflow-digits", folder / "xy.npz", "--examples", "3")
+    rows = list(csv.DictReader(io.StringIO(text[text.index("example,") :])))
+    radii = [float(row["radius"]) for row in rows]
+    np.testing.assert_allclose(radii, values["radius"][:3], rtol=1e-6)
+    in_float64 = run(
+        capsys, "certify", "gradflow-digits", folder / "x.npy", "--dtype", "float64", "--json"
+    )
+    assert np.mean(in_float64["radius"]) >= np.mean(values["radius"])
+
+
+def test_radii_are_written_to_files(capsys, digits):
+    folder, _, y = digits
+    values = run(capsys, "certify", "gradflow-digits", folder / "xy.npz", "--json")
+    for name in ("radii.csv", "radii.npz"):
+        command = ["certify", "gradflow-digits", folder / "xy.npz", "--out", folder / name]
+        assert f"radii: {folder / name}" in run(capsys, *command)
+    rows = list(csv.DictReader(io.StringIO((folder / "radii.csv").read_text())))
+    assert [float(row["radius"]) for row in rows] == values["radius"]
+    assert [row["class"] for row in rows] == [str(p) for p in values["prediction"]]
+    stored = np.load(folder / "radii.npz")
+    assert stored["radius"].tolist() == values["radius"]
+    assert stored["labels"].tolist() == y.tolist()
+    assert float(stored["lipschitz_bound"]) == values["lipschitz_bound"]
+
+
+def test_named_data_and_tables_are_certified_too(capsys, tmp_path):
+    values = run(
+        capsys, "certify", "gradflow-digits", "sklearn:digits", "--examples", "30", "--json"
+    )
+    assert values["examples"] == 30
+    assert values["accuracy"] > 0.8
+    points = np.random.default_rng(1).normal(size=(40, 2))
+    rows = [f"{a},{b},{'first arm' if a > 0 else 'second arm'}" for a, b in points]
+    (tmp_path / "points.csv").write_text("\n".join(rows))
+    values = run(capsys, "certify", MODEL, tmp_path / "points.csv", "--json")
+    assert values["examples"] == 40
+    (tmp_path / "points.csv").write_text("\n".join(rows).replace("second arm", "another"))
+    line = run(capsys, "certify", MODEL, tmp_path / "points.csv", code=2)
+    assert "expected classes among ['first arm', 'second arm']" in line
+
+
+def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
+    np.save(tmp_path / "wide.npy", np.zeros((3, 9, 9, 1), "float32"))
+    np.save(tmp_path / "bright.npy", np.full((3, 8, 8, 1), 7.0, "float32"))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 8, 8, 1), "float32"))
+    np.save(tmp_path / "nan.npy", np.full((3, 8, 8, 1), np.nan, "float32"))
+    np.save(tmp_path / "objects.npy", np.array([{}, {}]), allow_pickle=True)
+    np.savez(tmp_path / "names.npz", images=np.zeros(3))
+    np.savez(tmp_path / "labels.npz", x=np.zeros((3, 8, 8, 1)), y=np.zeros(2))
+    (tmp_path / "text.npy").write_text("hello")
+    cases = {
+        "nowhere.npy": "no such file",
+        "wide.npy": "expected examples of shape (8, 8, 1), as the model takes them",
+        "bright.npy": "Received",
+        "empty.npy": "expected examples. Received: none",
+        "nan.npy": "Received",
+        "objects.npy": "not an .npy file of numbers",
+        "text.npy": "not an .npy file of numbers",
+        "names.npz": "expected an array x, or x_test. Received: images",
+        "labels.npz": "expected one label per example",
+        "nowhere": "no such file or folder",
+    }
+    for file, message in cases.items():
+        line = run(capsys, "certify", "gradflow-digits", tmp_path / file, code=2)
+        assert message in line, line
+    data = digits[0] / "xy.npz"
+    options = {
+        "--examples: expected a positive": ["--examples", "0"],
+        "--out: expected a .csv or .npz": ["--out", "radii.txt"],
+        "Expected a number or a fraction": ["--epsilon", "x"],
+        "No such file or directory": ["--out", tmp_path / "none" / "radii.csv"],
+    }
+    for message, arguments in options.items():
+        assert message in run(capsys, "certify", "gradflow-digits", data, *arguments, code=2)
+
+
+def test_a_reader_of_the_pipe_may_go_away():
+    command = f"{sys.executable} -m lipzoo_cli card gradflow-fmnist | head -n 1"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "# gradflow-fmnist\n"
+    assert done.stderr == ""

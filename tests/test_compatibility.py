@@ -1,0 +1,55 @@
+"""A checkpoint published by an earlier version loads in this one, and is the same function."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_client import REPO, hub
+
+import lipzoo
+from lipzoo_catalogue.cards import is_untouched
+
+__all__ = ["hub"]
+FROZEN = sorted(Path(__file__).parent.glob("fixtures/*/*/config.json"))
+each_frozen = pytest.mark.parametrize(
+    "folder", [p.parent for p in FROZEN], ids=lambda p: f"{p.parent.name} {p.name}"
+)
+
+
+def test_there_are_frozen_models():
+    assert {path.parent.name for path in FROZEN} >= {"gradflow", "hamnet"}
+
+
+@each_frozen
+def test_a_frozen_model_is_the_same_function_with_the_same_bound(folder):
+    expected = json.loads(folder.with_suffix(".json").read_text())
+    model = lipzoo.load(folder)
+    x = np.array(expected["inputs"], "float32")
+    certificate = lipzoo.certify(model, x, verbose=0)
+    # Backends and processors round differently; a change of the network is far larger.
+    np.testing.assert_allclose(certificate.logits, expected["logits"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(certificate.radius, expected["radius"], rtol=1e-3, atol=1e-6)
+    bound = lipzoo.lipschitz_bound(model).value
+    assert bound == pytest.approx(expected["lipschitz_bound"], rel=1e-12)
+    assert bound <= lipzoo.info(folder).lipschitz_bound * (1 + 1e-9)
+    assert lipzoo.verify(folder).passed
+
+
+@each_frozen
+def test_a_frozen_model_loads_from_the_hub(hub, folder):
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.add(REPO, files)
+    model = lipzoo.load(f"hf://{REPO}")
+    assert lipzoo.lipschitz_bound(model).value == lipzoo.lipschitz_bound(lipzoo.load(folder)).value
+    # A later version knows that nobody edited this card, and may replace it.
+    assert is_untouched(files["README.md"].decode())
+
+
+@each_frozen
+def test_a_format_from_the_future_is_refused_by_name(tmp_path, folder):
+    values = json.loads((folder / "config.json").read_text())
+    assert values["format_version"] == 1
+    (tmp_path / "config.json").write_text(json.dumps({**values, "format_version": 2}))
+    with pytest.raises(ValueError, match=r"version 2 was written by a newer lipzoo; .* Update it"):
+        lipzoo.load(tmp_path)

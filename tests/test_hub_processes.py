@@ -1,0 +1,119 @@
+"""Train, publish, load elsewhere: several processes and one Hub, as in real use."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hub_client import REPO, environment, hub, model_files
+from hub_server import WRITER
+from tiny_runs import recipe_text, write_blobs
+
+import lipzoo
+import lipzoo_cli
+
+__all__ = ["hub"]
+ROOT = Path(__file__).parents[1]
+
+# What a user of the published model runs; the result is compared to the bit.
+_USE = """
+import sys
+import numpy as np
+import lipzoo
+address, inputs, outputs = sys.argv[1:]
+model = lipzoo.load(address)
+x = np.load(inputs)
+certificate = lipzoo.certify(model, x, verbose=0)
+np.savez(
+    outputs,
+    logits=model.predict(x, verbose=0),
+    radius=certificate.radius,
+    bound=lipzoo.lipschitz_bound(model).value,
+)
+"""
+
+
+def start(arguments, variables):
+    known = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**known, **variables, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def use(model, x):
+    certificate = lipzoo.certify(model, x, verbose=0)
+    return {
+        "logits": model.predict(x, verbose=0),
+        "radius": certificate.radius,
+        "bound": lipzoo.lipschitz_bound(model).value,
+    }
+
+
+def test_a_trained_model_comes_back_to_the_bit(hub, tmp_path, monkeypatch, capsys):
+    source = write_blobs(tmp_path / "blobs.npz")
+    (tmp_path / "tiny.toml").write_text(recipe_text(source))
+    run = tmp_path / "run"
+    assert lipzoo_cli.main(["train", str(tmp_path / "tiny.toml"), "--out", str(run)]) == 0
+    monkeypatch.setenv("HF_TOKEN", WRITER)
+    capsys.readouterr()
+    assert lipzoo_cli.main(["publish", str(run), "--repo", REPO, "--json"]) == 0
+    published = json.loads(capsys.readouterr().out)
+    x = np.random.default_rng(0).normal(size=(20, 5)).astype("float32")
+    np.save(tmp_path / "x.npy", x)
+    expected = use(lipzoo.load(run), x)
+
+    # Two processes with one empty cache, at the same time; slow bytes make them overlap.
+    address = f"hf://{REPO}@{published['revision']}"
+    hub.fail("^GET .*resolve", "slow", times=6, seconds=0.05)
+    variables = environment(hub, tmp_path / "elsewhere")
+    outputs = [tmp_path / "first.npz", tmp_path / "second.npz"]
+    processes = [
+        start(["-c", _USE, address, str(tmp_path / "x.npy"), str(output)], variables)
+        for output in outputs
+    ]
+    for process, output in zip(processes, outputs, strict=True):
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        found = np.load(output)
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value)
+
+    # Then without any network: the server is gone.
+    hub.__exit__()
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "elsewhere"))
+    for key, value in use(lipzoo.load(address), x).items():
+        np.testing.assert_array_equal(value, expected[key])
+    entry = published["registry"]["tiny-blobs"]
+    assert (entry["repo"], entry["revision"]) == (REPO, published["revision"])
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_an_upload_that_is_interrupted_leaves_nothing(hub, tmp_path, exists):
+    if exists:
+        hub.add(REPO, {**model_files(), "config.json": b"{}", "model.safetensors": b"old"})
+    before = hub.state()
+    hub.fail("^PUT", "stall", seconds=2.0)
+    variables = {**environment(hub, tmp_path / "cache"), "HF_TOKEN": WRITER}
+    arguments = ["-m", "lipzoo_cli", "publish", "hamnet-swissroll", "--repo", REPO]
+    process = start(arguments, variables)
+    deadline = time.monotonic() + 60
+    while not any(line.startswith("PUT") for line in hub.requests):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "lipzoo publish: interrupted" in errors
+    assert WRITER not in errors
+    assert hub.state() == before
