@@ -18,7 +18,11 @@ from lipzoo.zoo.promotion import MAX_MODEL_BYTES
 from lipzoo_catalogue.registry import weights_folder
 
 NAMES = zoo.list_models()
+CLASSIFIERS = [name for name in NAMES if zoo.info(name).task == "classification"]
+RECONSTRUCTIONS = [name for name in NAMES if zoo.info(name).task == "reconstruction"]
 each_model = pytest.mark.parametrize("name", NAMES)
+each_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
+each_reconstruction = pytest.mark.parametrize("name", RECONSTRUCTIONS)
 
 # Runs where nothing but an installed package is: no checkout, no network.
 _FRESH = """
@@ -47,7 +51,10 @@ def inputs_of(config, count=8):
     """Inputs within the range that the model states."""
     low, high = (config.preprocessing[key] for key in ("minimum", "maximum"))
     low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
-    return low + (high - low) * zoo_models.images(config.input_shape, count)
+    shape = config.input_shape
+    if "operator" in config.arguments:
+        shape = lipzoo.inverse.operators.get(config.arguments["operator"]).output_shape
+    return low + (high - low) * zoo_models.images(shape, count)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +105,7 @@ def test_pairs_of_points_obey_the_bound(models, name):
     x = inputs_of(zoo.info(name).config, count=16).astype("float64")
     steps = np.random.default_rng(3).normal(size=x.shape) * 1e-2
     pairs = models[name].predict(np.concatenate([x, x + steps]), verbose=0).astype("float64")
-    moved = np.linalg.norm(pairs[:16] - pairs[16:], axis=-1)
+    moved = np.linalg.norm((pairs[:16] - pairs[16:]).reshape(16, -1), axis=-1)
     distance = np.linalg.norm(steps.reshape(16, -1), axis=-1)
     # The float32 rounding of two forward passes is added to the difference.
     assert (moved <= zoo.info(name).lipschitz_bound * distance + 1e-4).all()
@@ -111,10 +118,44 @@ def test_the_page_of_a_model_is_complete(name):
     for text in (known.description, known.dataset, known.licence, known.paper):
         assert text
     assert known.config.data_licence
-    assert len(known.class_names) == known.config.num_classes
     assert known.metrics.examples > 0
+
+
+@each_classifier
+def test_the_page_of_a_classifier_has_its_accuracies(name):
+    known = zoo.info(name)
+    assert len(known.class_names) == known.config.num_classes
     assert known.metrics.certified
     assert f"{100 * known.metrics.clean:.2f} %" in str(known)
+
+
+@each_reconstruction
+def test_the_page_of_a_reconstruction_compares_methods(name):
+    known = zoo.info(name)
+    own, *others = known.metrics.methods
+    assert {"Tikhonov", "TV"} <= {method.name for method in others}
+    assert own.lipschitz_bound == pytest.approx(known.lipschitz_bound)
+    assert own.worst_movement <= own.certified_movement
+    for method in others:
+        if method.name.startswith("Tikhonov"):
+            assert own.psnr > method.psnr
+    assert f"{own.psnr:.2f}" in str(known)
+
+
+@each_reconstruction
+def test_a_reconstruction_has_no_classes_and_no_head(name):
+    for wrong in ({"num_classes": 3}, {"include_top": False}):
+        with pytest.raises(ValueError, match=rf"{name}.*no classes.*Received"):
+            zoo.load(name, **wrong)
+
+
+@each_reconstruction
+def test_a_float64_reconstruction_moves_by_hardly_more_than_its_bound(name):
+    model = zoo.load(name, dtype="float64")
+    y = inputs_of(zoo.info(name).config, count=2)
+    certificate = lipzoo.certify_reconstruction(model, y, 0.1, verbose=0)
+    assert certificate.reconstruction.dtype == "float64"
+    assert certificate.radius == pytest.approx(0.1 * certificate.bound.value, rel=1e-4)
 
 
 @each_model
@@ -123,7 +164,7 @@ def test_a_model_is_small_enough_to_travel_in_the_wheel(name):
     assert sum(record.bytes for record in entry.files.values()) <= MAX_MODEL_BYTES
 
 
-@each_model
+@each_classifier
 def test_one_step_of_fine_tuning_on_new_classes_keeps_the_bound(name):
     model = zoo.load(name, num_classes=2)
     x = inputs_of(zoo.info(name).config)
@@ -142,7 +183,7 @@ def test_one_step_of_fine_tuning_on_new_classes_keeps_the_bound(name):
             assert np.linalg.norm(matrix, 2) <= variable.constraint.bound
 
 
-@each_model
+@each_classifier
 def test_features_come_without_the_head(models, name):
     model = zoo.load(name, include_top=False)
     assert np.prod(model.output_shape[1:]) == models[name].get_layer("head").input.shape[-1]

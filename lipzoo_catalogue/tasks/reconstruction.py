@@ -10,14 +10,23 @@ from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.numbers import format_up
 from lipzoo_catalogue.records import FORMAT_VERSION
 
-_NUMBERS = ("psnr", "ssim", "relative_error", "lipschitz_bound", "worst_movement", "seconds")
+_NUMBERS = (
+    "psnr",
+    "ssim",
+    "relative_error",
+    "lipschitz_bound",
+    "certified_movement",
+    "worst_movement",
+    "seconds",
+)
 _COLUMNS = {
     "psnr": ("PSNR, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
     "relative_error": ("relative error", "{:.3f}"),
     "lipschitz_bound": ("proven bound, measurement to reconstruction", None),
+    "certified_movement": ("certified movement", "{:.3g}"),
     "worst_movement": ("largest movement found", "{:.3g}"),
-    "seconds": ("seconds", "{:.3g}"),
+    "seconds": ("seconds each", "{:.2g}"),
 }
 
 
@@ -32,9 +41,10 @@ class MethodResult:
         relative_error: mean of ‖x̂ - x‖ / ‖x‖.
         lipschitz_bound: proven bound of the map from measurement to reconstruction, Euclidean
             norm; `None` where none is proven.
-        worst_movement: the largest movement of the reconstruction that an attack on the
-            measurement found, an estimate from below.
-        seconds: time for the test examples.
+        certified_movement: the proven movement of the reconstruction while the measurement moves
+            by the norm of the noise, rounding included.
+        worst_movement: the largest such movement that a search found, an estimate from below.
+        seconds: time for one reconstruction.
     """
 
     name: str
@@ -42,6 +52,7 @@ class MethodResult:
     ssim: float | None = None
     relative_error: float | None = None
     lipschitz_bound: float | None = None
+    certified_movement: float | None = None
     worst_movement: float | None = None
     seconds: float | None = None
 
@@ -56,7 +67,8 @@ class ReconstructionMetrics:
 
     Args:
         examples: number of test examples.
-        noise: standard deviation of the noise in the measurements.
+        noise: standard deviation of the noise, relative to the root mean square of noiseless
+            measurements.
         methods: results by method, the model first.
 
     Raises:
@@ -116,12 +128,12 @@ def summary(metrics: ReconstructionMetrics) -> str:
 def plain_lines(metrics: ReconstructionMetrics) -> Iterator[str]:
     """A table for a terminal, one line per method."""
     yield f"  {'noise':<16}{metrics.noise:g}"
-    yield f"  {'method':<16}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
+    yield f"  {'method':<24}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
     for method in metrics.methods:
         psnr = "" if method.psnr is None else f"{method.psnr:.2f}"
         ssim = "" if method.ssim is None else f"{method.ssim:.3f}"
         bound = "none" if method.lipschitz_bound is None else format_up(method.lipschitz_bound)
-        yield f"  {method.name:<16}{psnr:>8}{ssim:>8}{bound:>14}"
+        yield f"  {method.name:<24}{psnr:>8}{ssim:>8}{bound:>14}"
 
 
 def results(metrics: ReconstructionMetrics) -> str:
@@ -132,9 +144,10 @@ def results(metrics: ReconstructionMetrics) -> str:
     header = ["method", *(_COLUMNS[key][0] for key in measured)]
     rows = [[m.name, *(_shown(m, key) for key in measured)] for m in metrics.methods]
     return (
-        f"On {metrics.examples:,} test examples, with noise of standard deviation "
-        f"{metrics.noise:g} in the measurements. The largest movement is an estimate from below; "
-        "a bound is proven.\n\n" + table(header, rows)
+        f"On {metrics.examples:,} test examples, with normal noise of {100 * metrics.noise:g} % "
+        "of the root mean square measurement. The movement is that of a reconstruction while its "
+        "measurement moves by the norm of the noise: the certified one is proven, rounding "
+        "included, the one found is an estimate from below.\n\n" + table(header, rows)
     )
 
 
@@ -188,7 +201,7 @@ shape = (4, *model.input_shape[1:])
 y = np.random.default_rng(0).random(shape, "float32")  # your measurements
 print(lipzoo.lipschitz_bound(model))
 x = model.predict(y, verbose=0)
-print(x.shape)
+print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1))
 """
 
 
