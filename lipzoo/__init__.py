@@ -28,7 +28,7 @@ from lipzoo.evaluation import (
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
-from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub, verify
+from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
 
 __all__ = [
     "MLP",
@@ -37,6 +37,7 @@ __all__ = [
     "Diagnosis",
     "GradFlowNet",
     "HamNet",
+    "HubError",
     "JacobianNorms",
     "LayerBound",
     "LipschitzBound",

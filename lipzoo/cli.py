@@ -95,7 +95,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         model_of(arguments.model),
         revision=arguments.revision,
         settings=settings_of(arguments),
-        everything=True,
+        want="everything",
     )
     known = zoo.describe(source)
     if known.task != "classification":

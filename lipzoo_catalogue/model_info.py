@@ -185,7 +185,7 @@ def info(
         HubError: if it cannot be downloaded.
     """
     settings = HubSettings(cache_dir, local_files_only, token)
-    return describe(find(name, revision=revision, settings=settings, everything=True))
+    return describe(find(name, revision=revision, settings=settings, want="description"))
 
 
 def describe(source: Source) -> ModelInfo:
