@@ -7,7 +7,7 @@ models load in a fresh process.
 
 __version__ = "0.1.0"
 
-from lipzoo import activations, constraints, layers, losses, metrics, models, spectral, zoo
+from lipzoo import activations, constraints, inverse, layers, losses, metrics, models, spectral, zoo
 from lipzoo.bounds import (
     LayerBound,
     LipschitzBound,
@@ -21,13 +21,16 @@ from lipzoo.constraints import SpectralBound, project
 from lipzoo.evaluation import (
     Diagnosis,
     JacobianNorms,
+    Movement,
     SensitivityLogger,
     diagnose,
     jacobian_norms,
+    worst_movement,
 )
+from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
-from lipzoo.models import MLP, GradFlowNet, HamNet, ResNet
+from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
 
 __all__ = [
@@ -38,23 +41,29 @@ __all__ = [
     "GradFlowNet",
     "HamNet",
     "HubError",
+    "InvNet",
     "JacobianNorms",
     "LayerBound",
     "LipschitzBound",
     "LipschitzLogger",
     "ModelInfo",
+    "Movement",
     "MultiClassHinge",
     "OffsetCrossEntropy",
+    "ReconstructionCertificate",
     "ResNet",
     "SensitivityLogger",
     "SpectralBound",
     "UncertifiedLayerError",
+    "UnrolledNet",
     "__version__",
     "activations",
     "certify",
+    "certify_reconstruction",
     "constraints",
     "diagnose",
     "info",
+    "inverse",
     "jacobian_norms",
     "layers",
     "lipschitz_bound",
@@ -68,5 +77,6 @@ __all__ = [
     "register_bound_rule",
     "spectral",
     "verify",
+    "worst_movement",
     "zoo",
 ]

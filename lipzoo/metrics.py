@@ -1,4 +1,4 @@
-"""Metrics for `fit`: certified accuracy, read off the logits of each batch."""
+"""Metrics for `fit`: certified accuracy of classifiers, and the error of reconstructions."""
 
 import math
 
@@ -123,6 +123,39 @@ class CertifiedAccuracy(keras.metrics.Metric):
             "name": self.name,
             "dtype": self.dtype,
         }
+
+
+@keras.saving.register_keras_serializable(package="lipzoo")
+class PeakSignalToNoiseRatio(keras.metrics.Mean):
+    """Mean over the examples of `10 log10(max_value² / mean squared error)`, in decibels.
+
+    Args:
+        max_value: the largest value that an image may have. Positive.
+        name, dtype: as in `keras.metrics.Metric`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> metric = PeakSignalToNoiseRatio()
+    >>> round(float(metric(np.zeros((1, 4, 1)), np.full((1, 4, 1), 0.1))), 3)
+    20.0
+    """
+
+    def __init__(self, max_value: float = 1.0, name: str = "psnr", dtype=None):
+        self.max_value = finite_number(max_value, "max_value", positive=True)
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch of images and reconstructions of equal shape."""
+        predicted = ops.convert_to_tensor(y_pred, dtype=self.dtype)
+        difference = ops.convert_to_tensor(y_true, dtype=self.dtype) - predicted
+        error = ops.mean(ops.square(difference), axis=tuple(range(1, len(difference.shape))))
+        # An exact reconstruction counts as one that is right to a millionth.
+        error = ops.maximum(error / self.max_value**2, 1e-12)
+        super().update_state(-10.0 * ops.log10(error), sample_weight)
+
+    def get_config(self):
+        return {"max_value": self.max_value, "name": self.name, "dtype": self.dtype}
 
 
 def _labels(labels, logits):

@@ -77,8 +77,9 @@ def _described(value):
     if isinstance(value, keras.Variable | keras.KerasTensor):
         return None
     if isinstance(value, np.ndarray) or ops.is_tensor(value):
-        array = ops.convert_to_numpy(value)
-        return array.dtype.name, array.shape, array.tobytes()
+        array = np.ascontiguousarray(ops.convert_to_numpy(value))
+        digest = hashlib.blake2b(array.tobytes(), digest_size=32).hexdigest()
+        return array.dtype.name, array.shape, digest
     if any(kind.__module__.split(".")[0] == "lipzoo" for kind in type(value).__mro__):
         return _number(type(value)), _described(vars(value))
     return _number(value) if callable(value) else None

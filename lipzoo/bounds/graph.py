@@ -8,10 +8,10 @@ from keras import tree
 from lipzoo.bounds.calls import Call, is_operation
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.head import linear_weights, passes_through
-from lipzoo.bounds.merge import merge, merge_kind
+from lipzoo.bounds.merge import merge, merge_by_layer, merge_kind, merges_itself
 from lipzoo.bounds.operations import operation_bound
 from lipzoo.bounds.recorded import as_function, casts_exactly, compute_dtype
-from lipzoo.bounds.registry import has_own_bound, layer_bound
+from lipzoo.bounds.registry import has_own_bound, has_registered_rule, layer_bound
 from lipzoo.bounds.result import LayerRow, LinearHead, LipschitzBound
 from lipzoo.bounds.states import TensorBound, input_tensor, joined
 from lipzoo.layer_bound import LayerBound
@@ -138,6 +138,9 @@ def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -
     if kind is not None and (len(inputs) > 1 or not is_operation(operation)):
         bound, merged = merge(operation, kind, inputs, shapes, output_shape, dtype)
         outputs = [merged]
+    elif len(inputs) > 1 and merges_itself(operation) and not has_registered_rule(operation):
+        bound, merged = merge_by_layer(operation, name, inputs, shapes)
+        outputs = [merged] * len(node.outputs)
     else:
         joint = inputs[0] if len(inputs) == 1 else joined(inputs)
         if is_operation(operation):

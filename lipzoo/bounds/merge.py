@@ -4,6 +4,7 @@ import keras
 
 from lipzoo.bounds.calls import is_operation
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.registry import layer_bound, refuse_overridden
 from lipzoo.bounds.states import TensorBound, broadcast_copies, joined, summed
 from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
@@ -33,6 +34,37 @@ def merge_kind(operation) -> str | None:
     if is_operation(operation):
         return _MERGE_OPERATIONS.get(type(operation).__name__)
     return None
+
+
+def merges_itself(layer) -> bool:
+    """Whether a layer's class has the method `bound_from`, see `merge_by_layer`."""
+    return callable(getattr(layer, "bound_from", None))
+
+
+def merge_by_layer(layer, name, tensors, shapes) -> tuple[LayerBound, TensorBound]:
+    """The output of a layer that combines the bounds of its inputs better than a joint map does.
+
+    Such a layer has, beside `lipschitz_bound(input_shapes)`, a method
+    `bound_from(input_shapes, inputs)` that takes a `LayerBound` of each input, all with respect to
+    the same vector, and returns a `LayerBound` of the output with respect to that vector.
+
+    Args:
+        layer: the layer.
+        name: its name in the table.
+        tensors: `TensorBound` of each input.
+        shapes: shape of each input.
+
+    Returns:
+        The layer's own bound as a joint map, and the bound of its output.
+    """
+    joint = layer_bound(layer, shapes)
+    refuse_overridden(layer, "bound_from")
+    bound = layer.bound_from(shapes, [tensor.bound for tensor in tensors])
+    gathered = joined(tensors)
+    unknown = gathered.unknown
+    if bound.rounding_slope is None and not unknown:
+        unknown = (name,)
+    return joint, TensorBound(bound, gathered.inputs, unknown)
 
 
 def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerBound, TensorBound]:

@@ -84,7 +84,7 @@ def layer_bound(layer, input_shape) -> LayerBound:
         return _checked(layer, _registered[type(layer)](layer, input_shape))
     method = getattr(layer, "lipschitz_bound", None)
     if callable(method):
-        _refuse_overridden(layer)
+        refuse_overridden(layer, "lipschitz_bound")
         if type(layer).__module__.startswith("lipzoo."):
             return _cached(layer, input_shape, method)
         return _checked(layer, method(input_shape))
@@ -96,13 +96,18 @@ def layer_bound(layer, input_shape) -> LayerBound:
     return _checked(layer, rule(layer, input_shape))
 
 
-def _refuse_overridden(layer):
-    kind = overriding_class(layer, "lipschitz_bound")
+def refuse_overridden(layer, method: str) -> None:
+    """Refuses a layer whose class changes what it computes but inherits `method`.
+
+    Raises:
+        UncertifiedLayerError: see there.
+    """
+    kind = overriding_class(layer, method)
     if kind is not None:
         raise UncertifiedLayerError(
             layer,
-            f"{kind.__name__} changes what the layer computes but inherits `lipschitz_bound`, "
-            "which need not hold for it: override `lipschitz_bound` too, or register a rule.",
+            f"{kind.__name__} changes what the layer computes but inherits `{method}`, "
+            f"which need not hold for it: override `{method}` too, or register a rule.",
         )
 
 
@@ -156,6 +161,11 @@ def _refuse_bad_weights(layer):
             )
 
 
+def has_registered_rule(operation) -> bool:
+    """Whether `register_bound_rule` was called for an operation's class."""
+    return type(operation) in _registered
+
+
 def has_own_bound(operation) -> bool:
     """Whether a rule is registered for an operation's class, or the class has a method for it."""
-    return type(operation) in _registered or callable(getattr(operation, "lipschitz_bound", None))
+    return has_registered_rule(operation) or callable(getattr(operation, "lipschitz_bound", None))

@@ -3,6 +3,7 @@
 from lipzoo.evaluation.attack import AttackResult, pgd_attack
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
+from lipzoo.evaluation.movement import Movement, worst_movement
 from lipzoo.evaluation.sensitivity import SensitivityLogger
 
 __all__ = [
@@ -10,8 +11,10 @@ __all__ = [
     "Diagnosis",
     "Finding",
     "JacobianNorms",
+    "Movement",
     "SensitivityLogger",
     "diagnose",
     "jacobian_norms",
     "pgd_attack",
+    "worst_movement",
 ]

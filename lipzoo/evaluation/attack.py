@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.certificates.inputs import check_labels
+from lipzoo.evaluation.balls import column, difference, into_ball, norms, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
 
 
@@ -114,7 +115,7 @@ def pgd_attack(
         found[part], margin[part] = _attack_batch(
             loss, x[part], y[part], epsilon[part], rates, restarts, random, clip
         )
-    return AttackResult(found, margin <= 0, margin, _norm(_difference(found, x)), epsilon)
+    return AttackResult(found, margin <= 0, margin, norms(difference(found, x)), epsilon)
 
 
 def _validated(model, x, y, epsilon, clip):
@@ -160,55 +161,15 @@ def _attack_batch(loss, x, y, epsilon, rates, restarts, random, clip):
     for restart in range(restarts):
         offset = np.zeros(x.shape)
         if restart:
-            offset = _scaled(random.standard_normal(x.shape), epsilon) * _column(
+            offset = scaled(random.standard_normal(x.shape), epsilon) * column(
                 random.random(len(x)) ** (1.0 / x[0].size), x
             )
         for rate in (*rates, None):
-            point, offset = _inside(x, offset, epsilon, clip)
+            point, offset = into_ball(x, offset, epsilon, clip)
             values, gradient = loss(point, y)
             better = values > best_loss
             best[better], best_loss[better] = point[better], values[better]
             if rate is None:
                 break
-            offset = offset + _scaled(gradient.astype("float64"), rate * epsilon)
+            offset = offset + scaled(gradient.astype("float64"), rate * epsilon)
     return best, -best_loss
-
-
-def _inside(x, offset, epsilon, clip):
-    """`x + offset` in the dtype of `x`, moved into the box and, in float64, into the ball.
-
-    Rounding to the dtype of `x` can carry a point of the sphere out of the ball, so what is still
-    outside is pulled in again, and a ball too small for the dtype keeps `x`.
-    """
-    limit = epsilon
-    for _ in range(4):
-        length = _norm(offset)
-        shrink = np.where(length > limit, limit / np.maximum(length, 1e-300), 1.0)
-        point = (x + offset * _column(shrink, x)).astype(x.dtype)
-        if clip is not None:
-            point = np.clip(point, *clip)
-        offset = _difference(point, x)
-        outside = _norm(offset) > epsilon
-        if not outside.any():
-            return point, offset
-        limit = np.where(outside, limit * (1 - 1e-6), limit)
-    point[outside], offset[outside] = x[outside], 0.0
-    return point, offset
-
-
-def _scaled(vectors, lengths):
-    """The vectors with the given l2 norms; a zero vector stays zero."""
-    norms = _norm(vectors)
-    return vectors * _column(np.where(norms > 0, lengths / np.maximum(norms, 1e-300), 0.0), vectors)
-
-
-def _difference(first, second):
-    return first.astype("float64") - second.astype("float64")
-
-
-def _norm(vectors):
-    return np.linalg.norm(vectors.reshape(len(vectors), -1), axis=1)
-
-
-def _column(values, like):
-    return values.reshape(-1, *(1,) * (like.ndim - 1))

@@ -188,7 +188,8 @@ shape = (4, *model.input_shape[1:])
 y = np.random.default_rng(0).random(shape, "float32")  # your measurements
 print(lipzoo.lipschitz_bound(model))
 x = model.predict(y, verbose=0)
-print(x.shape)
+# How far a reconstruction can move when its measurement moves by at most 0.1.
+print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1, verbose=0))
 """
 
 

@@ -1,0 +1,139 @@
+"""Blur: convolution with a known kernel."""
+
+import functools
+import itertools
+
+import keras
+import numpy as np
+from keras import ops
+
+from lipzoo.inverse.operators.linear import LinearOperator
+from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
+from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.spectral import tap_norm_sum
+
+_INFLATION = 1 + 1e-12
+
+
+@keras.saving.register_keras_serializable(package="lipzoo")
+class Blur(LinearOperator):
+    """Blurs signals or images with a kernel: `y[i] = Σ_t k[t] x[i + t - p]`, each channel alike.
+
+    As everywhere in Keras the kernel is not mirrored; blur kernels are mostly symmetric.
+
+    Args:
+        image_shape: `(length, channels)` or `(height, width, channels)`.
+        kernel: array of shape `(size,)` or `(height, width)`, odd sizes centred on the pixel.
+        padding: `"same"` (zeros outside), `"circular"` (periodic) or `"valid"` (the measurement
+            holds only what the kernel sees completely).
+
+    Raises:
+        ValueError: if the kernel does not fit the image, or an argument is out of range.
+
+    Guarantee: `norm_bound` is `lipzoo.spectral.conv_norm_bound` of this operator at this size.
+
+    Example:
+
+    >>> blur = Blur((8, 1), [0.25, 0.5, 0.25], padding="circular")
+    >>> blur.norm_bound
+    1.0000000000000...
+    >>> blur.output_shape
+    (8, 1)
+    """
+
+    def __init__(self, image_shape, kernel, padding="same"):
+        array = np.array(kernel, dtype="float64")
+        rank = len(tuple(image_shape)) - 1
+        if rank not in (1, 2) or array.ndim != rank or not np.isfinite(array).all():
+            raise ValueError(
+                "kernel must be a finite array with one axis for each spatial axis of "
+                f"image_shape, (length, channels) or (height, width, channels). "
+                f"Received: kernel of shape {array.shape}, image_shape={image_shape}"
+            )
+        *spatial, channels = image_shape
+        self.kernel = array
+        self.padding = standardize_padding(padding)
+        self._convolution = ConvolutionOperator(
+            array.shape, (1,) * rank, self.padding, (0,) * rank, spatial
+        )
+        super().__init__(image_shape, (*self._convolution.output_spatial, channels))
+
+    def apply(self, x):
+        return self._per_channel(self._convolution.forward, x, self.output_shape)
+
+    def adjoint(self, y):
+        return self._per_channel(self._convolution.adjoint, y, self.input_shape)
+
+    @functools.cached_property
+    def norm_bound(self) -> float:
+        return self._convolution.norm_bound(self.kernel[..., None, None])
+
+    def matrix(self) -> np.ndarray:
+        spatial, outputs = self.input_shape[:-1], self.output_shape[:-1]
+        single = np.zeros((int(np.prod(outputs)), int(np.prod(spatial))))
+        rows = np.arange(len(single))
+        positions = np.indices(outputs).reshape(len(outputs), -1)
+        befores = [before for before, _ in self._convolution.margins]
+        for tap in itertools.product(*map(range, self.kernel.shape)):
+            source = positions + (np.array(tap) - befores)[:, None]
+            sizes = np.array(spatial)[:, None]
+            if self.padding == "circular":
+                source, inside = source % sizes, np.ones(len(rows), bool)
+            else:
+                inside = ((source >= 0) & (source < sizes)).all(axis=0)
+            columns = np.ravel_multi_index(source[:, inside], spatial)
+            np.add.at(single, (rows[inside], columns), self.kernel[tap])
+        return np.kron(single, np.eye(self.input_shape[-1]))
+
+    def rounding(self, dtype):
+        taps, total = self.kernel.size, tap_norm_sum(self.kernel[..., None, None])
+        # The kernel is first cast to the type.
+        cast = 0.0 if dtype == "float64" else mul_up(unit_roundoff(dtype), total)
+        slope, _ = affine_rounding(
+            taps, add_up(self.norm_bound, cast), add_up(total, cast), dtype=dtype
+        )
+        return (add_up(cast, slope) * _INFLATION,) * 2
+
+    def get_config(self):
+        return {
+            "image_shape": list(self.input_shape),
+            "kernel": self.kernel.tolist(),
+            "padding": self.padding,
+        }
+
+    def _per_channel(self, function, inputs, shape):
+        """Applies a map of single-channel images to every channel."""
+        inputs = ops.convert_to_tensor(inputs)
+        kernel = ops.convert_to_tensor(self.kernel[..., None, None], dtype=inputs.dtype)
+        channels, rank = shape[-1], len(shape) - 1
+        if channels == 1:
+            return function(inputs, kernel)
+        order = (0, rank + 1, *range(1, rank + 1))
+        images = ops.reshape(ops.transpose(inputs, order), (-1, *inputs.shape[1:-1], 1))
+        images = ops.reshape(function(images, kernel), (-1, channels, *shape[:-1]))
+        return ops.transpose(images, (0, *range(2, rank + 2), 1))
+
+
+def gaussian_kernel(sigma: float, rank: int = 1, truncate: float = 4.0) -> np.ndarray:
+    """Returns a Gaussian blur kernel that sums to 1.
+
+    Args:
+        sigma: standard deviation in pixels, positive.
+        rank: 1 for signals, 2 for images.
+        truncate: half width of the kernel in standard deviations.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    >>> gaussian_kernel(1.0).shape, gaussian_kernel(1.0, rank=2, truncate=2.0).shape
+    ((9,), (5, 5))
+    """
+    if not (sigma > 0 and truncate > 0 and rank in (1, 2)):
+        raise ValueError(
+            "Expected sigma > 0, truncate > 0 and rank 1 or 2. "
+            f"Received: sigma={sigma!r}, truncate={truncate!r}, rank={rank!r}"
+        )
+    half = int(np.ceil(truncate * sigma))
+    line = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    line /= line.sum()
+    return line if rank == 1 else np.outer(line, line)

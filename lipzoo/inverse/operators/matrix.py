@@ -1,0 +1,107 @@
+"""A forward operator given by its matrix."""
+
+import functools
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from lipzoo.inverse.operators.linear import LinearOperator, matrix_rounding
+from lipzoo.rounding import gamma, unit_roundoff
+from lipzoo.spectral import dense_norm_bound
+
+# Covers the float64 evaluation of a Frobenius norm of any size that fits into memory.
+_INFLATION = 1 + 1e-6
+
+
+@keras.saving.register_keras_serializable(package="lipzoo")
+class Matrix(LinearOperator):
+    """The operator `y = Mx` on flattened images.
+
+    Args:
+        matrix: M, of shape `(outputs, inputs)`; kept in float64.
+        input_shape: shape of one image; None for `(inputs,)`.
+        output_shape: shape of one measurement; None for `(outputs,)`.
+
+    Raises:
+        ValueError: if the matrix is not finite and of rank 2, or does not fit the shapes.
+
+    Guarantee: `norm_bound` is the verified largest singular value of the float64 matrix.
+
+    Example:
+
+    >>> operator = Matrix([[3.0, 0.0], [0.0, 1.0]])
+    >>> operator.apply(np.array([[1.0, 1.0]], "float32")).shape == (1, 2)
+    True
+    >>> 3.0 <= operator.norm_bound < 3.0 + 1e-12
+    True
+    """
+
+    def __init__(self, matrix, input_shape=None, output_shape=None):
+        array = np.array(matrix, dtype="float64")
+        if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+            raise ValueError(
+                "matrix must be a finite array of shape (outputs, inputs). "
+                f"Received: shape={array.shape}"
+            )
+        rows, columns = array.shape
+        super().__init__(
+            (columns,) if input_shape is None else input_shape,
+            (rows,) if output_shape is None else output_shape,
+        )
+        if (self.outputs, self.inputs) != array.shape:
+            raise ValueError(
+                f"matrix must be of shape {(self.outputs, self.inputs)}, as output_shape and "
+                f"input_shape say. Received: shape={array.shape}"
+            )
+        array.flags.writeable = False
+        self._matrix = array
+
+    def apply(self, x):
+        return self._product(x, self._matrix.T, self.output_shape)
+
+    def adjoint(self, y):
+        return self._product(y, self._matrix, self.input_shape)
+
+    @functools.cached_property
+    def norm_bound(self) -> float:
+        return dense_norm_bound(self._matrix)
+
+    @functools.cached_property
+    def smallest_singular_value_bound(self) -> float:
+        """Proven lower bound: `σ² >= c - ‖cI - AᵀA‖` for any c, here `c = ‖A‖²`."""
+        if self.outputs < self.inputs:
+            return 0.0
+        gram = self._matrix.T @ self._matrix
+        square = self.norm_bound**2
+        gap = dense_norm_bound(square * np.eye(self.inputs) - gram)
+        # Every entry of the Gram matrix errs by at most gamma(m) times the norms of two columns.
+        frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
+        error = gamma(self.outputs + 2, "float64") * frobenius**2 * _INFLATION
+        error += 4 * unit_roundoff("float64") * (square + gap)
+        return math.sqrt(max(square - gap - error, 0.0)) * (1 - 1e-15)
+
+    def matrix(self) -> np.ndarray:
+        return self._matrix
+
+    def rounding(self, dtype):
+        frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
+        return tuple(
+            matrix_rounding(self.norm_bound, frobenius, fan_in, dtype)
+            for fan_in in (self.inputs, self.outputs)
+        )
+
+    def get_config(self):
+        return {
+            "matrix": self._matrix.tolist(),
+            "input_shape": list(self.input_shape),
+            "output_shape": list(self.output_shape),
+        }
+
+    @staticmethod
+    def _product(inputs, matrix, shape):
+        inputs = ops.convert_to_tensor(inputs)
+        flat = ops.reshape(inputs, (-1, matrix.shape[0]))
+        outputs = ops.matmul(flat, ops.convert_to_tensor(matrix, dtype=inputs.dtype))
+        return ops.reshape(outputs, (-1, *shape))
