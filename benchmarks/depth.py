@@ -16,7 +16,8 @@ from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
 from lipzoo.training.checkpoint import write_json
 from lipzoo.training.data import load_data
-from lipzoo.training.model import build_model, compile_model, model_arguments
+from lipzoo.training.model import build_model, compile_model
+from lipzoo.training.tasks import ClassificationTask
 
 RESULTS = Path(__file__).with_name("depth.json")
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -61,7 +62,7 @@ def one_epoch(recipe, dataset, depth: int, steps: int | None) -> dict:
     """Trains the recipe's network at another depth for its first epoch, or fewer steps."""
     keras.utils.set_random_seed(recipe.seed)
     training = recipe.training
-    arguments = {**model_arguments(recipe, dataset), "depth": depth}
+    arguments = {**ClassificationTask(recipe, dataset).arguments(), "depth": depth}
     model = build_model(recipe.model.architecture, arguments)
     batches = Batches(
         dataset.train, dataset.divisor, training.batch_size, recipe.seed, training.augment

@@ -11,18 +11,22 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
-from lipzoo.training.results import certified_table
 from lipzoo.training.settings import parse_fraction
+from lipzoo.training.tasks.classification import certified_table
+from lipzoo.training.tasks.comparison import compare
 from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.precision import computes_in_float64
 from lipzoo.zoo.publishing import prepare, send
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
 from lipzoo_catalogue.outcome import CheckFailed, run_command
 from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.tasks import reconstruction
 
 # Recomputed accuracies may differ from published ones by rounding on other hardware: a few
 # examples whose radius is within 1e-6 of epsilon.
 TOLERANCE = 5e-4
+# Of a mean PSNR, in dB.
+PSNR_TOLERANCE = 0.01
 
 # Tables of metrics.json, and what they are called in print.
 _TABLES = {
@@ -97,20 +101,18 @@ def evaluate(arguments: argparse.Namespace) -> None:
         settings=settings_of(arguments),
         want="everything",
     )
-    known = zoo.describe(source)
-    if known.task != "classification":
-        raise ValueError(
-            f"lipzoo evaluate measures classifiers. Received: {arguments.model}, whose task is "
-            f"{known.task}"
-        )
-    model, reference = load_from(source, dtype=arguments.dtype), None
-    if arguments.dtype == "float32" and computes_in_float64():
-        reference = load_from(source, dtype="float64")
     path = source.path("recipe.toml")
     text = source.read("recipe.toml").decode()
     if arguments.data is not None:
         text = replace_source(text, arguments.data)
     recipe = training.parse_recipe(text, where=str(path))
+    published = source.read_json("metrics.json") if source.has("metrics.json") else None
+    if recipe.reconstructs:
+        _evaluate_reconstruction(arguments, source, recipe, published)
+        return
+    model, reference = load_from(source, dtype=arguments.dtype), None
+    if arguments.dtype == "float32" and computes_in_float64():
+        reference = load_from(source, dtype="float64")
     radii = recipe.evaluation.radii()
     if arguments.epsilon:
         radii = {text: parse_fraction(text) for text in arguments.epsilon}
@@ -120,7 +122,6 @@ def evaluate(arguments: argparse.Namespace) -> None:
             f"{dataset.source}: expected examples of shape {tuple(model.input_shape[1:])}. "
             f"Received: shape={dataset.input_shape}"
         )
-    published = source.read_json("metrics.json") if source.has("metrics.json") else None
     table = "test" if arguments.dtype == "float32" else "test_float64"
     result = {
         "name": arguments.model,
@@ -134,6 +135,37 @@ def evaluate(arguments: argparse.Namespace) -> None:
     print_json(result) if arguments.json else print(format_metrics(result))
     if published and result["data"]["sha256"] == published["data"]["sha256"]:
         _compare(result, published, table)
+
+
+def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
+    """The comparison of a reconstruction with the classical methods, made anew."""
+    if arguments.epsilon:
+        raise ValueError(
+            "--epsilon is a radius for classifiers; lipzoo.certify_reconstruction takes a noise "
+            f"norm. Received: {arguments.epsilon} for {arguments.model}"
+        )
+    dataset = training.load_data(recipe.data)
+    task = training.task_of(recipe, dataset)
+    model = load_from(source, dtype=arguments.dtype)
+    result = {
+        "name": arguments.model,
+        "task": "reconstruction",
+        "dtype": arguments.dtype,
+        "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
+        "lipschitz_bound": float(lipschitz_bound(model)),
+        "test": compare(task, model),
+    }
+    print_json(result) if arguments.json else print(format_metrics(result))
+    if published is None or result["data"]["sha256"] != published["data"]["sha256"]:
+        return
+    now, then = (values["test"]["methods"] for values in (result, published))
+    wrong = [
+        f"{name} {now[name]['psnr']:.3f} dB, published {then[name]['psnr']:.3f} dB"
+        for name in now.keys() & then.keys()
+        if abs(now[name]["psnr"] - then[name]["psnr"]) > PSNR_TOLERANCE
+    ]
+    if wrong:
+        raise CheckFailed(f"recomputed numbers differ from metrics.json: {'; '.join(wrong)}")
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -222,8 +254,11 @@ def format_metrics(metrics: dict) -> str:
     clean                         90.00 %
     certified 0.25                80.00 %
     """
-    tables = {label: metrics[key] for key, label in _TABLES.items() if key in metrics}
     lines = [f"{metrics['name']}: proven Lipschitz bound {metrics['lipschitz_bound']:.9g}"]
+    if metrics.get("task") == "reconstruction":
+        known = reconstruction.read_metrics({"format_version": 1, **metrics})
+        return "\n".join([*lines, *reconstruction.plain_lines(known)])
+    tables = {label: metrics[key] for key, label in _TABLES.items() if key in metrics}
     lines.append(" " * 16 + "".join(f"{label:>21}" for label in tables))
     lines.append(f"{'examples':16}" + "".join(f"{t['examples']:>21,}" for t in tables.values()))
     rows = [("clean", [table["clean"] for table in tables.values()])]

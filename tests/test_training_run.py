@@ -17,11 +17,12 @@ import lipzoo
 from lipzoo import training, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.constraints import project
-from lipzoo.training import checkpoint, results, run
+from lipzoo.training import checkpoint, run
 from lipzoo.training.model import compile_model, schedule
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.training.results import refresh_metrics
 from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingSettings
+from lipzoo.training.tasks import classification
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -122,7 +123,7 @@ def test_an_older_run_gets_the_tables_of_today(source, tmp_path):
 
 
 def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "computes_in_float64", lambda: False)
+    monkeypatch.setattr(classification, "computes_in_float64", lambda: False)
     metrics = training.train(recipe_text(source, epochs=1), tmp_path / "run", verbose=False)
     assert "test_float64" not in metrics
     zoo.Metrics.from_dict(metrics)

@@ -4,6 +4,7 @@ from lipzoo.training.data import DataError, Dataset, load_data
 from lipzoo.training.model import TrainingError
 from lipzoo.training.recipe import Recipe, RecipeError, parse_recipe, read_recipe
 from lipzoo.training.run import DivergedError, train
+from lipzoo.training.tasks import task_of
 
 __all__ = [
     "DataError",
@@ -15,5 +16,6 @@ __all__ = [
     "load_data",
     "parse_recipe",
     "read_recipe",
+    "task_of",
     "train",
 ]

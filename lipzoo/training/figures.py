@@ -1,4 +1,4 @@
-"""The figure of a training run: loss, accuracies, bound, and the final certified accuracy."""
+"""The figure of a training run: its history, and what it reached on the test split."""
 
 from pathlib import Path
 
@@ -18,14 +18,7 @@ def write_curves(path: Path, title: str, history: list[dict], test: dict) -> Non
     Raises:
         ImportError: if matplotlib is not installed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    loss, accuracy, certified = figure.subplots(1, 3)
-    figure.suptitle(title)
-
+    figure, (loss, accuracy, certified) = _figure(title, 3)
     _curve(loss, history, "loss", "training", "C0")
     _curve(loss, history, "val_loss", "validation", "C1")
     loss.set(xlabel="epoch", ylabel="loss", title="Loss")
@@ -42,7 +35,48 @@ def write_curves(path: Path, title: str, history: list[dict], test: dict) -> Non
     certified.plot(*zip(*points, strict=True), marker="o", color="C2")
     certified.set(xlabel="ε (l2)", ylabel="share of examples", ylim=(0, 1))
     certified.set_title("Certified accuracy, test split")
-    for axes in (loss, accuracy, certified):
+    _finish(figure, path)
+
+
+def write_reconstruction_curves(path: Path, title: str, history: list[dict], test: dict) -> None:
+    """Writes the training curves of a reconstruction as PNG.
+
+    Args:
+        path: path of the figure.
+        title: name of the run.
+        history: one row per epoch.
+        test: the test split's table, see `lipzoo.training.tasks.comparison.compare`.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+    """
+    figure, (loss, psnr, compared) = _figure(title, 3)
+    _curve(loss, history, "loss", "training", "C0")
+    _curve(loss, history, "val_loss", "validation", "C1")
+    loss.set(xlabel="epoch", ylabel="mean squared error", title="Loss", yscale="log")
+    _curve(psnr, history, "psnr", "training", "C0")
+    _curve(psnr, history, "val_psnr", "validation", "C1")
+    psnr.set(xlabel="epoch", ylabel="PSNR in dB", title="Error")
+    names = list(test["methods"])
+    bars = compared.barh(names, [test["methods"][name]["psnr"] for name in names], color="C2")
+    compared.bar_label(bars, fmt="%.1f", padding=-28, color="white")
+    compared.invert_yaxis()
+    compared.set(xlabel="PSNR in dB", title="Test split")
+    _finish(figure, path)
+
+
+def _figure(title, columns):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    return figure, figure.subplots(1, columns)
+
+
+def _finish(figure, path):
+    for axes in figure.axes:
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()

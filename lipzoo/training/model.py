@@ -8,8 +8,6 @@ import keras
 from lipzoo import losses, models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.metrics import CertifiedAccuracy
-from lipzoo.training.data import Dataset
-from lipzoo.training.recipe import Recipe
 from lipzoo.training.settings import TrainingSettings
 
 
@@ -17,39 +15,9 @@ class TrainingError(RuntimeError):
     """A run that cannot start or go on; the message says what to do."""
 
 
-def model_arguments(recipe: Recipe, dataset: Dataset) -> dict:
-    """All arguments of the builder: the recipe's, and those that follow from the data.
-
-    Raises:
-        TrainingError: if the recipe standardises and the architecture has no such argument.
-    """
-    arguments = {
-        **recipe.model.arguments,
-        "input_shape": list(dataset.input_shape),
-        "num_classes": dataset.num_classes,
-    }
-    if recipe.data.standardize:
-        builder = _builder(recipe.model.architecture)
-        if "normalization" not in inspect.signature(builder).parameters:
-            raise TrainingError(
-                f"{recipe.model.architecture} has no `normalization` argument, which "
-                "[data] standardize = true needs"
-            )
-        x = dataset.inputs(dataset.train).astype("float64")
-        axes = tuple(range(x.ndim - 1))
-        variance = x.var(axis=axes)
-        # A constant feature says nothing; variance 1 keeps it finite.
-        variance[variance == 0] = 1.0
-        arguments["normalization"] = {
-            "mean": x.mean(axis=axes).tolist(),
-            "variance": variance.tolist(),
-        }
-    return arguments
-
-
 def build_model(architecture: str, arguments: dict) -> keras.Model:
     """Builds a model; an argument that the builder refuses becomes a `TrainingError`."""
-    builder = _builder(architecture)
+    builder = builder_of(architecture)
     known = [name for name in inspect.signature(builder).parameters if name != "kwargs"]
     for key in arguments:
         if key not in known:
@@ -65,7 +33,7 @@ def build_model(architecture: str, arguments: dict) -> keras.Model:
 def compile_model(
     model: keras.Model, training: TrainingSettings, steps: int, epsilons: dict[str, float]
 ) -> None:
-    """Compiles with the recipe's loss, optimizer and schedule, and builds the optimizer.
+    """Compiles a classifier with the recipe's loss, optimizer and schedule.
 
     Args:
         model: the model.
@@ -78,6 +46,17 @@ def compile_model(
         "offset_cross_entropy": losses.OffsetCrossEntropy,
         "multi_class_hinge": losses.MultiClassHinge,
     }
+    compile_with(
+        model,
+        training,
+        steps,
+        names[training.loss.name](**training.loss.arguments()),
+        [keras.metrics.SparseCategoricalAccuracy(name="accuracy"), *_watched(model, epsilons)],
+    )
+
+
+def compile_with(model: keras.Model, training: TrainingSettings, steps: int, loss, metrics) -> None:
+    """Compiles with the recipe's optimizer and schedule, and builds the optimizer."""
     optimizer = keras.optimizers.get(
         {
             "class_name": training.optimizer,
@@ -91,11 +70,8 @@ def compile_model(
     )
     model.compile(
         optimizer=optimizer,
-        loss=names[training.loss.name](**training.loss.arguments()),
-        metrics=[
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            *_watched(model, epsilons),
-        ],
+        loss=loss,
+        metrics=metrics,
         jit_compile=_jit_compile(training.jit_compile),
     )
     optimizer.build(model.trainable_variables)
@@ -148,7 +124,8 @@ def _cycle(training: TrainingSettings, rate: float, length: int, steps: int):
     )
 
 
-def _builder(architecture: str):
+def builder_of(architecture: str):
+    """The builder that a recipe names; any other name is a `TrainingError`."""
     if architecture not in models.ARCHITECTURES:
         known = ", ".join(sorted(models.ARCHITECTURES))
         raise TrainingError(

@@ -15,6 +15,7 @@ from typing import Literal
 from lipzoo.training.settings import (
     DataSettings,
     EvaluationSettings,
+    MeasurementSettings,
     ModelSettings,
     RegistrySettings,
     TrainingSettings,
@@ -35,6 +36,7 @@ class Recipe:
     training: TrainingSettings
     description: str = ""
     seed: int = 0
+    measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
 
@@ -44,6 +46,15 @@ class Recipe:
             yield "name", "lower-case words joined by hyphens", self.name
         if not 0 <= self.seed < 2**31:
             yield "seed", "a whole number from 0 to 2**31 - 1", self.seed
+        loss = self.training.loss.name
+        if self.reconstructs != (loss == "mean_squared_error"):
+            expected = "'mean_squared_error' with a [measurement] table, and only then"
+            yield "training.loss.name", expected, loss
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the recipe trains a reconstruction and not a classifier."""
+        return self.measurement.noise > 0
 
     def to_dict(self) -> dict:
         """The recipe as JSON values, defaults included."""
@@ -52,9 +63,11 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
         values = self.to_dict()
-        # Recipes without a restart keep the hash that they had before there was one.
+        # Recipes without a restart or measurements keep the hash that they had before these.
         if not self.training.restart.epochs:
             del values["training"]["restart"]
+        if not self.reconstructs:
+            del values["measurement"]
         return hashlib.sha256(repr(_canonical(values)).encode()).hexdigest()
 
 

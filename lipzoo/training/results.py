@@ -8,34 +8,31 @@ import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from lipzoo import __version__, zoo
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.certificates import certify
 from lipzoo.training.checkpoint import write_atomically, write_json
-from lipzoo.training.data import DataError, Dataset, load_data
+from lipzoo.training.data import DataError, load_data
 from lipzoo.training.environment import describe_environment
-from lipzoo.training.figures import write_curves
 from lipzoo.training.recipe import Recipe, parse_recipe
-from lipzoo.zoo.precision import computes_in_float64
+from lipzoo.training.tasks import task_of
 
 
 def write_results(
     folder: Path,
     recipe: Recipe,
-    dataset: Dataset,
+    task,
     model: keras.Model,
     arguments: dict,
     history: list[dict],
     identity: dict,
 ) -> dict:
-    """Certifies the trained model and writes every file of the run folder; `metrics.json` last.
+    """Measures the trained model and writes every file of the run folder; `metrics.json` last.
 
     Args:
         folder: the run folder.
         recipe: the recipe.
-        dataset: the data.
+        task: what the recipe trains, with its data, see `lipzoo.training.tasks`.
         model: the trained model.
         arguments: all arguments of its builder.
         history: one row per epoch.
@@ -45,8 +42,9 @@ def write_results(
         The content of `metrics.json`.
     """
     started = time.perf_counter()
-    zoo.save_model(folder, model, model_config(recipe, dataset, arguments))
-    tables = _tables(folder, model, dataset, recipe)
+    zoo.save_model(folder, model, model_config(recipe, task, arguments))
+    tables = task.tables(folder, model)
+    dataset = task.dataset
     write_json(folder / "history.json", history)
     write_atomically(folder / "history.csv", lambda file: file.write(_csv(history).encode()))
     seconds = sum(row["seconds"] for row in history)
@@ -74,7 +72,7 @@ def write_results(
         **describe_environment(),
     }
     try:
-        write_curves(folder / "curves.png", recipe.name, history, tables["test"])
+        task.write_curves(folder / "curves.png", history, tables)
     except ImportError as error:
         warnings.warn(f"no curves.png: pip install 'lipzoo[plots]' ({error})", stacklevel=2)
     write_json(folder / "metrics.json", metrics)
@@ -110,7 +108,7 @@ def refresh_metrics(folder: str | Path) -> dict:
             f"Received: {dataset.fingerprint()}"
         )
     model = zoo.load(folder)
-    tables = _tables(folder, model, dataset, recipe)
+    tables = task_of(recipe, dataset).tables(folder, model)
     kept = {key: value for key, value in metrics.items() if key not in tables}
     first = {key: kept.pop(key) for key in ("format_version", "name")}
     metrics = {**first, **tables, **kept, "lipschitz_bound": float(lipschitz_bound(model))}
@@ -118,65 +116,16 @@ def refresh_metrics(folder: str | Path) -> dict:
     return metrics
 
 
-def _tables(folder: Path, model: keras.Model, dataset: Dataset, recipe: Recipe) -> dict:
-    """The accuracies of a saved model by their keys in `metrics.json`."""
-    splits = {"validation": dataset.validation, "test": dataset.test}
-    measured = {key: (model, split) for key, split in splits.items()}
-    # The network that a user gets, made of the saved weights.
-    reference = zoo.load(folder, dtype="float64") if computes_in_float64() else None
-    if reference is not None:
-        measured["test_float64"] = (reference, dataset.test)
-    radii = recipe.evaluation.radii()
-    return {
-        key: certified_table(
-            network,
-            dataset.inputs(split),
-            split.y,
-            radii,
-            None if network is reference else reference,
-        )
-        for key, (network, split) in measured.items()
-    }
-
-
-def certified_table(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dict, reference=None
-) -> dict:
-    """Clean and certified accuracy of a model, with the bound recomputed from its weights.
-
-    Args:
-        model: classifier without softmax.
-        x: inputs, in the model's units.
-        y: integer labels.
-        radii: l2 radii by name.
-        reference: the same network in float64, see `certify`; `None` for the model's own margins.
-
-    Returns:
-        `{"examples": ..., "clean": ..., "certified": {name: share}}`, and `"margins": "float64"`
-        with a reference.
-    """
-    certificate = certify(model, x, y, reference=reference, verbose=0)
-    shares = certificate.certified_accuracy(list(radii.values()))
-    return {
-        "examples": len(y),
-        "clean": float(certificate.accuracy),
-        "certified": {name: float(share) for name, share in zip(radii, shares, strict=True)},
-        **({} if reference is None else {"margins": "float64"}),
-    }
-
-
-def model_config(recipe: Recipe, dataset: Dataset, arguments: dict) -> zoo.ModelConfig:
+def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
     """What is needed to build the model again, and what its card says."""
     registry = recipe.registry
-    pixels = {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
-    units = {"scale": "values as in the data", "minimum": None, "maximum": None}
     return zoo.ModelConfig(
         architecture=recipe.model.architecture,
         arguments=arguments,
-        preprocessing=pixels if dataset.kind == "image" else units,
-        class_names=registry.class_names or dataset.class_names,
+        preprocessing=task.preprocessing,
+        class_names=registry.class_names or task.class_names,
         description=recipe.description,
-        dataset=registry.dataset or dataset.source,
+        dataset=registry.dataset or task.dataset.source,
         data_licence=registry.data_licence,
         licence=registry.licence,
         citation=registry.citation,

@@ -6,10 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lipzoo import models
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.constraints import project
-from lipzoo.training.batches import Batches, EpochStart
+from lipzoo.training.batches import EpochStart
 from lipzoo.training.checkpoint import (
     CheckpointError,
     read_checkpoint,
@@ -18,15 +17,11 @@ from lipzoo.training.checkpoint import (
 )
 from lipzoo.training.data import Dataset, load_data
 from lipzoo.training.half import round_weights
-from lipzoo.training.model import (
-    TrainingError,
-    build_model,
-    compile_model,
-    model_arguments,
-)
+from lipzoo.training.model import TrainingError, build_model
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
+from lipzoo.training.tasks import task_of
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -67,15 +62,11 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     identity = {"recipe_sha256": recipe.sha256(), "data_sha256": dataset.fingerprint()}
 
     keras.utils.set_random_seed(recipe.seed)
-    arguments = model_arguments(recipe, dataset)
+    task, training = task_of(recipe, dataset), recipe.training
+    arguments = task.arguments()
     model = build_model(recipe.model.architecture, arguments)
-    training = recipe.training
-    batches = Batches(
-        dataset.train, dataset.divisor, training.batch_size, recipe.seed, training.augment
-    )
-    keeps_bound = recipe.model.architecture in models.KEEP_THEIR_BOUND
-    watched = recipe.evaluation.watched() if keeps_bound else {}
-    compile_model(model, training, len(batches), watched)
+    batches = task.batches()
+    task.compile(model, len(batches))
     say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
 
     try:
@@ -107,7 +98,7 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
             shuffle=False,
             epochs=training.total_epochs,
             initial_epoch=epochs_done,
-            validation_data=(dataset.inputs(dataset.validation), dataset.validation.y),
+            validation_data=task.validation_data(),
             validation_batch_size=4 * training.batch_size,
             callbacks=callbacks,
             verbose=0,
@@ -117,7 +108,7 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     if training.ema:
         project(model)
     round_weights(model, training.weights_dtype)
-    metrics = write_results(folder, recipe, dataset, model, arguments, history, identity)
+    metrics = write_results(folder, recipe, task, model, arguments, history, identity)
     checkpoint.unlink(missing_ok=True)
     return metrics
 

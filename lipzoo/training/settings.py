@@ -86,10 +86,36 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class MeasurementSettings:
+    """How measurements are made of the data's images, for recipes of reconstructions.
+
+    The operator is the model's, `[model.arguments] operator`; labels are not used.
+
+    Args:
+        noise: standard deviation of the normal noise that is added, relative to the root mean
+            square of the noiseless measurements of the training split. 0 with no such table: the
+            recipe trains a classifier.
+        examples: largest number of test examples that are reported on, the first ones.
+    """
+
+    noise: float = 0.0
+    examples: int = 1000
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if not (math.isfinite(self.noise) and self.noise >= 0):
+            yield "noise", "a finite number, at least 0", self.noise
+        if self.examples < 1:
+            yield "examples", "a whole number, at least 1", self.examples
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """A loss of `lipzoo.losses` by name; the other keys of the table are its arguments."""
 
-    name: Literal["offset_cross_entropy", "multi_class_hinge"] = "offset_cross_entropy"
+    name: Literal["offset_cross_entropy", "multi_class_hinge", "mean_squared_error"] = (
+        "offset_cross_entropy"
+    )
     epsilon: float | None = None
     temperature: float | None = None
     margin: float | None = None
@@ -104,6 +130,7 @@ class LossSettings:
         known = {
             "offset_cross_entropy": {"epsilon", "temperature"},
             "multi_class_hinge": {"margin"},
+            "mean_squared_error": set(),
         }
         for key, value in self.arguments().items():
             if key not in known[self.name]:

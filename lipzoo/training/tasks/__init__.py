@@ -1,0 +1,14 @@
+"""What a recipe trains: how its data become batches, what is compiled, what is measured."""
+
+from lipzoo.training.data import Dataset
+from lipzoo.training.recipe import Recipe
+from lipzoo.training.tasks.classification import ClassificationTask
+from lipzoo.training.tasks.reconstruction import ReconstructionTask
+
+__all__ = ["ClassificationTask", "ReconstructionTask", "task_of"]
+
+
+def task_of(recipe: Recipe, dataset: Dataset) -> ClassificationTask | ReconstructionTask:
+    """Returns the task of a recipe on its data; one with a [measurement] table reconstructs."""
+    kind = ReconstructionTask if recipe.reconstructs else ClassificationTask
+    return kind(recipe, dataset)

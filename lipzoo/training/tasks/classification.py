@@ -1,0 +1,148 @@
+"""Classifiers: labels, certified accuracy."""
+
+import inspect
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from lipzoo import models, zoo
+from lipzoo.certificates import certify
+from lipzoo.training.batches import Batches
+from lipzoo.training.data import Dataset
+from lipzoo.training.figures import write_curves
+from lipzoo.training.model import TrainingError, builder_of, compile_model
+from lipzoo.training.recipe import Recipe
+from lipzoo.zoo.precision import computes_in_float64
+
+
+class ClassificationTask:
+    """A classifier of the data's examples, trained for certified accuracy.
+
+    Args:
+        recipe: the recipe.
+        dataset: its data.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset):
+        self.recipe, self.dataset = recipe, dataset
+
+    def arguments(self) -> dict:
+        """All arguments of the builder: the recipe's, and those that follow from the data.
+
+        Raises:
+            TrainingError: if the recipe standardises and the architecture has no such argument.
+        """
+        recipe, dataset = self.recipe, self.dataset
+        arguments = {
+            **recipe.model.arguments,
+            "input_shape": list(dataset.input_shape),
+            "num_classes": dataset.num_classes,
+        }
+        if recipe.data.standardize:
+            builder = builder_of(recipe.model.architecture)
+            if "normalization" not in inspect.signature(builder).parameters:
+                raise TrainingError(
+                    f"{recipe.model.architecture} has no `normalization` argument, which "
+                    "[data] standardize = true needs"
+                )
+            arguments["normalization"] = _moments(dataset.inputs(dataset.train))
+        return arguments
+
+    def batches(self) -> Batches:
+        """The training batches."""
+        training = self.recipe.training
+        return Batches(
+            self.dataset.train,
+            self.dataset.divisor,
+            training.batch_size,
+            self.recipe.seed,
+            training.augment,
+        )
+
+    def validation_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and labels on which choices are made."""
+        return self.dataset.inputs(self.dataset.validation), self.dataset.validation.y
+
+    def compile(self, model: keras.Model, steps: int) -> None:
+        """Compiles a model for epochs of so many steps."""
+        keeps_bound = self.recipe.model.architecture in models.KEEP_THEIR_BOUND
+        watched = self.recipe.evaluation.watched() if keeps_bound else {}
+        compile_model(model, self.recipe.training, steps, watched)
+
+    def tables(self, folder: Path, model: keras.Model) -> dict:
+        """The accuracies of a saved model by their keys in `metrics.json`."""
+        dataset = self.dataset
+        splits = {"validation": dataset.validation, "test": dataset.test}
+        measured = {key: (model, split) for key, split in splits.items()}
+        # The network that a user gets, made of the saved weights.
+        reference = zoo.load(folder, dtype="float64") if computes_in_float64() else None
+        if reference is not None:
+            measured["test_float64"] = (reference, dataset.test)
+        radii = self.recipe.evaluation.radii()
+        return {
+            key: certified_table(
+                network,
+                dataset.inputs(split),
+                split.y,
+                radii,
+                None if network is reference else reference,
+            )
+            for key, (network, split) in measured.items()
+        }
+
+    def write_curves(self, path: Path, history: list[dict], tables: dict) -> None:
+        """Draws the run.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+        """
+        write_curves(path, self.recipe.name, history, tables["test"])
+
+    @property
+    def preprocessing(self) -> dict:
+        """The units of the model's input."""
+        if self.dataset.kind == "image":
+            return {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
+        return {"scale": "values as in the data", "minimum": None, "maximum": None}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, as the data have them."""
+        return self.dataset.class_names
+
+
+def _moments(x) -> dict:
+    """Mean and variance of each feature."""
+    x = x.astype("float64")
+    axes = tuple(range(x.ndim - 1))
+    variance = x.var(axis=axes)
+    # A constant feature says nothing; variance 1 keeps it finite.
+    variance[variance == 0] = 1.0
+    return {"mean": x.mean(axis=axes).tolist(), "variance": variance.tolist()}
+
+
+def certified_table(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dict, reference=None
+) -> dict:
+    """Clean and certified accuracy of a model, with the bound recomputed from its weights.
+
+    Args:
+        model: classifier without softmax.
+        x: inputs, in the model's units.
+        y: integer labels.
+        radii: l2 radii by name.
+        reference: the same network in float64, see `certify`; `None` for the model's own margins.
+
+    Returns:
+        `{"examples": ..., "clean": ..., "certified": {name: share}}`, and `"margins": "float64"`
+        with a reference.
+    """
+    certificate = certify(model, x, y, reference=reference, verbose=0)
+    shares = certificate.certified_accuracy(list(radii.values()))
+    return {
+        "examples": len(y),
+        "clean": float(certificate.accuracy),
+        "certified": {name: float(share) for name, share in zip(radii, shares, strict=True)},
+        **({} if reference is None else {"margins": "float64"}),
+    }
