@@ -137,7 +137,14 @@ def test_texts_of_a_person_are_checked(run):
 
 
 METHODS = {
-    "InvNet": {"psnr": 24.125, "ssim": 0.81, "lipschitz_bound": 3.25, "worst_movement": 0.0213},
+    "InvNet": {
+        "psnr": 24.125,
+        "ssim": 0.81,
+        "lipschitz_bound": 3.25,
+        "certified_movement": 0.375,
+        "worst_movement": 0.0213,
+        "parameters": 12,
+    },
     "Tikhonov": {"psnr": 21.5, "ssim": 0.7, "lipschitz_bound": 2.5},
     "TV": {"psnr": 23.0, "ssim": 0.8, "lipschitz_bound": None},
 }
@@ -154,7 +161,7 @@ def reconstruction(run):
             class_names=[],
         ),
     )
-    test = {"examples": 100, "noise": 0.02, "methods": METHODS}
+    test = {"examples": 100, "noise": 0.02, "perturbation": 0.1, "methods": METHODS}
     metrics = {"format_version": 1, "task": "reconstruction", "test": test}
     (run / "metrics.json").write_text(json.dumps(metrics))
     record = vars(record_of((run / "config.json").read_bytes()))
@@ -170,9 +177,10 @@ def test_a_reconstruction_model_needs_files_alone(reconstruction, capsys):
     assert "InvNet             24.12   0.810          3.25" in str(known)
     assert "classes" not in str(known)
     card = plain_card(known)
-    assert "| InvNet | 24.12 | 0.810 | 3.25 | 0.0213 |" in card
-    assert "| TV | 23.00 | 0.800 | none |  |" in card
-    assert "noise of standard deviation 0.02" in card
+    assert "| InvNet | 24.12 | 0.810 | 3.25 | 0.375 | 0.0213 |" in card
+    assert "| TV | 23.00 | 0.800 | none | none |  |" in card
+    assert "is 0.02 times the root mean square" in card
+    assert "whose measurement moves by 0.1" in card
     assert "x = model.predict(y" in card
     assert "Certified at" not in card
     assert "certified l2 radius" not in card
@@ -204,6 +212,9 @@ def test_results_of_a_reconstruction_are_checked(reconstruction):
         "missing key 'test.noise'": lambda v: v["test"].pop("noise"),
         "key 'test.noise': expected a non-neg": lambda v: v["test"].update(noise=-1),
         "key 'test.methods': expected an obj": lambda v: v["test"].update(methods={}),
+        "at most the certified movement, 0.375": lambda v: v["test"]["methods"]["InvNet"].update(
+            worst_movement=0.4
+        ),
         "key 'test.methods.TV.psnr': expected": lambda v: v["test"]["methods"]["TV"].update(
             psnr="high"
         ),
