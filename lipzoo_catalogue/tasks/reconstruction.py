@@ -129,13 +129,14 @@ def summary(metrics: ReconstructionMetrics) -> str:
 
 def plain_lines(metrics: ReconstructionMetrics) -> Iterator[str]:
     """A table for a terminal, one line per method."""
-    yield f"  {'noise':<16}{metrics.noise:g}"
-    yield f"  {'method':<16}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
+    width = max(14, *(len(method.name) + 2 for method in metrics.methods))
+    yield f"  {'noise':<{width}}{metrics.noise:>8g}"
+    yield f"  {'method':<{width}}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
     for method in metrics.methods:
         psnr = "" if method.psnr is None else f"{method.psnr:.2f}"
         ssim = "" if method.ssim is None else f"{method.ssim:.3f}"
         bound = "none" if method.lipschitz_bound is None else format_up(method.lipschitz_bound)
-        yield f"  {method.name:<16}{psnr:>8}{ssim:>8}{bound:>14}"
+        yield f"  {method.name:<{width}}{psnr:>8}{ssim:>8}{bound:>14}"
 
 
 def results(metrics: ReconstructionMetrics) -> str:
