@@ -31,7 +31,7 @@ from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
-from lipzoo.zoo import ModelInfo, info, list_models, load, push_to_hub, verify
+from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
 
 __all__ = [
     "MLP",
@@ -40,6 +40,7 @@ __all__ = [
     "Diagnosis",
     "GradFlowNet",
     "HamNet",
+    "HubError",
     "InvNet",
     "JacobianNorms",
     "LayerBound",

@@ -99,7 +99,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         model_of(arguments.model),
         revision=arguments.revision,
         settings=settings_of(arguments),
-        everything=True,
+        want="everything",
     )
     path = source.path("recipe.toml")
     text = source.read("recipe.toml").decode()

@@ -58,24 +58,32 @@ def card(arguments: argparse.Namespace) -> None:
 
 def download(arguments: argparse.Namespace) -> None:
     """`lipzoo download MODEL [--revision R] [--cache-dir DIR] [--force] [--json]`."""
-    from lipzoo_catalogue.registry import find_entry, read_registry
+    from lipzoo_catalogue.files import MODEL_FILES
     from lipzoo_catalogue.sources import find
 
-    name = arguments.model
-    if not name.startswith("hf://"):
-        entry = find_entry(name, read_registry())
-        if entry.repo is None and not arguments.force and arguments.revision is None:
-            source = find(name)
-            _print_downloaded(arguments, source, "comes with lipzoo; there is nothing to download")
-            return
     source = find(
-        name,
+        arguments.model,
         revision=arguments.revision,
         settings=settings_of(arguments),
-        everything=True,
+        want="everything",
         force=arguments.force,
     )
-    _print_downloaded(arguments, source, "is in the cache")
+    bundled = "comes with lipzoo; there is nothing to download"
+    what = {"Hub": "is in the cache", "zoo": bundled, "folder": "is a folder"}[source.origin]
+    files = {file: source.read(file) for file in MODEL_FILES if source.has(file)}
+    if arguments.json:
+        print_json(
+            {
+                "name": source.name,
+                "location": None if source.location is None else str(source.location),
+                "folder": str(source.folder),
+                "files": {file: len(content) for file, content in files.items()},
+            }
+        )
+        return
+    print(f"{source.location or source.name} {what}: {source.folder}")
+    for file, content in files.items():
+        print(f"  {file:<18} {format_size(len(content)):>10}  checked")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -111,25 +119,6 @@ def _described(arguments):
         model_of(arguments.model),
         revision=arguments.revision,
         settings=settings_of(arguments),
-        everything=True,
+        want="description",
     )
     return describe(source)
-
-
-def _print_downloaded(arguments, source, what):
-    from lipzoo_catalogue.files import MODEL_FILES
-
-    files = {file: source.read(file) for file in MODEL_FILES if source.has(file)}
-    if arguments.json:
-        print_json(
-            {
-                "name": source.name,
-                "location": None if source.location is None else str(source.location),
-                "folder": str(source.folder),
-                "files": {file: len(content) for file, content in files.items()},
-            }
-        )
-        return
-    print(f"{source.location or source.name} {what}: {source.folder}")
-    for file, content in files.items():
-        print(f"  {file:<18} {format_size(len(content)):>10}  checked")

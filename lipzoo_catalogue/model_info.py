@@ -19,7 +19,7 @@ from lipzoo_catalogue.files import (
 from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.numbers import format_size, format_up
 from lipzoo_catalogue.sources import Source, find
-from lipzoo_catalogue.tasks import TASKS, read_metrics
+from lipzoo_catalogue.tasks import TASKS, read_metrics, task_of
 from lipzoo_catalogue.training_record import TrainingRecord
 from lipzoo_catalogue.weights_header import count_parameters
 
@@ -66,7 +66,7 @@ class ModelInfo:
     @property
     def task(self) -> str:
         """What the model does: `"classification"` or `"reconstruction"`."""
-        return "classification" if self.metrics is None else self.metrics.task
+        return task_of(self.config, self.metrics)
 
     @property
     def architecture(self) -> str:
@@ -185,7 +185,7 @@ def info(
         HubError: if it cannot be downloaded.
     """
     settings = HubSettings(cache_dir, local_files_only, token)
-    return describe(find(name, revision=revision, settings=settings, everything=True))
+    return describe(find(name, revision=revision, settings=settings, want="description"))
 
 
 def describe(source: Source) -> ModelInfo:

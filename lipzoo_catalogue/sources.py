@@ -110,7 +110,7 @@ def find(
     *,
     revision: str | None = None,
     settings: HubSettings | None = None,
-    everything: bool = False,
+    want: str = "network",
     force: bool = False,
 ) -> Source:
     """Finds a model: a folder, the bundled weights, the Hub's cache, the Hub, in this order.
@@ -120,7 +120,8 @@ def find(
             `"hf://owner/repo"`, with `"@revision"` behind it or not.
         revision: full commit id, tag or branch on the Hub.
         settings: how the Hub is reached.
-        everything: whether to download all files of a model, and not only those that load it.
+        want: what to download of a model on the Hub: `"network"` for the files that load it,
+            `"description"` for those that say what is known of it, or `"everything"`.
         force: whether to download files again that are in the Hub's cache.
 
     Returns:
@@ -142,7 +143,7 @@ def find(
                 f"Expected one revision. Received: name={name!r}, revision={revision!r}"
             )
         location = location.at(location.revision or revision)
-        return _find_on_hub(location, None, settings, everything, force)
+        return _find_on_hub(location, None, settings, want, force)
     if isinstance(name, Path) or "/" in text or os.sep in text or text.startswith("."):
         if revision is not None:
             raise ValueError(
@@ -150,10 +151,10 @@ def find(
                 f"Received: name={text!r}, revision={revision!r}"
             )
         return _find_folder(Path(name).expanduser())
-    return _find_in_zoo(text, revision, settings, everything, force)
+    return _find_in_zoo(text, revision, settings, want, force)
 
 
-def _find_in_zoo(name, revision, settings, everything, force):
+def _find_in_zoo(name, revision, settings, want, force):
     weights = registry.weights_folder()
     try:
         entry = registry.find_entry(name, registry.read_registry(weights))
@@ -171,7 +172,7 @@ def _find_in_zoo(name, revision, settings, everything, force):
             f"no other revisions. Received: revision={revision!r}"
         )
     location = HubLocation(entry.repo, revision or entry.revision)
-    return _find_on_hub(location, entry, settings, everything, force)
+    return _find_on_hub(location, entry, settings, want, force)
 
 
 def _find_folder(folder):
@@ -183,12 +184,16 @@ def _find_folder(folder):
     return Source(folder.resolve().name, folder)
 
 
-def _find_on_hub(location, entry, settings, everything, force):
-    optional = [file for file in MODEL_FILES if file not in _NEEDED] if everything else []
+def _find_on_hub(location, entry, settings, want, force):
     known = entry is not None and location.revision == entry.revision
+    needed = _NEEDED
+    if want == "description" and known:
+        # The registry knows the parameters; without it they are counted in the weights.
+        needed = (CONFIG, CERTIFICATE)
+    optional = [] if want == "network" else [f for f in MODEL_FILES if f not in _NEEDED]
     if known:
         optional = [file for file in optional if file in entry.files]
-    snapshot = download(location, _NEEDED, optional, settings=settings, force=force)
+    snapshot = download(location, needed, optional, settings=settings, force=force)
     name = location.name if entry is None else entry.name
     records = dict(entry.files) if known else {}
     return Source(name, snapshot.folder, records, "Hub", snapshot.location, entry)

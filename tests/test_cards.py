@@ -8,8 +8,7 @@ import zoo_models
 from huggingface_hub import ModelCard
 
 import lipzoo
-from lipzoo import models
-from lipzoo_catalogue.card_text import CardText
+from lipzoo import models, zoo
 from lipzoo_catalogue.cards import hub_card, is_untouched, plain_card
 from lipzoo_catalogue.cards.sections import architectures
 from lipzoo_catalogue.files import record_of
@@ -17,6 +16,9 @@ from lipzoo_catalogue.registry import weights_folder
 
 NAMES = lipzoo.list_models()
 each_model = pytest.mark.parametrize("name", NAMES)
+each_classifier = pytest.mark.parametrize(
+    "name", [name for name in NAMES if lipzoo.info(name).task == "classification"]
+)
 _PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -27,7 +29,7 @@ def test_the_program_of_a_card_runs(name, capsys):
     assert "Lipschitz bound" in capsys.readouterr().out
 
 
-@each_model
+@each_classifier
 def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     known = lipzoo.info(name)
     metrics = json.loads((weights_folder() / name / "metrics.json").read_text())
@@ -35,11 +37,6 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert (data.library_name, data.license) == ("keras", "apache-2.0")
     assert {"lipzoo", known.architecture.lower()} <= set(data.tags)
     values = {result.metric_name: result.metric_value for result in data.eval_results}
-    if known.task == "reconstruction":
-        own = next(iter(metrics["test"]["methods"].values()))
-        assert values.pop("PSNR, dB") == own["psnr"]
-        assert f"{own['psnr']:.2f} | {own['ssim']:.3f}" in plain_card(known)
-        return
     assert values.pop("clean accuracy") == round(100 * metrics["test"]["clean"], 2)
     for radius, share in metrics["test"]["certified"].items():
         assert values.pop(f"certified accuracy at l2 radius {radius}") == round(100 * share, 2)
@@ -55,12 +52,28 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert ("certified-robustness" in data.tags) == certified
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in CLASSIFIERS])
+def test_the_results_of_a_reconstruction_are_those_of_the_metrics_file(name):
+    known = lipzoo.info(name)
+    metrics = json.loads((weights_folder() / name / "metrics.json").read_text())
+    card = plain_card(known)
+    for method, row in metrics["test"]["methods"].items():
+        assert f"| {method} | {row['psnr']:.2f} | {row['ssim']:.3f} |" in card
+    for text in (metrics["recipe_sha256"], metrics["data"]["sha256"], metrics["hardware"]):
+        assert text in card
+    data = ModelCard(hub_card(known, f"someone/{name}")).data
+    values = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert values["psnr"] == next(iter(metrics["test"]["methods"].values()))["psnr"]
+
+
 @each_model
 def test_a_card_says_what_only_a_person_knows(name):
-    card = plain_card(lipzoo.info(name))
-    text = CardText.from_toml((weights_folder() / name / "card.toml").read_text())
-    assert text.intended_use.strip() in card
-    assert text.limitations.strip() in card
+    known = lipzoo.info(name)
+    card = plain_card(known)
+    for key in ("intended_use", "limitations"):
+        text = getattr(known.text, key) or getattr(known.config, key)
+        assert text.strip()
+        assert text.strip() in card
     for title in ("Use", "Architecture", "Results", "Proven bound", "Training", "Citation"):
         assert f"\n## {title}\n" in card
 
@@ -138,7 +151,14 @@ def test_texts_of_a_person_are_checked(run):
 
 
 METHODS = {
-    "InvNet": {"psnr": 24.125, "ssim": 0.81, "lipschitz_bound": 3.25, "worst_movement": 0.0213},
+    "InvNet": {
+        "psnr": 24.125,
+        "ssim": 0.81,
+        "lipschitz_bound": 3.25,
+        "certified_movement": 0.375,
+        "worst_movement": 0.0213,
+        "parameters": 12,
+    },
     "Tikhonov": {"psnr": 21.5, "ssim": 0.7, "lipschitz_bound": 2.5},
     "TV": {"psnr": 23.0, "ssim": 0.8, "lipschitz_bound": None},
 }
@@ -155,7 +175,7 @@ def reconstruction(run):
             class_names=[],
         ),
     )
-    test = {"examples": 100, "noise": 0.02, "methods": METHODS}
+    test = {"examples": 100, "noise": 0.02, "perturbation": 0.1, "methods": METHODS}
     metrics = {"format_version": 1, "task": "reconstruction", "test": test}
     (run / "metrics.json").write_text(json.dumps(metrics))
     record = vars(record_of((run / "config.json").read_bytes()))
@@ -168,20 +188,36 @@ def reconstruction(run):
 def test_a_reconstruction_model_needs_files_alone(reconstruction, capsys):
     known = lipzoo.info(reconstruction)
     assert known.task == "reconstruction"
-    assert re.search(r"InvNet +24\.12   0\.810          3\.25", str(known))
+    assert re.search(r"InvNet +24\.12 +0\.810 +3\.25", str(known))
     assert "classes" not in str(known)
     card = plain_card(known)
-    assert "| InvNet | 24.12 | 0.810 | 3.25 | 0.0213 |" in card
-    assert "| TV | 23.00 | 0.800 | none |  |" in card
-    assert "normal noise of 2 % of the root mean square measurement" in card
+    assert "| InvNet | 24.12 | 0.810 | 3.25 | 0.375 | 0.0213 |" in card
+    assert "| TV | 23.00 | 0.800 | none | none |  |" in card
+    assert "is 0.02 times the root mean square" in card
+    assert "whose measurement moves by 0.1" in card
     assert "x = model.predict(y" in card
-    assert "lipzoo.certify_reconstruction(model, y" in card
+    assert "Certified at" not in card
+    assert "certified l2 radius" not in card
     data = ModelCard(hub_card(known, "someone/deblur")).data
     assert data.pipeline_tag == "image-to-image"
     values = {result.metric_type: result.metric_value for result in data.eval_results}
     assert values == {"psnr": 24.125, "ssim": 0.81, "lipschitz_bound": 3.25}
-    (program,) = _PROGRAM.findall(card)
-    compile(program, "card", "exec")
+
+
+def test_a_reconstruction_network_is_saved_verified_and_its_card_runs(tmp_path, capsys):
+    scanner = {"class_name": "Tomography", "config": {"size": 6, "angles": 3}}
+    arguments = {"operator": scanner, "alpha": 0.1, "steps": 2, "width": 4, "filters": 4}
+    config = zoo.ModelConfig("InvNet", arguments, description="A small scanner", licence="CC0")
+    model = models.InvNet(**arguments)
+    test = {"examples": 10, "noise": 0.02, "methods": METHODS}
+    metrics = {"format_version": 1, "task": "reconstruction", "test": test}
+    for name, results in (("scan", metrics), ("unmeasured", None)):
+        folder = tmp_path / name
+        zoo.save_model(folder, model, config, metrics=results)
+        assert lipzoo.verify(folder).passed
+        (program,) = _PROGRAM.findall(plain_card(lipzoo.info(folder), str(folder)))
+        exec(compile(program, "card", "exec"), {})
+        assert "Lipschitz bound" in capsys.readouterr().out
 
 
 def test_results_of_a_reconstruction_are_checked(reconstruction):
@@ -192,6 +228,9 @@ def test_results_of_a_reconstruction_are_checked(reconstruction):
         "missing key 'test.noise'": lambda v: v["test"].pop("noise"),
         "key 'test.noise': expected a non-neg": lambda v: v["test"].update(noise=-1),
         "key 'test.methods': expected an obj": lambda v: v["test"].update(methods={}),
+        "at most the certified movement, 0.375": lambda v: v["test"]["methods"]["InvNet"].update(
+            worst_movement=0.4
+        ),
         "key 'test.methods.TV.psnr': expected": lambda v: v["test"]["methods"]["TV"].update(
             psnr="high"
         ),

@@ -104,6 +104,11 @@ def published(hub, commit, tmp_path, monkeypatch):
     return weights
 
 
+def test_what_is_known_of_a_published_model_needs_no_weights(hub, published):
+    assert lipzoo.info(MODEL).parameters == 154
+    assert not asked_for(hub, ".safetensors")
+
+
 def test_a_published_model_of_the_zoo_is_downloaded_by_its_name(hub, published):
     model = lipzoo.load(MODEL)
     assert model.name == MODEL

@@ -47,14 +47,11 @@ json.dump(bounds, open("bounds.json", "w"))
 """
 
 
-def inputs_of(config, count=8):
+def inputs_of(model, count=8):
     """Inputs within the range that the model states."""
-    low, high = (config.preprocessing[key] for key in ("minimum", "maximum"))
+    low, high = (model.lipzoo_preprocessing[key] for key in ("minimum", "maximum"))
     low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
-    shape = config.input_shape
-    if "operator" in config.arguments:
-        shape = lipzoo.inverse.operators.get(config.arguments["operator"]).output_shape
-    return low + (high - low) * zoo_models.images(shape, count)
+    return low + (high - low) * zoo_models.images(model.input_shape[1:], count)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +60,7 @@ def models():
 
 
 @pytest.fixture(scope="module")
-def fresh_process(tmp_path_factory):
+def fresh_process(models, tmp_path_factory):
     """The folder in which another process, with the package as a wheel lays it out, ran."""
     site, work = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("work")
     root = Path(lipzoo.__file__).parents[1]
@@ -72,7 +69,7 @@ def fresh_process(tmp_path_factory):
         shutil.copytree(root / package, site / package, ignore=ignored)
     shutil.copytree(weights_folder(), site / "lipzoo" / "_bundled" / "weights", dirs_exist_ok=True)
     for name in NAMES:
-        np.save(work / f"{name}.npy", inputs_of(zoo.info(name).config))
+        np.save(work / f"{name}.npy", inputs_of(models[name]))
     (work / "run.py").write_text(f"import sys\nsys.path.insert(0, {str(site)!r})\n{_FRESH}")
     done = subprocess.run(
         [sys.executable, "run.py"], cwd=work, capture_output=True, text=True, check=False
@@ -102,7 +99,7 @@ def test_the_bound_is_at_most_the_claimed_one(models, name):
 
 @each_model
 def test_pairs_of_points_obey_the_bound(models, name):
-    x = inputs_of(zoo.info(name).config, count=16).astype("float64")
+    x = inputs_of(models[name], count=16).astype("float64")
     steps = np.random.default_rng(3).normal(size=x.shape) * 1e-2
     pairs = models[name].predict(np.concatenate([x, x + steps]), verbose=0).astype("float64")
     moved = np.linalg.norm((pairs[:16] - pairs[16:]).reshape(16, -1), axis=-1)
@@ -122,7 +119,7 @@ def test_the_page_of_a_model_is_complete(name):
 
 
 @each_classifier
-def test_the_page_of_a_classifier_has_its_accuracies(name):
+def test_the_page_of_a_classifier_has_its_classes_and_accuracies(name):
     known = zoo.info(name)
     assert len(known.class_names) == known.config.num_classes
     assert known.metrics.certified
@@ -152,7 +149,7 @@ def test_a_reconstruction_has_no_classes_and_no_head(name):
 @each_reconstruction
 def test_a_float64_reconstruction_moves_by_hardly_more_than_its_bound(name):
     model = zoo.load(name, dtype="float64")
-    y = inputs_of(zoo.info(name).config, count=2)
+    y = inputs_of(model, count=2)
     certificate = lipzoo.certify_reconstruction(model, y, 0.1, verbose=0)
     assert certificate.reconstruction.dtype == "float64"
     assert certificate.radius == pytest.approx(0.1 * certificate.bound.value, rel=1e-4)
@@ -167,7 +164,7 @@ def test_a_model_is_small_enough_to_travel_in_the_wheel(name):
 @each_classifier
 def test_one_step_of_fine_tuning_on_new_classes_keeps_the_bound(name):
     model = zoo.load(name, num_classes=2)
-    x = inputs_of(zoo.info(name).config)
+    x = inputs_of(model)
     model.compile(
         keras.optimizers.Adam(0.1),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

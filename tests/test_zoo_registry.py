@@ -76,11 +76,21 @@ def test_the_nearest_names_are_suggested(small_zoo):
         info("zzz")
 
 
-@pytest.mark.parametrize(
-    "name", ["../flow-digits", "flow/digits", "..", "", "Flow-Digits", "a" * 65, "a--b", "a\n", 3]
-)
+@pytest.mark.parametrize("name", ["Flow-Digits", "a" * 65, "a--b", "a\n", "flow_digits"])
 def test_what_is_no_name_is_refused(small_zoo, name):
     with pytest.raises(ValueError, match="lower-case words and digits joined by hyphens"):
+        info(name)
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_what_is_neither_a_name_nor_a_path_is_refused(small_zoo, name):
+    with pytest.raises(ValueError, match=r"Expected a name or the path of a folder\. Received: "):
+        info(name)
+
+
+@pytest.mark.parametrize("name", ["../flow-digits", "flow/digits", "./flow-digits"])
+def test_a_path_is_never_looked_up_in_the_zoo(small_zoo, name):
+    with pytest.raises(FileNotFoundError, match="which is not a folder"):
         info(name)
 
 

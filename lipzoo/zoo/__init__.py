@@ -9,6 +9,7 @@ from lipzoo.zoo.weights import read_weights, write_weights
 from lipzoo_catalogue.accuracies import Accuracies, Metrics
 from lipzoo_catalogue.config import ModelConfig, read_config
 from lipzoo_catalogue.files import FileRecord
+from lipzoo_catalogue.hub.errors import HubError
 from lipzoo_catalogue.model_info import ModelInfo, describe, info
 from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.registry import RegistryEntry, list_models, model_folder, read_registry
@@ -18,6 +19,7 @@ __all__ = [
     "Check",
     "Claim",
     "FileRecord",
+    "HubError",
     "Metrics",
     "ModelConfig",
     "ModelInfo",

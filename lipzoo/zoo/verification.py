@@ -111,7 +111,7 @@ def verify(
     True
     """
     settings = HubSettings(cache_dir, local_files_only, token)
-    source = find(name, revision=revision, settings=settings, everything=True)
+    source = find(name, revision=revision, settings=settings, want="everything")
     verifier = _Verifier(source, report or (lambda check: None))
     verifier.run()
     where = str(source.location or source.folder)

@@ -103,8 +103,8 @@ def _bound(info):
         f"The map from input to output has a Lipschitz constant of at most "
         f"**{format_up(info.lipschitz_bound)}** (Euclidean norms). The bound is derived from the "
         "weights as they are, in float64 with its rounding accounted for, layer by layer, and "
-        "`lipzoo.load` derives it again and compares. Bounds are multiplied along a path, added "
-        "where paths are added."
+        "`lipzoo.load` derives it again and compares. Bounds are multiplied along a path and added "
+        "where paths are added, unless a sharper rule is proven for the layers together."
     )
     if rows:
         header = ["layers of type", "number", "bounds", "derivation (of the first)"]

@@ -39,11 +39,13 @@ def hub_errors(action: str, token: str | bool | None = None) -> Iterator[None]:
 
     # The errors of whatever HTTP library the client is built on share this base.
     http_error = HfHubHTTPError.__bases__[0]
+    # What a server that is no Hub answers is not even looked up without an error.
+    nonsense = (ValueError, KeyError, TypeError, AttributeError, AssertionError)
     try:
         yield
     except HubError:
         raise
-    except (http_error, OSError, OfflineModeIsEnabled, RuntimeError, ValueError) as error:
+    except (http_error, OSError, OfflineModeIsEnabled, RuntimeError, *nonsense) as error:
         raise HubError(without_tokens(f"Cannot {action}: {_explained(error)}", token)) from None
 
 

@@ -1,5 +1,6 @@
 """Putting the files of a model on the Hub: one commit and a tag, or nothing."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,12 +123,17 @@ def _open(api, repo, private):
         if status_of(error) not in (403, 409):
             raise
         try:
-            info = api.model_info(repo)
+            api.model_info(repo)
         except Exception:
             raise error from None
-    else:
+    try:
         info = api.model_info(repo)
-    tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo).tags}
+        tags = {ref.name: ref.target_commit for ref in api.list_repo_refs(repo).tags}
+    except BaseException:
+        if is_new:
+            with contextlib.suppress(Exception):
+                api.delete_repo(repo)
+        raise
     files = frozenset(sibling.rfilename for sibling in info.siblings)
     return _Remote(info.sha, files, tags, is_new)
 
@@ -192,9 +198,7 @@ def _tag(api, repo, remote, revision, tag):
 
 def _remove(api, repo, remote):
     """Removes a repository that was just created, unless someone put something there."""
-    try:
+    # What went wrong before is what the user has to know; an empty repository harms nobody.
+    with contextlib.suppress(Exception):
         if api.model_info(repo).sha == remote.head:
             api.delete_repo(repo)
-    except Exception:
-        # What went wrong before is what the user has to know; an empty repository harms nobody.
-        return

@@ -9,9 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lipzoo_catalogue import checks
+from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.tasks import classification, reconstruction
 
 TASKS = {"classification": classification, "reconstruction": reconstruction}
+
+
+def task_of(config: ModelConfig, metrics=None) -> str:
+    """Returns what a model does: as its test results say, else as its configuration tells.
+
+    >>> task_of(ModelConfig("InvNet", {"operator": {"class_name": "Tomography"}}))
+    'reconstruction'
+    """
+    if metrics is not None:
+        return metrics.task
+    return "reconstruction" if "operator" in config.arguments else "classification"
 
 
 def read_metrics(values: Mapping, where: str | Path = "metrics"):

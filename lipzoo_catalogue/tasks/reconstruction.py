@@ -10,23 +10,14 @@ from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.numbers import format_up
 from lipzoo_catalogue.records import FORMAT_VERSION
 
-_NUMBERS = (
-    "psnr",
-    "ssim",
-    "relative_error",
-    "lipschitz_bound",
-    "certified_movement",
-    "worst_movement",
-    "seconds",
-)
 _COLUMNS = {
     "psnr": ("PSNR, dB", "{:.2f}"),
     "ssim": ("SSIM", "{:.3f}"),
     "relative_error": ("relative error", "{:.3f}"),
     "lipschitz_bound": ("proven bound, measurement to reconstruction", None),
-    "certified_movement": ("certified movement", "{:.3g}"),
-    "worst_movement": ("largest movement found", "{:.3g}"),
-    "seconds": ("seconds each", "{:.2g}"),
+    "certified_movement": ("certified movement", None),
+    "worst_movement": ("worst movement found", "{:.4g}"),
+    "seconds": ("seconds per example", "{:.2g}"),
 }
 
 
@@ -41,10 +32,10 @@ class MethodResult:
         relative_error: mean of ‖x̂ - x‖ / ‖x‖.
         lipschitz_bound: proven bound of the map from measurement to reconstruction, Euclidean
             norm; `None` where none is proven.
-        certified_movement: the proven movement of the reconstruction while the measurement moves
-            by the norm of the noise, rounding included.
-        worst_movement: the largest such movement that a search found, an estimate from below.
-        seconds: time for one reconstruction.
+        certified_movement: what no movement of the reconstruction exceeds when the measurement
+            moves by `ReconstructionMetrics.perturbation`, rounding included.
+        worst_movement: the largest such movement that was found, an estimate from below.
+        seconds: time for one test example.
     """
 
     name: str
@@ -63,16 +54,20 @@ class ReconstructionMetrics:
 
     The file is `{"format_version": 1, "task": "reconstruction", "test": {"examples": 100, "noise":
     0.02, "methods": {"InvNet": {"psnr": 24.1, "lipschitz_bound": 3.2, ...}, ...}}}`; the first
-    method is the model itself. A number that was not measured is absent or null.
+    method is the model itself. A number that was not measured is absent or null; further keys are
+    not interpreted.
 
     Args:
         examples: number of test examples.
-        noise: standard deviation of the noise, relative to the root mean square of noiseless
-            measurements.
+        noise: standard deviation of the noise, relative to the exact measurements' root mean
+            square.
         methods: results by method, the model first.
+        standard_deviation: of the noise, in the units of the measurements, or `None`.
+        perturbation: norm by which a measurement moves in the search for movements, or `None`.
+        attacked_examples: number of examples of that search, or `None`.
 
     Raises:
-        ValueError: if a key is wrong.
+        ValueError: if a key is wrong, or a movement was found that exceeds the certified one.
 
     >>> own = {"psnr": 24.0, "lipschitz_bound": 3.0}
     >>> test = {"examples": 10, "noise": 0.02, "methods": {"InvNet": own}}
@@ -84,6 +79,9 @@ class ReconstructionMetrics:
     examples: int
     noise: float
     methods: tuple[MethodResult, ...]
+    standard_deviation: float | None = None
+    perturbation: float | None = None
+    attacked_examples: int | None = None
     task = "reconstruction"
 
     @classmethod
@@ -107,7 +105,11 @@ class ReconstructionMetrics:
             error = checks.expected("test.methods", "an object of methods", methods)
             raise ValueError(f"{where}: {error}")
         read = tuple(_read_method(name, row, where) for name, row in methods.items())
-        return cls(test["examples"], float(test["noise"]), read)
+        search = {
+            key: _read_number(test, key, "test.", where)
+            for key in ("standard_deviation", "perturbation", "attacked_examples")
+        }
+        return cls(test["examples"], float(test["noise"]), read, **search)
 
 
 def read_metrics(values: Mapping, where: str | Path = "metrics") -> ReconstructionMetrics:
@@ -127,28 +129,39 @@ def summary(metrics: ReconstructionMetrics) -> str:
 
 def plain_lines(metrics: ReconstructionMetrics) -> Iterator[str]:
     """A table for a terminal, one line per method."""
-    yield f"  {'noise':<16}{metrics.noise:g}"
-    yield f"  {'method':<24}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
+    width = max(14, *(len(method.name) + 2 for method in metrics.methods))
+    yield f"  {'noise':<{width}}{metrics.noise:>8g}"
+    yield f"  {'method':<{width}}{'PSNR':>8}{'SSIM':>8}{'bound':>14}"
     for method in metrics.methods:
         psnr = "" if method.psnr is None else f"{method.psnr:.2f}"
         ssim = "" if method.ssim is None else f"{method.ssim:.3f}"
         bound = "none" if method.lipschitz_bound is None else format_up(method.lipschitz_bound)
-        yield f"  {method.name:<24}{psnr:>8}{ssim:>8}{bound:>14}"
+        yield f"  {method.name:<{width}}{psnr:>8}{ssim:>8}{bound:>14}"
 
 
 def results(metrics: ReconstructionMetrics) -> str:
     """The results for a model card."""
-    measured = [
-        key for key in _NUMBERS if any(getattr(m, key) is not None for m in metrics.methods)
-    ]
+    methods = metrics.methods
+    measured = [key for key in _COLUMNS if any(getattr(m, key) is not None for m in methods)]
     header = ["method", *(_COLUMNS[key][0] for key in measured)]
-    rows = [[m.name, *(_shown(m, key) for key in measured)] for m in metrics.methods]
-    return (
-        f"On {metrics.examples:,} test examples, with normal noise of {100 * metrics.noise:g} % "
-        "of the root mean square measurement. The movement is that of a reconstruction while its "
-        "measurement moves by the norm of the noise: the certified one is proven, rounding "
-        "included, the one found is an estimate from below.\n\n" + table(header, rows)
+    rows = [[m.name, *(_shown(m, key) for key in measured)] for m in methods]
+    text = (
+        f"Means over {metrics.examples:,} test examples. The noise in the measurements is "
+        f"{metrics.noise:g} times the root mean square of the exact ones"
     )
+    if metrics.standard_deviation is not None:
+        text += f", a standard deviation of {metrics.standard_deviation:.4g}"
+    text += "."
+    if metrics.perturbation is not None:
+        text += (
+            f" Movements are those of a reconstruction whose measurement moves by "
+            f"{metrics.perturbation:.4g}: the certified one is never exceeded, the worst one was "
+            "searched for and is an estimate from below"
+        )
+        if metrics.attacked_examples is not None:
+            text += f", on {metrics.attacked_examples:,} examples"
+        text += "."
+    return f"{text}\n\n{table(header, rows)}"
 
 
 def warning(metrics: ReconstructionMetrics) -> str:
@@ -201,14 +214,15 @@ shape = (4, *model.input_shape[1:])
 y = np.random.default_rng(0).random(shape, "float32")  # your measurements
 print(lipzoo.lipschitz_bound(model))
 x = model.predict(y, verbose=0)
-print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1))
+# How far a reconstruction can move when its measurement moves by at most 0.1.
+print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1, verbose=0))
 """
 
 
 def _shown(method, key):
     value = getattr(method, key)
     if value is None:
-        return "none" if key == "lipschitz_bound" else ""
+        return "none" if _COLUMNS[key][1] is None else ""
     form = _COLUMNS[key][1]
     return format_up(value, 5) if form is None else form.format(value)
 
@@ -217,9 +231,16 @@ def _read_method(name, row, where):
     prefix = f"test.methods.{name}."
     if not isinstance(row, dict):
         raise ValueError(f"{where}: {checks.expected(prefix[:-1], 'an object', row)}")
-    known = {key: row.get(key) for key in _NUMBERS}
-    for key, value in known.items():
-        if value is not None and not checks.is_number(value):
-            what = "a number or null"
-            raise ValueError(f"{where}: {checks.expected(prefix + key, what, value)}")
-    return MethodResult(name, **known)
+    method = MethodResult(name, **{key: _read_number(row, key, prefix, where) for key in _COLUMNS})
+    certified, worst = method.certified_movement, method.worst_movement
+    if None not in (certified, worst) and worst > certified * (1 + 1e-6):
+        what = f"at most the certified movement, {certified}"
+        raise ValueError(f"{where}: {checks.expected(f'{prefix}worst_movement', what, worst)}")
+    return method
+
+
+def _read_number(values, key, prefix, where):
+    value = values.get(key)
+    if value is not None and not checks.is_number(value):
+        raise ValueError(f"{where}: {checks.expected(prefix + key, 'a number or null', value)}")
+    return value
