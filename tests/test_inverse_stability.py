@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lipzoo.inverse.stability import data_step_bound, fixed_point_bound
 
-_amounts = st.floats(0, 20)
+_amounts = st.one_of(st.just(0.0), st.floats(1e-6, 20))
 
 
 @st.composite

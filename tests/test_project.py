@@ -59,6 +59,7 @@ def test_python_blocks_of_the_readme_run(hub, monkeypatch):
     names = {
         "x": random.random((8, 28, 28, 1), "float32"),
         "y": random.integers(10, size=8),
+        "images": random.random((4, 28, 28, 1), "float32"),
         "x_new": random.random((32, 28, 28, 1), "float32"),
         "y_new": random.integers(3, size=32),
     }

@@ -64,7 +64,7 @@ def _candidates(a, b, tau, largest, least):
     for u in (least, largest):
         if b > 0 and u > 0 and tau * u != 1:
             q = a * tau * math.sqrt(u) / (b * abs(1 - tau * u))
-            if q > 0:
+            if 1e-100 < q < 1e100:
                 yield q
 
 

@@ -89,7 +89,7 @@ def _shadow(s, a, b, side):
     minus infinity to s.
     """
     a, b = max(a, b), min(a, b)
-    if b < 1e-12 * side:
+    if b < 1e-6 * side:
         return side**2 * np.clip(s / a + 0.5, 0.0, 1.0)
     corners = [(+1, s + (a + b) / 2), (-1, s + (a - b) / 2), (-1, s - (a - b) / 2)]
     corners.append((+1, s - (a + b) / 2))
