@@ -52,6 +52,20 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert ("certified-robustness" in data.tags) == certified
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in CLASSIFIERS])
+def test_the_results_of_a_reconstruction_are_those_of_the_metrics_file(name):
+    known = lipzoo.info(name)
+    metrics = json.loads((weights_folder() / name / "metrics.json").read_text())
+    card = plain_card(known)
+    for method, row in metrics["test"]["methods"].items():
+        assert f"| {method} | {row['psnr']:.2f} | {row['ssim']:.3f} |" in card
+    for text in (metrics["recipe_sha256"], metrics["data"]["sha256"], metrics["hardware"]):
+        assert text in card
+    data = ModelCard(hub_card(known, f"someone/{name}")).data
+    values = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert values["psnr"] == next(iter(metrics["test"]["methods"].values()))["psnr"]
+
+
 @each_model
 def test_a_card_says_what_only_a_person_knows(name):
     known = lipzoo.info(name)

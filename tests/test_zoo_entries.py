@@ -19,8 +19,10 @@ from lipzoo_catalogue.registry import weights_folder
 
 NAMES = zoo.list_models()
 CLASSIFIERS = [name for name in NAMES if zoo.info(name).task == "classification"]
+RECONSTRUCTIONS = [name for name in NAMES if zoo.info(name).task == "reconstruction"]
 each_model = pytest.mark.parametrize("name", NAMES)
 each_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
+each_reconstruction = pytest.mark.parametrize("name", RECONSTRUCTIONS)
 
 # Runs where nothing but an installed package is: no checkout, no network.
 _FRESH = """
@@ -122,6 +124,35 @@ def test_the_page_of_a_classifier_has_its_classes_and_accuracies(name):
     assert len(known.class_names) == known.config.num_classes
     assert known.metrics.certified
     assert f"{100 * known.metrics.clean:.2f} %" in str(known)
+
+
+@each_reconstruction
+def test_the_page_of_a_reconstruction_compares_methods(name):
+    known = zoo.info(name)
+    own, *others = known.metrics.methods
+    assert {"Tikhonov", "TV"} <= {method.name for method in others}
+    assert own.lipschitz_bound == pytest.approx(known.lipschitz_bound)
+    assert own.worst_movement <= own.certified_movement
+    for method in others:
+        if method.name.startswith("Tikhonov"):
+            assert own.psnr > method.psnr
+    assert f"{own.psnr:.2f}" in str(known)
+
+
+@each_reconstruction
+def test_a_reconstruction_has_no_classes_and_no_head(name):
+    for wrong in ({"num_classes": 3}, {"include_top": False}):
+        with pytest.raises(ValueError, match=rf"{name}.*no classes.*Received"):
+            zoo.load(name, **wrong)
+
+
+@each_reconstruction
+def test_a_float64_reconstruction_moves_by_hardly_more_than_its_bound(name):
+    model = zoo.load(name, dtype="float64")
+    y = inputs_of(model, count=2)
+    certificate = lipzoo.certify_reconstruction(model, y, 0.1, verbose=0)
+    assert certificate.reconstruction.dtype == "float64"
+    assert certificate.radius == pytest.approx(0.1 * certificate.bound.value, rel=1e-4)
 
 
 @each_model

@@ -116,6 +116,11 @@ def load_from(
 ) -> keras.Model:
     """Loads the model of a source that was found; see `load`."""
     trained = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    if trained.num_classes is None and not (num_classes is None and include_top):
+        raise ValueError(
+            f"{source.name} has no classes and no head: expected num_classes=None and "
+            f"include_top=True. Received: num_classes={num_classes}, include_top={include_top}"
+        )
     config = _adapt(trained, num_classes, include_top)
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
