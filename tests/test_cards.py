@@ -15,10 +15,9 @@ from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.registry import weights_folder
 
 NAMES = lipzoo.list_models()
+CLASSIFIERS = [name for name in NAMES if lipzoo.info(name).task == "classification"]
 each_model = pytest.mark.parametrize("name", NAMES)
-each_classifier = pytest.mark.parametrize(
-    "name", [name for name in NAMES if lipzoo.info(name).task == "classification"]
-)
+each_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
 _PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
