@@ -15,9 +15,14 @@ from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.registry import weights_folder
 
 NAMES = lipzoo.list_models()
-CLASSIFIERS = [name for name in NAMES if lipzoo.info(name).task == "classification"]
 each_model = pytest.mark.parametrize("name", NAMES)
-each_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
+_TASKS = {name: lipzoo.info(name).task for name in NAMES}
+each_classifier = pytest.mark.parametrize(
+    "name", [name for name in NAMES if _TASKS[name] == "classification"]
+)
+each_reconstruction = pytest.mark.parametrize(
+    "name", [name for name in NAMES if _TASKS[name] == "reconstruction"]
+)
 _PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -51,7 +56,7 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert ("certified-robustness" in data.tags) == certified
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in CLASSIFIERS])
+@each_reconstruction
 def test_the_results_of_a_reconstruction_are_those_of_the_metrics_file(name):
     known = lipzoo.info(name)
     metrics = json.loads((weights_folder() / name / "metrics.json").read_text())
