@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.inverse_figure import draw
 from lipzoo import training, zoo
-from lipzoo.inverse.tikhonov import tikhonov
-from lipzoo.inverse.total_variation import total_variation
+from lipzoo.inverse.tikhonov_reconstruction import tikhonov
+from lipzoo.inverse.variation import total_variation
 from lipzoo.training.checkpoint import write_atomically, write_json
 from lipzoo.training.tasks import comparison, task_of
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.inverse.quality import psnr
-from lipzoo.inverse.tikhonov import tikhonov
-from lipzoo.inverse.total_variation import total_variation
+from lipzoo.inverse.tikhonov_reconstruction import tikhonov
+from lipzoo.inverse.variation import total_variation
 
 STYLES = {
     "Tikhonov": {"color": GREY, "marker": "s"},

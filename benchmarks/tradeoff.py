@@ -15,7 +15,7 @@ from benchmarks.inverse_figure import STYLES
 from lipzoo import InvNet
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import CERTIFIED, INK
-from lipzoo.inverse.tikhonov import alpha_for_bound, tikhonov
+from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.checkpoint import write_atomically, write_json

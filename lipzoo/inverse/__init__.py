@@ -11,6 +11,14 @@ from lipzoo.inverse.operators import (
     check_adjoint,
     gaussian_kernel,
 )
+from lipzoo.inverse.quality import psnr, relative_error, ssim
+from lipzoo.inverse.selection import Selection, choose_alpha, choose_weight
+from lipzoo.inverse.tikhonov_reconstruction import (
+    alpha_for_bound,
+    tikhonov,
+    tikhonov_norm_bound,
+)
+from lipzoo.inverse.variation import TotalVariationResult, total_variation
 
 __all__ = [
     "Blur",
@@ -21,9 +29,20 @@ __all__ = [
     "MonotoneDataStep",
     "PlugAndPlay",
     "ReconstructionCertificate",
+    "Selection",
     "Tikhonov",
     "Tomography",
+    "TotalVariationResult",
+    "alpha_for_bound",
     "certify_reconstruction",
     "check_adjoint",
+    "choose_alpha",
+    "choose_weight",
     "gaussian_kernel",
+    "psnr",
+    "relative_error",
+    "ssim",
+    "tikhonov",
+    "tikhonov_norm_bound",
+    "total_variation",
 ]

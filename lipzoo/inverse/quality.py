@@ -3,7 +3,7 @@
 import numpy as np
 
 from lipzoo.checking import finite_number
-from lipzoo.inverse.tikhonov import check_batch
+from lipzoo.inverse.tikhonov_reconstruction import check_batch
 
 # Sides of the window of Wang et al.: a Gaussian of 1.5 pixels, cut off at 3.5 of these.
 _SSIM_WINDOW = 11

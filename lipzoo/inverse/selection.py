@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lipzoo.inverse.operators.linear import LinearOperator, check_alpha
-from lipzoo.inverse.tikhonov import check_batch, check_matrix_size
-from lipzoo.inverse.total_variation import check_bounds, total_variation
+from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
+from lipzoo.inverse.variation import check_bounds, total_variation
 
 # An end of the grid is extended while its error is lower than all others by this share.
 _WORTHWHILE = 1e-3
@@ -81,7 +81,7 @@ def choose_weight(
 ) -> Selection:
     """Chooses λ of the reconstruction by total variation by its error on validation pairs.
 
-        λ = argmin mean (x̂(y) - x)²,   x̂(y) as `lipzoo.inverse.total_variation` computes it
+        λ = argmin mean (x̂(y) - x)²,   x̂(y) as `lipzoo.inverse.variation` computes it
 
     to the tolerance that is the default there.
 
