@@ -117,3 +117,27 @@ def test_an_upload_that_is_interrupted_leaves_nothing(hub, tmp_path, exists):
     assert "lipzoo publish: interrupted" in errors
     assert WRITER not in errors
     assert hub.state() == before
+
+
+def test_a_download_that_is_killed_leaves_nothing_that_is_used(hub, tmp_path):
+    commit = hub.add(REPO, model_files())
+    hub.fail("^GET .*safetensors", "hang", seconds=20.0)
+    cache = tmp_path / "cache" / "hub"
+    process = start(
+        ["-m", "lipzoo_cli", "download", f"hf://{REPO}@{commit}"],
+        environment(hub, tmp_path / "cache"),
+    )
+    deadline = time.monotonic() + 60
+    while not any(line.startswith("GET") and "safetensors" in line for line in hub.requests):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=60)
+    assert list(cache.rglob("*.incomplete"))
+    assert not list(cache.rglob("snapshots/*/model.safetensors"))
+    model = lipzoo.load(f"hf://{REPO}@{commit}")
+    assert lipzoo.verify(f"hf://{REPO}@{commit}").passed
+    bundled = lipzoo.load("hamnet-swissroll")
+    for found, expected in zip(model.get_weights(), bundled.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
