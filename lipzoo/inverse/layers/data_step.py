@@ -92,7 +92,10 @@ class DataStep(OperatorLayer):
             inputs: their `LayerBound`s, with respect to the same vector.
         """
         state, data = inputs
-        norm, smallest = self.operator.norm_bound, self.operator.smallest_singular_value_bound
+        norm = self.operator.norm_bound
+        # Lifted channels pass unchanged: on them the step does not contract, whatever A is.
+        lifted = input_shape[0][-1] != self.operator.input_shape[-1]
+        smallest = 0.0 if lifted else self.operator.smallest_singular_value_bound
         value = data_step_bound(state.value, data.value, self.step_size, norm, smallest)
         offset = data_step_bound(state.offset, data.offset, self.step_size, norm, smallest)
         slope, constant = self._rounding(state, data)
