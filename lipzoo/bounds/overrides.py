@@ -1,6 +1,17 @@
 """Finds classes that change what a layer computes below the class that states its bound."""
 
-_COMPUTES = ("__call__", "call", "_forward", "_adjoint", "_operator", "_operator_facts")
+_COMPUTES = (
+    "__call__",
+    "call",
+    "_forward",
+    "_adjoint",
+    "_operator",
+    "_operator_facts",
+    "_step",
+    "_on_image",
+    "_after",
+    "iterate",
+)
 
 
 def replaces_call(layer) -> bool:
@@ -13,7 +24,7 @@ def replaces_call(layer) -> bool:
         >>> replaces_call(layer)
         True
     """
-    return "call" in vars(layer)
+    return any(name in vars(layer) for name in ("call", "_step", "_on_image", "_after", "iterate"))
 
 
 def overriding_class(layer, method: str) -> type | None:

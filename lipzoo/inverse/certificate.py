@@ -9,6 +9,7 @@ import numpy as np
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
 from lipzoo.certificates.measured import renew_prediction
+from lipzoo.inverse.layers import PlugAndPlay
 
 # Covers the float64 evaluation of a radius: three operations.
 _INFLATION = 1 + 1e-14
@@ -109,12 +110,20 @@ def certify_reconstruction(
     noise = check_noise_norm(noise_norm, len(arrays[0]))
     bound = lipschitz_bound(model)
     radius = bound.value * noise * _INFLATION
-    if rounding:
+    if not rounding:
+        _refuse_stopped(model)
+    else:
         error, sizes = _rounding_error(bound), joint_norms(arrays)
         radius = (radius + error(sizes) + error(sizes + noise)) * _INFLATION
     inputs = arrays if len(arrays) > 1 else arrays[0]
     renew_prediction(model)
     reconstruction = model.predict(inputs, batch_size=batch_size, verbose=verbose)
+    finite = np.isfinite(reconstruction) if isinstance(reconstruction, np.ndarray) else False
+    if not np.all(finite) or not np.isfinite(radius).all():
+        raise ValueError(
+            "Expected finite reconstructions and radii. Received: NaN or infinity; the model's "
+            "arithmetic overflows on these measurements"
+        )
     return ReconstructionCertificate(radius, reconstruction, noise, bound, rounding)
 
 
@@ -135,6 +144,17 @@ def check_noise_norm(noise_norm, examples: int) -> np.ndarray:
             f"Received: noise_norm={noise_norm!r}"
         )
     return np.broadcast_to(norms, (examples,)).copy()
+
+
+def _refuse_stopped(model):
+    """Refuses, in exact arithmetic, iterations that stop by a tolerance: no bound covers them."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, PlugAndPlay) and layer.tolerance is not None:
+            raise ValueError(
+                f"rounding=False leaves out that '{layer.name}' stops before its fixed point, "
+                "which the bound is about. Expected rounding=True, or a fixed number of steps "
+                "(tolerance=None). Received: rounding=False"
+            )
 
 
 def _rounding_error(bound):

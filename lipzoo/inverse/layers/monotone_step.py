@@ -83,11 +83,13 @@ class MonotoneDataStep(OperatorLayer):
         """
         state, data = inputs
         step = mul_up(self.step_size, self.operator.norm_bound)
+        norm, slope = self.operator.norm_bound, self.activation.upper
+        contraction = max(1.0, mul_up(self.step_size, slope, norm, norm) - 1.0)
         # ‖σ(0)‖ over all values of a measurement.
         at_zero = div_up(abs(self.activation.at_zero), self.gain)
         at_zero = mul_up(at_zero, sqrt_up(float(self.operator.outputs)))
         return LayerBound(
-            add_up(state.value, mul_up(step, data.value)),
+            add_up(mul_up(contraction, state.value), mul_up(step, data.value)),
             f"monotone step, τ = {self.step_size:.4g}",
-            add_up(state.offset, mul_up(step, add_up(data.offset, at_zero))),
+            add_up(mul_up(contraction, state.offset), mul_up(step, add_up(data.offset, at_zero))),
         )

@@ -33,7 +33,8 @@ class PlugAndPlay(OperatorLayer):
     position has then no finite Lipschitz bound in y, and `lipschitz_bound` refuses. For c < 1 each
     step contracts with `q = 1 - b + b c Lip(R)`, the fixed point is unique, and it moves by at most
     `lipzoo.inverse.stability.fixed_point_bound(q, τ, ‖A‖)` times what y moves by; that the
-    iteration is stopped, and rounded, counts as an error beside that bound. With
+    iteration is stopped, and rounded, counts as an error beside that bound: the bound is one of the
+    fixed point, and the map that stops by its tolerance is not even continuous. With
     `tolerance=None` exactly `max_steps` steps are taken, and the bound is that of this map, for
     every c.
 
@@ -78,8 +79,6 @@ class PlugAndPlay(OperatorLayer):
         **kwargs,
     ):
         super().__init__(operator, **kwargs)
-        if isinstance(denoiser, dict):
-            denoiser = keras.saving.deserialize_keras_object(denoiser)
         self.averaging = _in_interval(averaging, "averaging", below=1.0, closed=False)
         self.contraction = _in_interval(contraction, "contraction", below=1.0, closed=True)
         self.bounds = _checked_bounds(bounds)
@@ -98,6 +97,11 @@ class PlugAndPlay(OperatorLayer):
 
     def build(self, input_shape):
         self._data_step.build(input_shape)
+        if tuple(input_shape[0][1:]) != self.operator.input_shape:
+            raise ValueError(
+                f"PlugAndPlay expects images of shape {(None, *self.operator.input_shape)}. "
+                f"Received: {tuple(input_shape[0])}"
+            )
 
     def call(self, inputs):
         return self.iterate(inputs)[0]
@@ -148,6 +152,12 @@ class PlugAndPlay(OperatorLayer):
             "max_steps": self.max_steps,
         }
 
+    @classmethod
+    def from_config(cls, config):
+        """Returns a layer from what `get_config` returned, denoiser included."""
+        denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
+        return cls(**{**config, "denoiser": denoiser})
+
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the bound as a map of image and measurement together.
 
@@ -189,8 +199,8 @@ class PlugAndPlay(OperatorLayer):
         offset = mul_up(weight, denoiser.offset)
         if denoiser.rounding_slope is None:
             return LayerBound(value, "averaged denoiser", offset)
-        # One rounding of each number and product, and one of the sum.
-        unit = gamma(3, self.compute_dtype)
+        # One rounding of each number, product and cast, and one of the sum.
+        unit = gamma(4, self.compute_dtype)
         slope = mul_up(weight, denoiser.rounding_slope, 1 + unit)
         constant = mul_up(weight, denoiser.rounding_offset, 1 + unit)
         return LayerBound(
@@ -202,15 +212,26 @@ class PlugAndPlay(OperatorLayer):
         )
 
     def _bound_of_steps(self, input_shape, inputs, mix):
-        state, data = inputs
+        state, data = self._in_box(inputs[0]), inputs[1]
         for _ in range(self.max_steps):
-            state = self._data_step.bound_from(input_shape, [state, data]).then(mix)
+            following = self._data_step.bound_from(input_shape, [state, data]).then(mix)
+            state = self._in_box(following)
         return LayerBound(
             state.value,
             f"{self.max_steps} steps of plug-and-play",
-            self._size_of_box(),
+            state.offset,
             state.rounding_slope,
             state.rounding_offset,
+        )
+
+    def _in_box(self, image):
+        """The bound of an image after the projection: its size is the box's, wherever that lies."""
+        offset = image.rounding_offset
+        if offset is not None:
+            # The limits themselves are rounded to the type.
+            offset = add_up(offset, mul_up(gamma(1, self.compute_dtype), self._size_of_box()))
+        return LayerBound(
+            image.value, "projection", self._size_of_box(), image.rounding_slope, offset
         )
 
     def _bound_of_fixed_point(self, input_shape, data, mix):
@@ -225,7 +246,7 @@ class PlugAndPlay(OperatorLayer):
                 "or certify a fixed number of steps: tolerance=None.",
             )
         box = LayerBound(0.0, "box", self._size_of_box(), 0.0, 0.0)
-        once = step.bound_from(input_shape, [box, data]).then(mix)
+        once = self._in_box(step.bound_from(input_shape, [box, data]).then(mix))
         slope, constant = once.rounding_slope, once.rounding_offset
         if slope is not None:
             # Up to the true fixed point: sum of a geometric series of the errors of the steps.
@@ -244,7 +265,9 @@ class PlugAndPlay(OperatorLayer):
     def _stopping_error(self, q, remaining):
         """How far from the fixed point an exact iteration may stop: by its rule, or at the end."""
         unit = gamma(self.operator.inputs + 4, self.compute_dtype)
-        by_rule = div_up(mul_up(q, self.tolerance, 1.0 + 2 * unit), remaining)
+        # The computed length is the true one but for the factor 1 - unit.
+        longest = div_up(self.tolerance, math.nextafter(1.0 - unit, 0.0)) if unit < 1 else math.inf
+        by_rule = div_up(mul_up(q, longest), remaining)
         low, high = self.bounds
         diameter = mul_up(high - low, 1 + 2.0**-52, sqrt_up(float(self.operator.inputs)))
         at_the_end = mul_up(math.exp(self.max_steps * math.log(q)) * (1 + 1e-9), diameter)

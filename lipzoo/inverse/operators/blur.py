@@ -51,6 +51,7 @@ class Blur(LinearOperator):
                 f"Received: kernel of shape {array.shape}, image_shape={image_shape}"
             )
         *spatial, channels = image_shape
+        array.flags.writeable = False
         self.kernel = array
         self.padding = standardize_padding(padding)
         self._convolution = ConvolutionOperator(

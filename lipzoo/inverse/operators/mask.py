@@ -37,7 +37,7 @@ class Mask(LinearOperator):
     def __init__(self, mask, image_shape=None):
         if isinstance(mask, str):
             mask = _from_text(mask, image_shape)
-        array = np.asarray(mask, dtype="float64")
+        array = np.array(mask, dtype="float64")
         shape = array.shape if image_shape is None else tuple(image_shape)
         if array.shape != shape:
             raise ValueError(
@@ -49,6 +49,7 @@ class Mask(LinearOperator):
                 f"Received: values {np.unique(array)[:5].tolist()}"
             )
         super().__init__(shape, shape)
+        array.flags.writeable = False
         self.mask = array
 
     @classmethod
