@@ -259,3 +259,77 @@ def test_measurements_that_do_not_fit_are_refused():
             refuses(model, y, 0.1)
     with pytest.raises(TypeError, match=r"Expected a keras\.Model"):
         lipzoo.certify_reconstruction("model", y, 0.1)
+
+
+def test_lifted_channels_take_no_contraction_from_an_injective_operator():
+    # Two reflections carry a perturbation out of the image's channel and back onto the data's.
+    operator = inverse.Matrix(np.eye(4), (4, 1), (4, 1))
+    settings = {"steps": 2, "flows": 1, "width": 2, "filters": 1, "kernel_size": 1}
+    model = InvNet(operator, alpha=1e-3, bounds=None, **settings)
+    swap = np.array([1.0, -1.0]) / np.sqrt(2)
+    turn = np.array([1.0, 1.0]) / np.sqrt(2) - np.array([1.0, 0.0])
+    for name, row in {"step1_flow1": swap, "step2_flow1": turn}.items():
+        kernel = (row / np.linalg.norm(row)).reshape(1, 2, 1) * (1 - 1e-6)
+        model.get_layer(name).set_weights([kernel, np.array([20.0])])
+    y = np.full((2, 4, 1), 0.3, "float32")
+    certificate = lipzoo.certify_reconstruction(model, y, 0.5, verbose=0)
+    found = worst_movement(model, y, 0.5).movement
+    assert (found <= certificate.radius).all()
+    assert (found > 0.7).all()
+
+
+def test_a_box_away_from_zero_counts_in_the_rounding():
+    inputs = keras.Input((2, 1))
+    identity = keras.Model(inputs, keras.layers.Rescaling(1.0)(inputs))
+    operator = inverse.Matrix([[1.0, -1.0]], (2, 1))
+    model = InvNet(operator, alpha=1.0, denoiser=identity, steps=3, bounds=(1000.0, 2000.0))
+    y = np.linspace(0.01, 0.02, 501, dtype="float32")[:, None]
+    certificate = lipzoo.certify_reconstruction(model, y, 1e-6, verbose=0)
+    moved = _norms(model.predict(y + np.float32(1e-6), verbose=0) - certificate.reconstruction)
+    assert (moved <= certificate.radius).all()
+    assert lipzoo.lipschitz_bound(model).output.bound.rounding_offset > 1e-6
+
+
+def test_a_stopped_iteration_is_not_certified_in_exact_arithmetic():
+    y = problems.measurements(problems.blur(), problems.signals(3))
+    model = InvNet(problems.blur(), alpha=0.1, denoiser=problems.denoiser(), contraction=0.9)
+    with pytest.raises(ValueError, match="stops before its fixed point"):
+        lipzoo.certify_reconstruction(model, y, 0.1, rounding=False, verbose=0)
+
+
+class _Loud(inverse.Blur):
+    def apply(self, x):
+        return 7.0 * super().apply(x)
+
+    def adjoint(self, y):
+        return 7.0 * super().adjoint(y)
+
+
+def test_an_operator_that_computes_something_else_has_no_bound():
+    loud = _Loud((16, 1), [0.25, 0.5, 0.25])
+    with pytest.raises(lipzoo.UncertifiedLayerError, match="replaces apply, adjoint"):
+        lipzoo.lipschitz_bound(InvNet(loud, alpha=0.1, steps=2))
+    operator = problems.blur()
+    model = InvNet(operator, alpha=0.1, steps=2)
+    operator.apply = lambda x: 7.0 * x
+    with pytest.raises(lipzoo.UncertifiedLayerError, match="replaces apply"):
+        lipzoo.lipschitz_bound(model)
+    for array in (problems.blur().kernel, inverse.Mask.random((4, 1)).mask):
+        with pytest.raises(ValueError, match="read-only"):
+            array *= 7
+
+
+def test_overflow_is_an_error_and_not_a_certificate():
+    y = np.full((1, 16, 1), 3e38, "float32")
+    with pytest.raises(ValueError, match="overflows"):
+        lipzoo.certify_reconstruction(problems.small_net(bounds=None), y, 0.1, verbose=0)
+
+
+@each_operator
+def test_operators_cast_integers_and_refuse_other_shapes(operator):
+    images = np.arange(operator.inputs).reshape(1, *operator.input_shape) % 7
+    expected = images.reshape(1, -1) @ operator.matrix().T
+    result = keras.ops.convert_to_numpy(operator.apply(images.astype("uint8")))
+    np.testing.assert_allclose(result.reshape(1, -1), expected, atol=1e-4)
+    with pytest.raises(ValueError, match=r"Expected a batch of shape.*Received"):
+        operator.apply(images[0])

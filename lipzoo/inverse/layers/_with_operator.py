@@ -3,7 +3,12 @@
 import keras
 from keras import ops
 
+from lipzoo.bounds import UncertifiedLayerError
 from lipzoo.inverse.operators import LinearOperator
+
+# What an operator computes, and what is stated of it.
+_COMPUTES = ("apply", "adjoint", "_product", "_per_channel")
+_STATES = ("norm_bound", "rounding", "smallest_singular_value_bound")
 
 
 class OperatorLayer(keras.layers.Layer):
@@ -24,6 +29,30 @@ class OperatorLayer(keras.layers.Layer):
             **super().get_config(),
             "operator": keras.saving.serialize_keras_object(self.operator),
         }
+
+    def _trust_operator(self):
+        """Refuses an operator that computes something else than what its bounds are stated of.
+
+        Raises:
+            UncertifiedLayerError: if it, or its class, replaces `apply` or `adjoint` and inherits
+                `norm_bound` or `rounding`.
+        """
+        replaced = [name for name in _COMPUTES if name in vars(self.operator)]
+        classes = type(self.operator).__mro__
+        lowest = min(_owner(classes, name) for name in _COMPUTES)
+        if not replaced and classes[lowest].__module__.split(".")[0] != "lipzoo":
+            stale = [
+                owner
+                for owner in (_owner(classes, name) for name in _STATES)
+                if owner > lowest and classes[owner] is not LinearOperator
+            ]
+            replaced = [name for name in _COMPUTES if stale and name in vars(classes[lowest])]
+        if replaced:
+            raise UncertifiedLayerError(
+                self,
+                f"Its operator {self.operator!r} replaces {', '.join(replaced)} and inherits what "
+                f"is stated of another: override {', '.join(_STATES)} too.",
+            )
 
     def _check_measurement(self, shape):
         if tuple(shape[1:]) != self.operator.output_shape:
@@ -53,3 +82,8 @@ class OperatorLayer(keras.layers.Layer):
             return step(state, data)
         image = step(state[..., :channels], data)
         return ops.concatenate([image, state[..., channels:]], axis=-1)
+
+
+def _owner(classes, name):
+    """Position of the first class that defines a name; past the end for none."""
+    return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))

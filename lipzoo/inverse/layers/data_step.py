@@ -91,6 +91,7 @@ class DataStep(OperatorLayer):
             input_shape: shapes of state and measurement.
             inputs: their `LayerBound`s, with respect to the same vector.
         """
+        self._trust_operator()
         state, data = inputs
         norm = self.operator.norm_bound
         # Lifted channels pass unchanged: on them the step does not contract, whatever A is.

@@ -81,6 +81,7 @@ class MonotoneDataStep(OperatorLayer):
 
         Rounding is not analysed: a certificate has to be one in exact arithmetic.
         """
+        self._trust_operator()
         state, data = inputs
         step = mul_up(self.step_size, self.operator.norm_bound)
         norm, slope = self.operator.norm_bound, self.activation.upper

@@ -177,6 +177,7 @@ class PlugAndPlay(OperatorLayer):
         Raises:
             UncertifiedLayerError: as in `lipschitz_bound`.
         """
+        self._trust_operator()
         denoiser = lipschitz_bound(self.denoiser).output.bound
         mix = self._mix(denoiser)
         if self.tolerance is None:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.linear import LinearOperator
+from lipzoo.inverse.operators.linear import LinearOperator, as_batch
 from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 from lipzoo.spectral import tap_norm_sum
@@ -60,9 +60,11 @@ class Blur(LinearOperator):
         super().__init__(image_shape, (*self._convolution.output_spatial, channels))
 
     def apply(self, x):
+        x = as_batch(x, self.input_shape)
         return self._per_channel(self._convolution.forward, x, self.output_shape)
 
     def adjoint(self, y):
+        y = as_batch(y, self.output_shape)
         return self._per_channel(self._convolution.adjoint, y, self.input_shape)
 
     @functools.cached_property
@@ -104,7 +106,6 @@ class Blur(LinearOperator):
 
     def _per_channel(self, function, inputs, shape):
         """Applies a map of single-channel images to every channel."""
-        inputs = ops.convert_to_tensor(inputs)
         kernel = ops.convert_to_tensor(self.kernel[..., None, None], dtype=inputs.dtype)
         channels, rank = shape[-1], len(shape) - 1
         if channels == 1:

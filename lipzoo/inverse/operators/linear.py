@@ -113,6 +113,22 @@ class LinearOperator:
         return f"<{type(self).__name__} {self.input_shape} -> {self.output_shape}>"
 
 
+def as_batch(values, shape):
+    """A floating point tensor of shape `(batch, *shape)`; integers are cast to the default type.
+
+    Raises:
+        ValueError: if it has another shape.
+    """
+    tensor = keras.ops.convert_to_tensor(values)
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+        tensor = keras.ops.cast(tensor, keras.config.floatx())
+    if tuple(tensor.shape[1:]) != tuple(shape):
+        raise ValueError(
+            f"Expected a batch of shape {(None, *shape)}. Received: {tuple(tensor.shape)}"
+        )
+    return tensor
+
+
 def check_alpha(alpha) -> float:
     """Returns α as a float if it is positive and finite.
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.linear import LinearOperator, check_alpha
+from lipzoo.inverse.operators.linear import LinearOperator, as_batch, check_alpha
 from lipzoo.rounding import add_up, div_up, unit_roundoff
 
 
@@ -76,7 +76,7 @@ class Mask(LinearOperator):
         return cls(np.repeat(known.reshape(*spatial, 1), channels, axis=-1))
 
     def apply(self, x):
-        x = ops.convert_to_tensor(x)
+        x = as_batch(x, self.input_shape)
         return x * ops.convert_to_tensor(self.mask, dtype=x.dtype)
 
     def adjoint(self, y):

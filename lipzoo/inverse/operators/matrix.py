@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.linear import LinearOperator, matrix_rounding
+from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
 from lipzoo.rounding import gamma, unit_roundoff
 from lipzoo.spectral import dense_norm_bound
 
@@ -59,9 +59,11 @@ class Matrix(LinearOperator):
         self._matrix = array
 
     def apply(self, x):
+        x = as_batch(x, self.input_shape)
         return self._product(x, self._matrix.T, self.output_shape)
 
     def adjoint(self, y):
+        y = as_batch(y, self.output_shape)
         return self._product(y, self._matrix, self.input_shape)
 
     @functools.cached_property
@@ -101,7 +103,6 @@ class Matrix(LinearOperator):
 
     @staticmethod
     def _product(inputs, matrix, shape):
-        inputs = ops.convert_to_tensor(inputs)
         flat = ops.reshape(inputs, (-1, matrix.shape[0]))
         outputs = ops.matmul(flat, ops.convert_to_tensor(matrix, dtype=inputs.dtype))
         return ops.reshape(outputs, (-1, *shape))

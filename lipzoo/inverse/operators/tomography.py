@@ -6,6 +6,7 @@ import numbers
 import keras
 import numpy as np
 
+from lipzoo.inverse.operators.linear import MAX_ENTRIES
 from lipzoo.inverse.operators.matrix import Matrix
 
 
@@ -47,7 +48,7 @@ class Tomography(Matrix):
         for name, value in {"size": size, "bins": bins}.items():
             if not (type(value) is int and value > 0) and not (name == "bins" and value is None):
                 raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
-        if isinstance(angles, int) and not isinstance(angles, bool) and angles > 0:
+        if isinstance(angles, int) and not isinstance(angles, bool) and 0 < angles <= MAX_ENTRIES:
             degrees = np.arange(angles) * (180.0 / angles)
         elif isinstance(angles, list | tuple | np.ndarray) and len(angles) > 0:
             degrees = np.array(angles, dtype="float64")
@@ -61,6 +62,11 @@ class Tomography(Matrix):
         self.size, self.bins = size, bins
         self.angles = int(angles) if isinstance(angles, numbers.Integral) else degrees.tolist()
         bins = math.ceil(size * math.sqrt(2)) if bins is None else bins
+        if size**2 * len(degrees) * bins > MAX_ENTRIES:
+            raise ValueError(
+                f"Expected an operator of at most {MAX_ENTRIES:,} entries. "
+                f"Received: {len(degrees) * bins:,} x {size**2:,}"
+            )
         rows = np.concatenate([_projection(size, angle, bins) for angle in np.deg2rad(degrees)])
         super().__init__(rows, (size, size, 1), (len(degrees), bins))
 
