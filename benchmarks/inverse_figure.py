@@ -86,7 +86,11 @@ def _draw_noise(axes, name, noise, trained):
         )
     axes.axvline(100 * trained, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.annotate(
-        "trained at", (100 * trained, 1), xycoords=("data", "axes fraction"), color=GREY, fontsize=8
+        " trained at",
+        (100 * trained, 0.02),
+        xycoords=("data", "axes fraction"),
+        color=GREY,
+        fontsize=8,
     )
     axes.set_xscale("log", base=2)
     axes.set_xticks([100 * trained * factor for factor in factors])

@@ -26,7 +26,9 @@ def render(text: str) -> str:
     """Returns the README's text with its tables made anew."""
     tables = {
         "zoo": zoo_table,
-        "reconstruction": reconstruction_table,
+        "inverse": inverse_table,
+        "inverse_noise": inverse_noise_table,
+        "saturation": saturation_table,
         "published": published_table,
         "costs": costs_table,
         "swissroll": swissroll_table,
@@ -64,25 +66,66 @@ def zoo_table() -> str:
     return table(header, rows)
 
 
-def reconstruction_table() -> str:
-    """One row per reconstruction model and method, from its metrics file."""
+def inverse_table() -> str:
+    """Every method on every inverse problem, from `benchmarks.inverse`."""
     rows = []
-    for name in list_models():
-        model = info(name)
-        if model.task != "reconstruction":
-            continue
-        for place, method in enumerate(model.metrics.methods):
-            bound = method.lipschitz_bound
+    for name, study in _inverse().items():
+        for place, (method, row) in enumerate(study["methods"].items()):
+            found = row["worst_movement"]
             rows.append(
                 [
                     "" if place else f"`{name}`",
-                    method.name,
-                    "" if method.psnr is None else f"{method.psnr:.2f}",
-                    "" if method.ssim is None else f"{method.ssim:.3f}",
-                    "none" if bound is None else format_up(bound, 4),
+                    method,
+                    f"{row['psnr']:.2f}",
+                    f"{row['ssim']:.3f}",
+                    f"{row['relative_error']:.4f}",
+                    _bound(row["lipschitz_bound"]),
+                    _bound(row["certified_movement"]),
+                    "" if found is None else f"{found:.3g}",
+                    f"{1000 * row['seconds']:.2g}",
                 ]
             )
-    return table(["name", "method", "PSNR, dB", "SSIM", "proven bound"], rows)
+    header = ["model", "method", "PSNR, dB", "SSIM", "relative error", "proven bound"]
+    header += ["certified movement", "worst found", "ms each"]
+    return table(header, rows)
+
+
+def inverse_noise_table() -> str:
+    """PSNR at other noise than the trained one, from `benchmarks.inverse`."""
+    rows, factors = [], []
+    for name, study in _inverse().items():
+        at_noise = study["psnr_at_noise"]
+        factors = list(at_noise)
+        for place, method in enumerate(at_noise[factors[0]]):
+            shown = [f"{at_noise[factor][method]:.2f}" for factor in factors]
+            label = "InvNet" if method == name else method
+            rows.append(["" if place else f"`{name}`", label, *shown])
+    return table(["model", "method", *(f"noise × {factor}" for factor in factors)], rows)
+
+
+def saturation_table() -> str:
+    """What carries over to a detector that saturates, from `benchmarks.saturation`."""
+    results = json.loads((HERE / "saturation.json").read_text())
+    rows = [
+        [
+            name,
+            f"{row['psnr']:.2f}",
+            _bound(row["lipschitz_bound"]),
+            f"{row['worst_movement'] / results['perturbation']:.3g}",
+        ]
+        for name, row in results["networks"].items()
+    ]
+    share = _percent(results["clipped_share"])
+    header = [f"signals, {share} % of the samples clipped", "PSNR, dB", "proven bound"]
+    return table([*header, "largest amplification found"], rows)
+
+
+def _inverse():
+    return json.loads((HERE / "inverse.json").read_text())
+
+
+def _bound(value):
+    return "none" if value is None else format_up(value, 4)
 
 
 def published_table(name: str = "gradflow-fmnist") -> str:
