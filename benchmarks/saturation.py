@@ -23,7 +23,7 @@ from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "invnet-deblur1d.toml"
-# The detector clips at this value; a quarter of the samples or so lie above.
+# The detector clips at this value.
 LEVEL = 0.6
 STEPS, ATTACKED = 10, 50
 
