@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from benchmarks.short_training import compile_short
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.movement import worst_movement
 from lipzoo.inverse import DataStep, MonotoneDataStep, Tikhonov
@@ -90,10 +91,7 @@ def main(arguments=None):
         keras.utils.set_random_seed(recipe.seed)
         model = build(task.operator, alpha, monotone)
         batch = recipe.training.batch_size
-        rate = keras.optimizers.schedules.CosineDecay(
-            recipe.training.learning_rate, options.epochs * len(x) // batch, alpha=0.01
-        )
-        model.compile(keras.optimizers.Adam(rate), "mse", jit_compile=False)
+        compile_short(model, recipe, options.epochs * len(x) // batch)
         model.fit(y, x, batch_size=batch, epochs=options.epochs, verbose=0)
         found = worst_movement(model, test[:ATTACKED], delta).movement
         bound = lipschitz_bound(model).value

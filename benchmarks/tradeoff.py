@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from benchmarks.inverse_figure import STYLES
+from benchmarks.short_training import compile_short
 from lipzoo import InvNet
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import CERTIFIED, INK
@@ -41,12 +42,7 @@ def train(recipe, task, bound: float, epochs: int):
     keras.utils.set_random_seed(recipe.seed)
     model = InvNet(task.operator, **SIZE, **settings_for(task.operator, bound))
     batches = task.batches()
-    optimizer = keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            recipe.training.learning_rate, epochs * len(batches), alpha=0.01
-        )
-    )
-    model.compile(optimizer, "mse", jit_compile=False)
+    compile_short(model, recipe, epochs * len(batches))
     callbacks = [EpochStart(batches, recipe.training.augment_at)]
     model.fit(batches, epochs=epochs, shuffle=False, callbacks=callbacks, verbose=0)
     return model

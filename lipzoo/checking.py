@@ -1,4 +1,4 @@
-"""Checks that metrics and losses share: numbers among their arguments, and labels."""
+"""Checks that several parts share: numbers and ranges among their arguments, and labels."""
 
 import math
 
@@ -25,6 +25,29 @@ def finite_number(value, name: str, positive: bool = False) -> float:
         sign = "positive" if positive else "non-negative"
         raise ValueError(f"Expected a finite, {sign} `{name}`. Received: {name}={value!r}")
     return number
+
+
+def check_bounds(bounds) -> tuple[float, float]:
+    """Returns the range of an image's values as two floats.
+
+    Raises:
+        ValueError: unless they are two finite, increasing numbers.
+
+    Example:
+        >>> check_bounds((0, 1))
+        (0.0, 1.0)
+    """
+    try:
+        low, high = bounds
+        is_text = isinstance(low, str | bytes) or isinstance(high, str | bytes)
+        low, high = (math.nan, math.nan) if is_text else (float(low), float(high))
+    except (TypeError, ValueError, OverflowError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(
+            f"bounds must be two finite, increasing numbers. Received: bounds={bounds!r}"
+        )
+    return low, high
 
 
 def class_numbers(labels, classes: int):

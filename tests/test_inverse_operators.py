@@ -304,7 +304,7 @@ def test_wrong_operators_are_refused():
         (lambda: Blur((8, 1), [1.0, np.nan]), "finite array"),
         (lambda: Blur((8, 0), [1.0]), "positive integers"),
         (lambda: Blur((8, 1), [1.0], padding="reflect"), "padding"),
-        (lambda: Blur((2, 1), [1.0, 1.0, 1.0], padding="valid"), ""),
+        (lambda: Blur((2, 1), [1.0, 1.0, 1.0], padding="valid"), "must not exceed the input"),
         (lambda: Mask(np.full((2, 1), 0.5)), "zeros .missing. and ones"),
         (lambda: Mask(np.zeros((2, 1))), "at least one known"),
         (lambda: Mask(np.ones((2, 1)), (3, 1)), "shape of the image"),

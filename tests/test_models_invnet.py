@@ -230,6 +230,8 @@ def test_an_operator_with_a_wrong_adjoint_is_refused():
         ({"step_size": 2.5}, "step_size must lie in"),
         ({"width": 0}, "width must be an integer of at least 1"),
         ({"bounds": (1.0, 0.0)}, "bounds must be"),
+        ({"bounds": 5}, "bounds must be"),
+        ({"bounds": ("0", "1")}, "bounds must be"),
         ({"activation": "gelu"}, "non-decreasing activation"),
         ({"time": 1e6}, "need at most 1000 steps"),
     ],

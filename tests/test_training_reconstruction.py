@@ -1,11 +1,13 @@
 """Recipes of reconstructions: from images to a run folder that is a model with its comparison."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 import lipzoo
+import lipzoo_cli
 from lipzoo import training, zoo
 from lipzoo.training.data import load_data
 from lipzoo.training.recipe import RecipeError, parse_recipe
@@ -153,3 +155,25 @@ def test_recipes_that_do_not_fit_are_refused(source, tmp_path):
     with pytest.raises(training.TrainingError, match="unknown class_name 'Tomografy'"):
         training.train(text, tmp_path / "run", verbose=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_command_line_measures_a_reconstruction_again(run, capsys):
+    folder, metrics = run
+    assert lipzoo_cli.main(["evaluate", str(folder), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    own = metrics["test"]["methods"]["InvNet"]
+    assert again["test"]["methods"]["InvNet"]["psnr"] == pytest.approx(own["psnr"], abs=1e-3)
+    assert lipzoo_cli.main(["evaluate", str(folder)]) == 0
+    assert f"{own['psnr']:.2f}" in capsys.readouterr().out
+    assert lipzoo_cli.main(["evaluate", str(folder), "--epsilon", "0.1"]) == 2
+    assert "--epsilon is a radius for classifiers" in capsys.readouterr().err
+
+
+def test_the_command_line_says_when_the_numbers_are_others(run, tmp_path, capsys):
+    folder = tmp_path / "altered"
+    shutil.copytree(run[0], folder)
+    values = json.loads((folder / "metrics.json").read_text())
+    values["test"]["methods"]["TV"]["psnr"] += 1.0
+    (folder / "metrics.json").write_text(json.dumps(values))
+    assert lipzoo_cli.main(["evaluate", str(folder)]) == 1
+    assert "recomputed numbers differ" in capsys.readouterr().err

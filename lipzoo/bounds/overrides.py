@@ -1,21 +1,12 @@
 """Finds classes that change what a layer computes below the class that states its bound."""
 
-_COMPUTES = (
-    "__call__",
-    "call",
-    "_forward",
-    "_adjoint",
-    "_operator",
-    "_operator_facts",
-    "_step",
-    "_on_image",
-    "_after",
-    "iterate",
-)
+# What `call` of lipzoo's own layers is made of.
+_PARTS = ("_step", "_on_image", "_after", "iterate")
+_COMPUTES = ("__call__", "call", "_forward", "_adjoint", "_operator", "_operator_facts", *_PARTS)
 
 
 def replaces_call(layer) -> bool:
-    """Whether the object itself, not its class, has another `call`.
+    """Whether the object itself, not its class, has another `call` or a part of it.
 
     Example:
         >>> import keras
@@ -24,7 +15,7 @@ def replaces_call(layer) -> bool:
         >>> replaces_call(layer)
         True
     """
-    return any(name in vars(layer) for name in ("call", "_step", "_on_image", "_after", "iterate"))
+    return any(name in vars(layer) for name in ("call", *_PARTS))
 
 
 def overriding_class(layer, method: str) -> type | None:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lipzoo.checking import check_bounds
 from lipzoo.inverse.operators.linear import LinearOperator, check_alpha
 from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
-from lipzoo.inverse.variation import check_bounds, total_variation
+from lipzoo.inverse.variation import total_variation
 
 # An end of the grid is extended while its error is lower than all others by this share.
 _WORTHWHILE = 1e-3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.checking import finite_number
+from lipzoo.checking import check_bounds, finite_number
 from lipzoo.inverse._variation_iteration import solve
 from lipzoo.inverse._variation_model import VariationModel
 from lipzoo.inverse.operators.linear import LinearOperator
@@ -132,26 +132,6 @@ def total_variation(
             stacklevel=2,
         )
     return TotalVariationResult(images.reshape(-1, *operator.input_shape), gap, iterations)
-
-
-def check_bounds(bounds) -> tuple[float, float]:
-    """Returns the range of an image's values as two floats.
-
-    Raises:
-        ValueError: if they are not finite or not increasing.
-
-    >>> check_bounds((0, 1))
-    (0.0, 1.0)
-    """
-    try:
-        low, high = (float(value) for value in bounds)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(
-            f"bounds must be two finite, increasing numbers. Received: bounds={bounds!r}"
-        )
-    return low, high
 
 
 def _checked_weight(weight, examples):

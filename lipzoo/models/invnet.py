@@ -2,6 +2,7 @@
 
 import keras
 
+from lipzoo.checking import check_bounds
 from lipzoo.inverse import operators
 from lipzoo.inverse.layers import DataStep, PlugAndPlay, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, Lift, Project
@@ -96,9 +97,8 @@ def InvNet(
     True
     """
     operator = _checked_operator(operator)
-    data = keras.Input(operator.output_shape, name="measurement")
-    start = Tikhonov(operator, alpha, name="tikhonov")(data)
     if denoiser is not None:
+        data, start = _measured(operator, alpha)
         iteration = PlugAndPlay(
             operator,
             denoiser,
@@ -112,19 +112,13 @@ def InvNet(
         )
         return keras.Model(data, iteration([start, data]), name=name)
 
+    check_integers({"filters": filters, "kernel_size": kernel_size}, minimum=1)
     flow = _FLOW[len(operator.input_shape) - 1]
 
-    def block(x, k):
-        for j in range(1, flows + 1):
-            step = flow(
-                filters, kernel_size, time=time, activation=activation, name=f"step{k}_flow{j}"
-            )
-            x = step(x)
-        return x
+    def block(x, part):
+        return flow(filters, kernel_size, time=time, activation=activation, name=part)(x)
 
-    check_integers({"flows": flows, "filters": filters, "kernel_size": kernel_size}, minimum=1)
-    x = _unrolled(operator, data, start, steps, width, step_size, block)
-    return keras.Model(data, _into_box(x, bounds), name=name)
+    return _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, "flow")
 
 
 def UnrolledNet(
@@ -167,35 +161,41 @@ def UnrolledNet(
     (None, 8, 8, 1)
     """
     operator = _checked_operator(operator)
-    data = keras.Input(operator.output_shape, name="measurement")
+    check_integers({"filters": filters, "kernel_size": kernel_size}, minimum=1)
     convolution = _CONVOLUTION[len(operator.input_shape) - 1]
 
-    def block(x, k):
-        for j in range(1, flows + 1):
-            part = f"step{k}_block{j}"
-            into = convolution(
-                filters, kernel_size, padding="same", activation=activation, name=f"{part}_in"
-            )
-            out = convolution(
-                width, kernel_size, padding="same", kernel_initializer="zeros", name=f"{part}_out"
-            )
-            x = keras.layers.Add(name=f"{part}_add")([x, out(into(x))])
-        return x
+    def block(x, part):
+        into = convolution(
+            filters, kernel_size, padding="same", activation=activation, name=f"{part}_in"
+        )
+        out = convolution(
+            width, kernel_size, padding="same", kernel_initializer="zeros", name=f"{part}_out"
+        )
+        return keras.layers.Add(name=f"{part}_add")([x, out(into(x))])
 
-    check_integers({"flows": flows, "filters": filters, "kernel_size": kernel_size}, minimum=1)
-    start = Tikhonov(operator, alpha, name="tikhonov")(data)
-    x = _unrolled(operator, data, start, steps, width, step_size, block)
-    return keras.Model(data, _into_box(x, bounds), name=name)
+    return _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, "block")
 
 
-def _unrolled(operator, data, start, steps, width, step_size, block):
-    """Blocks and data steps in turn, on the lifted image."""
+def _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, kind):
+    """Blocks and data steps in turn, on the lifted image; `block(x, name)` is one of the blocks."""
     steps = 6 if steps is None else steps
-    check_integers({"steps": steps, "width": width}, minimum=1)
-    x = block(Lift(width, name="lift")(start), 1)
-    for k in range(2, steps + 1):
-        x = block(DataStep(operator, step_size, name=f"step{k}_data")([x, data]), k)
-    return Project(operator.input_shape[-1], name="project")(x)
+    check_integers({"steps": steps, "flows": flows, "width": width}, minimum=1)
+    box = None if bounds is None else check_bounds(bounds)
+    data, start = _measured(operator, alpha)
+    x = Lift(width, name="lift")(start)
+    for k in range(1, steps + 1):
+        if k > 1:
+            x = DataStep(operator, step_size, name=f"step{k}_data")([x, data])
+        for j in range(1, flows + 1):
+            x = block(x, f"step{k}_{kind}{j}")
+    x = Project(operator.input_shape[-1], name="project")(x)
+    return keras.Model(data, x if box is None else keras.ops.clip(x, *box), name=name)
+
+
+def _measured(operator, alpha):
+    """The model's input, and Tikhonov's reconstruction of it."""
+    data = keras.Input(operator.output_shape, name="measurement")
+    return data, Tikhonov(operator, alpha, name="tikhonov")(data)
 
 
 def _checked_operator(operator):
@@ -207,12 +207,3 @@ def _checked_operator(operator):
             f"Received: operator={operator!r}"
         )
     return operator
-
-
-def _into_box(x, bounds):
-    if bounds is None:
-        return x
-    low, high = bounds
-    if not low < high:
-        raise ValueError(f"bounds must be (smallest, largest) or None. Received: bounds={bounds!r}")
-    return keras.ops.clip(x, low, high)

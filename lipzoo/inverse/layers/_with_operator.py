@@ -16,8 +16,6 @@ class OperatorLayer(keras.layers.Layer):
 
     def __init__(self, operator, **kwargs):
         super().__init__(**kwargs)
-        if isinstance(operator, dict):
-            operator = keras.saving.deserialize_keras_object(operator)
         if not isinstance(operator, LinearOperator):
             raise ValueError(
                 f"operator must be a lipzoo.inverse.LinearOperator. Received: operator={operator!r}"
@@ -29,6 +27,14 @@ class OperatorLayer(keras.layers.Layer):
             **super().get_config(),
             "operator": keras.saving.serialize_keras_object(self.operator),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns a layer from what `get_config` returned, operator included."""
+        operator = config["operator"]
+        if isinstance(operator, dict):
+            operator = keras.saving.deserialize_keras_object(operator)
+        return cls(**{**config, "operator": operator})
 
     def _trust_operator(self):
         """Refuses an operator that computes something else than what its bounds are stated of.

@@ -7,10 +7,12 @@ import keras
 from keras import ops
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
+from lipzoo.checking import check_bounds
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import DataStep
 from lipzoo.inverse.stability import fixed_point_bound
 from lipzoo.layer_bound import LayerBound
+from lipzoo.layers._constrained import positive_integer
 from lipzoo.rounding import add_up, div_up, gamma, mul_up, sqrt_up
 
 
@@ -45,7 +47,7 @@ class PlugAndPlay(OperatorLayer):
         averaging: b.
         contraction: c, in (0, 1].
         step_size: τ, in (0, 2/‖A‖²); None for `1/‖A‖²`.
-        bounds: `(minimum, maximum)` of the box.
+        bounds: `(minimum, maximum)` of the box, without which no fixed point need exist.
         tolerance: see above, in units of the image; None for a fixed number of steps.
         max_steps: largest number of steps, a positive integer.
         **kwargs: Keras' `name`, `dtype`.
@@ -81,15 +83,11 @@ class PlugAndPlay(OperatorLayer):
         super().__init__(operator, **kwargs)
         self.averaging = _in_interval(averaging, "averaging", below=1.0, closed=False)
         self.contraction = _in_interval(contraction, "contraction", below=1.0, closed=True)
-        self.bounds = _checked_bounds(bounds)
+        self.bounds = check_bounds(bounds)
         if tolerance is not None:
             tolerance = _in_interval(tolerance, "tolerance", below=math.inf, closed=False)
         self.tolerance = tolerance
-        if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
-            raise ValueError(
-                f"max_steps must be a positive integer. Received: max_steps={max_steps!r}"
-            )
-        self.max_steps = max_steps
+        self.max_steps = positive_integer(max_steps, "max_steps")
         self._data_step = DataStep(self.operator, step_size, dtype=self.dtype_policy)
         self._default_step = step_size is None
         self.step_size = self._data_step.step_size
@@ -156,7 +154,7 @@ class PlugAndPlay(OperatorLayer):
     def from_config(cls, config):
         """Returns a layer from what `get_config` returned, denoiser included."""
         denoiser = keras.saving.deserialize_keras_object(config["denoiser"])
-        return cls(**{**config, "denoiser": denoiser})
+        return super().from_config({**config, "denoiser": denoiser})
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the bound as a map of image and measurement together.
@@ -291,20 +289,6 @@ def _in_interval(value, name, below, closed):
             f"{name} must be a number in (0, {below:g}{end}. Received: {name}={value!r}"
         )
     return float(value)
-
-
-def _checked_bounds(bounds):
-    numeric = isinstance(bounds, list | tuple) and len(bounds) == 2
-    if not (numeric and all(map(_is_finite, bounds)) and bounds[0] < bounds[1]):
-        raise ValueError(
-            "bounds must be two finite numbers, the smaller one first. Without a box no fixed "
-            f"point need exist. Received: bounds={bounds!r}"
-        )
-    return float(bounds[0]), float(bounds[1])
-
-
-def _is_finite(value):
-    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def _checked_denoiser(denoiser, operator):

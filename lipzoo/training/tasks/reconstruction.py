@@ -8,7 +8,7 @@ import numpy as np
 from lipzoo.inverse import operators
 from lipzoo.metrics import PeakSignalToNoiseRatio
 from lipzoo.training.batches import Batches
-from lipzoo.training.data import Dataset
+from lipzoo.training.data import Dataset, scale
 from lipzoo.training.figures import write_reconstruction_curves
 from lipzoo.training.model import TrainingError, compile_with
 from lipzoo.training.recipe import Recipe
@@ -148,8 +148,8 @@ class ReconstructionTask:
     def _root_mean_square(self):
         images, total, count = self.dataset.train.x, 0.0, 0
         for start in range(0, len(images), 4096):
-            part = images[start : start + 4096].astype("float32") / self.dataset.divisor
-            exact = keras.ops.convert_to_numpy(self.operator.apply(part.astype("float32")))
+            part = scale(images[start : start + 4096], self.dataset.divisor)
+            exact = keras.ops.convert_to_numpy(self.operator.apply(part))
             total += float(np.square(exact, dtype="float64").sum())
             count += exact.size
         return float(np.sqrt(total / count))
