@@ -63,11 +63,13 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
         values = self.to_dict()
-        # Recipes without a restart or measurements keep the hash that they had before these.
+        # Recipes without a restart, measurements or a start keep the hash that they had before.
         if not self.training.restart.epochs:
             del values["training"]["restart"]
         if not self.reconstructs:
             del values["measurement"]
+        if not self.model.start:
+            del values["model"]["start"]
         return hashlib.sha256(repr(_canonical(values)).encode()).hexdigest()
 
 

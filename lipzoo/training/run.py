@@ -21,6 +21,7 @@ from lipzoo.training.model import TrainingError, build_model
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
+from lipzoo.training.start import start_from
 from lipzoo.training.tasks import task_of
 
 CHECKPOINT = "checkpoint.npz"
@@ -65,6 +66,10 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     task, training = task_of(recipe, dataset), recipe.training
     arguments = task.arguments()
     model = build_model(recipe.model.architecture, arguments)
+    if recipe.model.start:
+        start_from(
+            model, recipe.model.start, recipe.model.architecture, arguments.get("num_classes")
+        )
     batches = task.batches()
     task.compile(model, len(batches))
     say(f"{recipe.model.architecture}: {model.count_params():,} parameters")

@@ -71,10 +71,17 @@ class DataSettings:
 class ModelSettings:
     """The architecture's name and its arguments.
 
-    `input_shape` and `num_classes` are left out: they follow from the data.
+    Args:
+        architecture: a name of `lipzoo.models.ARCHITECTURES`.
+        start: trained model whose weights the training starts from: a name of the zoo, the path of
+            a folder, or `"hf://owner/repo"`. Its weights must fit by name and shape; a head for
+            another number of classes is left fresh. Empty: random weights.
+        arguments: those of the builder. `input_shape` and `num_classes` are left out: they follow
+            from the data.
     """
 
     architecture: str
+    start: str = ""
     arguments: dict = field(default_factory=dict)
 
     def check(self):
