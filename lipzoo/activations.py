@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 from keras import ops
 
 LEAKY_SLOPE = 0.2
@@ -42,24 +43,34 @@ class Activation:
         """The Lipschitz constant, `max(|lower|, |upper|)`."""
         return max(abs(self.lower), abs(self.upper))
 
-    def __call__(self, inputs, gain: float = 1.0):
-        """Returns `σ(gain · inputs) / gain`, which has the slope interval of σ."""
-        if gain == 1.0 or self.homogeneous:
+    def __call__(self, inputs, gain=1.0):
+        """Returns `σ(gain · inputs) / gain`, which has the slope interval of σ.
+
+        The slope at z is that of σ at `gain · z`, whatever the gain, so a gain may be trained: a
+        tensor that broadcasts to the inputs, without zeros.
+        """
+        if self.homogeneous or _is_one(gain):
             return self.function(inputs)
         return self.function(inputs * gain) / gain
 
-    def rounding(self, unit: float, gain: float = 1.0) -> tuple[float, float]:
+    def rounding(self, unit: float, gain=1.0) -> tuple[float, float]:
         """Returns (slope, offset) with `|fl(σ_c)(z) - σ_c(z)| <= slope |z| + offset` for gain c.
 
         With a gain, c and c z are rounded before σ, which changes its argument by `2u |c z|`, and
-        the quotient after it, by at most `2u (β |c z| + |σ(0)|) / c`.
+        the quotient after it, by at most `2u (β |c z| + |σ(0)|) / c`. With an array of gains the
+        bound holds for each of them.
         """
         relative, absolute = self.error_units
-        if gain == 1.0 or self.homogeneous:
+        if self.homogeneous or _is_one(gain):
             return unit * relative, unit * absolute
         relative += 4 * self.lipschitz
         absolute += 2 * abs(self.at_zero)
-        return 1.001 * unit * relative, 1.001 * unit * absolute / gain
+        smallest = float(np.abs(gain).min())
+        return 1.001 * unit * relative, 1.001 * unit * absolute / smallest
+
+
+def _is_one(gain):
+    return isinstance(gain, float) and gain == 1.0
 
 
 def _leaky_relu(inputs):

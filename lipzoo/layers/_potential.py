@@ -50,9 +50,13 @@ class PotentialGradient(keras.layers.Layer):
         }
 
     def _gradient(self, operator, kernel, bias, inputs):
-        """Returns `Aᵀσ(A inputs + b)` for the pair of functions `operator`."""
+        """Returns `Aᵀσ_c(A inputs + b)` for the pair of functions `operator`, c the gain."""
         forward, adjoint = operator
         preactivation = forward(inputs, kernel)
         if bias is not None:
             preactivation = preactivation + bias
-        return adjoint(self.activation(preactivation, self.gain), kernel)
+        return adjoint(self.activation(preactivation, self._present_gain()), kernel)
+
+    def _present_gain(self):
+        """The number that the layer was given, or the weight that a layer makes of it."""
+        return self.gain

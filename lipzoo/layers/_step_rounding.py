@@ -65,7 +65,7 @@ class Step:
     lipschitz: float
 
 
-def layer_bound_of_steps(steps, activation: Activation, gain: float, dtype: str, derivation: str):
+def layer_bound_of_steps(steps, activation: Activation, gain, dtype: str, derivation: str):
     """Returns the `LayerBound` of a sequence of steps.
 
     The Lipschitz bound is the product of the steps'. The rounding error of the computed steps obeys
@@ -74,7 +74,7 @@ def layer_bound_of_steps(steps, activation: Activation, gain: float, dtype: str,
 
     Args:
         steps: `Step`s in the order in which they are taken.
-        activation, gain: as in the layer.
+        activation, gain: as in the layer; the gain is a float, or an array with one per neuron.
         dtype: the arithmetic, `"float32"` for instance.
         derivation: how the bound was derived, in a few words.
     """
@@ -133,6 +133,7 @@ def _response_at_bias(facts, activation, gain):
     response = ops.convert_to_numpy(activation(ops.convert_to_tensor(bias), gain))
     # Some backends evaluate this in float32 whatever it is given.
     relative, absolute = activation.rounding(unit_roundoff("float32"), gain)
+    bias = np.broadcast_to(bias, response.shape)
     error = relative * np.linalg.norm(bias) + absolute * math.sqrt(bias.size)
     norm = float(np.linalg.norm(response.astype("float64")) * (1 + 1e-6) + error)
     return repeated(norm, facts.outputs / bias.size) * INFLATION

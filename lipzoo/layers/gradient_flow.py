@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, positive_number
+from lipzoo.layers._gains import add_gains, checked_gains
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
 from lipzoo.rounding import mul_up
@@ -24,10 +25,19 @@ class GradientFlow(PotentialGradient):
     arXiv 2510.22299): 1 for `h <= 2 / (β‖A‖²)`. The layer takes the smallest number of equal steps
     n for which that holds with the norm that its constraint enforces. n is fixed when the layer is
     created: nothing depends on the weights at run time.
+
+    With a gain c the layer applies `σ_c(z) = σ(cz)/c`. Its slope at z is the slope of σ at cz, so
+    the bound is the same for every `c ≠ 0`, and `train_gain` makes c a weight, one per neuron.
     """
 
-    def __init__(self, time=None, **kwargs):
+    def __init__(self, time=None, train_gain=False, **kwargs):
         super().__init__(**kwargs)
+        self.train_gain = bool(train_gain)
+        if self.train_gain and self.activation.homogeneous:
+            raise ValueError(
+                "train_gain=True needs an activation that a gain changes; σ(cz)/c = σ(z) for "
+                f"{self.activation.name!r}. Received: train_gain={train_gain!r}"
+            )
         bound = Fraction(self.kernel_constraint.bound)
         longest = 2 / (Fraction(self.activation.upper) * bound * bound)
         self.time = float(longest) if time is None else positive_number(time, "time")
@@ -43,6 +53,7 @@ class GradientFlow(PotentialGradient):
 
     def build(self, input_shape):
         self.kernel, self.bias = add_operator(self, input_shape)
+        self.gains = add_gains(self, self.kernel.shape[-1]) if self.train_gain else None
         self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
     def call(self, inputs):
@@ -53,7 +64,8 @@ class GradientFlow(PotentialGradient):
         return inputs
 
     def get_config(self):
-        return {**super().get_config(), "time": None if self._default_time else self.time}
+        time = None if self._default_time else self.time
+        return {**super().get_config(), "time": time, "train_gain": self.train_gain}
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound `max(1, hβ‖A‖² - 1)ⁿ` for the weights as they are now.
@@ -63,6 +75,9 @@ class GradientFlow(PotentialGradient):
 
         Returns:
             A `LayerBound`; ‖A‖ is bounded in float64 as the operator that it is on `input_shape`.
+
+        Raises:
+            ValueError: if a trained gain was set to zero or is not finite.
         """
         facts = self._operator_facts(tuple(input_shape), array(self.kernel), array(self.bias))
         smoothness = mul_up(self.activation.upper, mul_up(facts.norm, facts.norm))
@@ -70,6 +85,8 @@ class GradientFlow(PotentialGradient):
         steps = [Step(facts, self.step_size, lipschitz)] * self.substeps
         plural = "step" if self.substeps == 1 else "steps"
         derivation = f"{self.substeps} Euler {plural}, ‖A‖ <= {facts.norm:.6f}, {facts.derivation}"
-        return layer_bound_of_steps(
-            steps, self.activation, self.gain, self.compute_dtype, derivation
-        )
+        gain = self.gain if self.gains is None else checked_gains(self)
+        return layer_bound_of_steps(steps, self.activation, gain, self.compute_dtype, derivation)
+
+    def _present_gain(self):
+        return self.gain if self.gains is None else self.gains

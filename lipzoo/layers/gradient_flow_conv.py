@@ -52,8 +52,8 @@ class GradientFlowConv2D(_GradientFlowConv):
         shift: cyclic shift in pixels before A (undone after Aᵀ); needs circular padding.
         time: integration time T; None for the longest single step, `2 / (β bound²)`.
         activation: a non-decreasing activation with known slopes, see `lipzoo.activations.known()`.
-        **kwargs: `gain`, `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_constraint`
-            as in `GradientFlowDense`, and Keras' `name`, `dtype`, `trainable`.
+        **kwargs: `gain`, `train_gain`, `use_bias`, `kernel_initializer`, `bias_initializer`,
+            `kernel_constraint` as in `GradientFlowDense`, and Keras' `name`, `dtype`, `trainable`.
 
     Raises:
         ValueError: for an activation without a known slope interval, arguments out of range, or

@@ -25,6 +25,7 @@ class GradientFlowDense(DenseLayer, GradientFlow):
         time: integration time T; None for the longest single step, `2 / (β bound²)`.
         activation: a non-decreasing activation with known slopes, see `lipzoo.activations.known()`.
         gain: the layer applies `σ(gain · z) / gain`, which has the slopes of σ.
+        train_gain: whether the gain is a weight, one per neuron, that starts at `gain`.
         use_bias: whether b is there.
         kernel_initializer, bias_initializer: Keras initializers; the kernel is projected at build.
         kernel_constraint: a `SpectralBound`; None for `SpectralBound(1.0)`.

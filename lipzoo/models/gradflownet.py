@@ -35,6 +35,8 @@ def GradFlowNet(
     features=256,
     dense_depth=3,
     activation="relu",
+    gain=1.0,
+    train_gain=False,
     head="orthogonal",
     normalization=None,
     include_top=True,
@@ -68,6 +70,8 @@ def GradFlowNet(
         features: size of the feature vector.
         dense_depth: number of dense flows.
         activation: a non-decreasing activation, see `lipzoo.activations.known()`.
+        gain: the flows apply `σ(gain · z) / gain`, which has the slopes of σ.
+        train_gain: whether the gains are weights, one per neuron, that start at `gain`.
         head: `"orthogonal"` (orthonormal columns, so that all logits jointly are 1-Lipschitz) or
             `"unit_norm"`.
         normalization: None, or `{"mean": [...], "variance": [...]}` per channel or feature: the
@@ -99,20 +103,21 @@ def GradFlowNet(
     check_integers(sizes, minimum=1)
     check_integers(depths, minimum=0)
     _validate(input_shape, num_classes, width, stem, patch_depths, features, head)
+    flow = {"activation": activation, "gain": gain, "train_gain": train_gain}
     inputs = keras.Input(input_shape, name="input")
     x = standardize(inputs, normalization)
     rank = len(input_shape) - 1
     if rank:
         x = _stem(x, rank, stem, width, len(patch_depths))
         for stage, depth in enumerate(patch_depths, start=1):
-            x = _patch_stage(x, rank, depth, activation, f"stage{stage}")
-        x = _axial_stage(x, rank, axial_depth, axial_units, activation)
+            x = _patch_stage(x, rank, depth, flow, f"stage{stage}")
+        x = _axial_stage(x, rank, axial_depth, axial_units, flow)
         x = _project_columns(x, rank, axial_units)
         x = keras.layers.Flatten(name="flatten")(x)
     to_features = Lift if x.shape[-1] <= features else SpectralDense
     x = to_features(features, name="to_features")(x)
     for i in range(1, dense_depth + 1):
-        x = GradientFlowDense(activation=activation, name=f"dense_flow{i}")(x)
+        x = GradientFlowDense(**flow, name=f"dense_flow{i}")(x)
     if include_top:
         head_layer = SpectralDense if head == "orthogonal" else UnitNormDense
         x = head_layer(num_classes, name="head")(x)
@@ -124,20 +129,20 @@ def _stem(x, rank, stem, width, resolutions):
     return Lift(width, name="stem_lift")(x)
 
 
-def _patch_stage(x, rank, depth, activation, name):
+def _patch_stage(x, rank, depth, flow, name):
     for i in range(1, depth + 1):
         x = _FLOW[rank](
             kernel_size=2,
             strides=2,
             padding="circular",
             shift=(i - 1) % 2,
-            activation=activation,
+            **flow,
             name=f"{name}_flow{i}",
         )(x)
     return SpaceToDepth(2, name=f"{name}_space_to_depth")(x)
 
 
-def _axial_stage(x, rank, depth, units, activation):
+def _axial_stage(x, rank, depth, units, flow):
     spatial = x.shape[1:-1]
     for i in range(depth):
         axis = i % rank
@@ -147,7 +152,7 @@ def _axial_stage(x, rank, depth, units, activation):
             kernel_size=size,
             strides=size,
             padding="circular",
-            activation=activation,
+            **flow,
             name=f"axial_flow{i + 1}_{_AXIS_NAMES[rank][axis]}",
         )(x)
     return x
