@@ -26,12 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.command is None and not arguments.version:
         parser.print_help(sys.stderr)
         return 2
-    from lipzoo_catalogue.commands import COMMANDS
+    from lipzoo_catalogue.commands import command_without_keras
 
-    if arguments.command in COMMANDS:
+    command = command_without_keras(arguments)
+    if command is not None:
         from lipzoo_catalogue.outcome import run_command
 
-        return run_command(COMMANDS[arguments.command], arguments)
+        return run_command(command, arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _without_native_messages():
         import keras

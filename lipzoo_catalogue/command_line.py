@@ -94,6 +94,12 @@ def _add_measuring(add):
         hub=True,
     )
     command.add_argument("model", help=_MODEL)
+    command.add_argument(
+        "--certificate",
+        action="store_true",
+        help="derive the bound with NumPy alone, by code that shares nothing with the one that "
+        "made the certificate, and compare layer by layer",
+    )
 
     command = add(
         "certify",

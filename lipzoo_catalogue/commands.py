@@ -1,12 +1,14 @@
-"""The commands that answer from files, without Keras: list, info, card, download."""
+"""The commands that answer without Keras: those that read files, and `verify --certificate`."""
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.numbers import format_size, format_up
+from lipzoo_catalogue.outcome import CheckFailed
 
 
 def list_models(arguments: argparse.Namespace) -> None:
@@ -86,12 +88,39 @@ def download(arguments: argparse.Namespace) -> None:
         print(f"  {file:<18} {format_size(len(content)):>10}  checked")
 
 
+def check(arguments: argparse.Namespace) -> None:
+    """`lipzoo verify MODEL --certificate [--json]`."""
+    # Read when NumPy is imported: small matrices gain nothing from more threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from lipzoo_catalogue.checker import CONFIRMED
+    from lipzoo_catalogue.checking import check_source
+    from lipzoo_catalogue.sources import find
+
+    source = find(
+        model_of(arguments.model),
+        revision=arguments.revision,
+        settings=settings_of(arguments),
+        want="everything",
+    )
+    report = check_source(source)
+    print_json(report.to_dict()) if arguments.json else print(report)
+    if report.verdict != CONFIRMED:
+        raise CheckFailed(f"{arguments.model}: the certificate is {report.verdict}")
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": list_models,
     "info": info,
     "card": card,
     "download": download,
 }
+
+
+def command_without_keras(arguments: argparse.Namespace) -> Callable | None:
+    """The function of a command that answers without Keras; `None` for one that needs it."""
+    if arguments.command == "verify" and arguments.certificate:
+        return check
+    return COMMANDS.get(arguments.command)
 
 
 def settings_of(arguments: argparse.Namespace) -> HubSettings:

@@ -1,0 +1,80 @@
+"""HamNet: symplectic steps of a Hamiltonian system, one after another."""
+
+import math
+
+from lipzoo_catalogue.checker import layers
+from lipzoo_catalogue.checker.arguments import choice, count, sizes
+from lipzoo_catalogue.checker.network import Network
+
+
+def hamnet(
+    tensors,
+    *,
+    input_shape,
+    num_classes,
+    depth=64,
+    width=32,
+    units=None,
+    stem=2,
+    stages=2,
+    operators="convolution",
+    kernel_size=3,
+    time=8.0,
+    method="symplectic_euler",
+    activation="tanh",
+    gain=1.0,
+    bound=1.0,
+    head="dense",
+    normalization=None,
+    include_top=True,
+) -> Network:
+    """Walks through the architecture: `depth` layers, each one step of size `time / depth`.
+
+    A step of symplectic Euler is a shear of q and one of p, both of the whole size; one of Verlet
+    is half a shear of q, one of p and another half of q. `gain` does not change slopes, and `bound`
+    is what training kept the kernels to: the norms here are those of the weights as they are.
+    """
+    for name, value in {"gain": gain, "bound": bound}.items():
+        layers.positive(value, name)
+    choice(operators, "operators", ("convolution", "axial"))
+    choice(method, "method", ("symplectic_euler", "verlet"))
+    choice(head, "head", ("dense", "orthogonal", "unit_norm"))
+    network = Network(tensors, sizes(input_shape))
+    network.standardize(normalization)
+    depth, stages = count(depth, "depth", 1), count(stages, "stages", 1)
+    if network.rank:
+        network.stem(count(stem, "stem", 1), halvings=stages - 1)
+    else:
+        stages = 1
+    network.lift("lift", count(width, "width", 2))
+    step = layers.positive(time, "time") / depth
+    # Which operator moves the state in each half step, and by how much.
+    order, lengths = "pq", [step, step]
+    if method == "verlet":
+        order, lengths = "pqp", [step / 2, step, step / 2]
+    for stage in range(1, stages + 1):
+        if stage > 1:
+            network.space_to_depth(f"stage{stage}_space_to_depth")
+        # What does not divide evenly goes to the first stages.
+        for i in range(1, depth // stages + (stage <= depth % stages) + 1):
+            name, window = f"stage{stage}_flow{i}", ()
+            if network.rank:
+                convolved = operators == "convolution"
+                window = None if convolved else network.window((i - 1) % network.rank)
+            pair = {p: _operator(network, name, window, kernel_size, units, p) for p in "pq"}
+            network.add(name, layers.shears([pair[p] for p in order], lengths, activation))
+    if include_top:
+        if network.rank:
+            network.flatten()
+        network.dense("head", count(num_classes, "num_classes", 2))
+    return network
+
+
+def _operator(network, name, window, kernel_size, units, part):
+    """The operator on one half of the channels; a convolution for the window None."""
+    half = network.channels // 2
+    if window is None:
+        size = count(kernel_size, "kernel_size", 1)
+        return network.convolution(name, size, half, units or half, f"_{part}")[0]
+    outputs = units or half * math.prod(window)
+    return network.patches(name, window, half, outputs, f"_{part}")[0]

@@ -1,0 +1,156 @@
+"""What the checker found, and the verdict that follows from it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lipzoo_catalogue.checker.intervals import Interval
+from lipzoo_catalogue.checker.layers import LayerBound
+from lipzoo_catalogue.numbers import format_up
+
+CONFIRMED, NOT_CONFIRMED, REFUTED = "confirmed", "not confirmed", "refuted"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A bound that is claimed, beside what was derived without the code that made the claim.
+
+    Attributes:
+        what: the layer, or `"the whole model"`.
+        claimed: the bound that the certificate states.
+        derived: encloses the bound that the formula gives.
+        at_least: proven lower bound of the Lipschitz constant; 0 where none was found.
+        how: how it was derived.
+        verdict: `"confirmed"`: the claim is not below the derived bound, or below it by no more
+            than the rounding of the derivation. `"refuted"`: the Lipschitz constant is larger than
+            claimed. `"not confirmed"`: neither.
+    """
+
+    what: str
+    claimed: float
+    derived: Interval
+    at_least: float
+    how: str
+
+    @property
+    def verdict(self) -> str:
+        """See the class."""
+        if self.claimed >= self.derived.low:
+            return CONFIRMED
+        return REFUTED if self.claimed < self.at_least else NOT_CONFIRMED
+
+    def to_dict(self) -> dict:
+        """The finding as JSON values."""
+        values = dataclasses.asdict(self)
+        values["derived"] = self.derived.high
+        return {**values, "rounding": self.derived.rounding, "verdict": self.verdict}
+
+    def row(self) -> tuple[str, ...]:
+        """The finding as cells of a table."""
+        how = self.how
+        if self.claimed < self.at_least:
+            how = f"at least {self.at_least:.7g}; {how}"
+        numbers = map(format_up, (self.claimed, self.derived.high))
+        return (self.verdict, self.what, *numbers, how)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checker found about one certificate; printed, one line for each finding.
+
+    Attributes:
+        name: the model.
+        architecture: its architecture.
+        layers: a finding for each layer that the certificate speaks of.
+        total: findings about the whole model: one for each file that states its bound.
+        strangers: layers that the certificate speaks of and the architecture does not have.
+    """
+
+    name: str
+    architecture: str
+    layers: tuple[Finding, ...]
+    total: tuple[Finding, ...]
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict of all findings; a stranger leaves the certificate unconfirmed."""
+        verdicts = {finding.verdict for finding in (*self.layers, *self.total)}
+        verdicts |= {NOT_CONFIRMED} if self.strangers else set()
+        return next(v for v in (REFUTED, NOT_CONFIRMED, CONFIRMED) if v in verdicts)
+
+    def to_dict(self) -> dict:
+        """The report as JSON values."""
+        return {
+            "name": self.name,
+            "architecture": self.architecture,
+            "verdict": self.verdict,
+            "total": [finding.to_dict() for finding in self.total],
+            "layers": [finding.to_dict() for finding in self.layers],
+            "strangers": list(self.strangers),
+        }
+
+    def __str__(self):
+        rows = [("", "", "claimed", "derived", "")]
+        rows += [finding.row() for finding in (*self.layers, *self.total)]
+        rows += [(NOT_CONFIRMED, name, "", "", "no such layer") for name in self.strangers]
+        verdict, what, claimed, derived = (max(map(len, c)) for c in list(zip(*rows))[:4])
+        lines = [
+            f"{a:<{verdict}}  {b:<{what}}  {c:>{claimed}}  {d:>{derived}}  {e}".rstrip()
+            for a, b, c, d, e in rows
+        ]
+        bound = self.total[0].derived
+        lines.append(
+            f"{self.name}: {self.verdict}; its Lipschitz bound is {format_up(bound.high, 9)}, "
+            f"derived to a relative rounding of {bound.rounding:.1e}"
+        )
+        return "\n".join(lines)
+
+
+def compare(
+    name: str,
+    architecture: str,
+    bounds: Mapping[str, LayerBound],
+    total: Interval,
+    certificate: Mapping,
+    others: Mapping,
+) -> Report:
+    """Compares what a certificate states with what was derived.
+
+    Args:
+        name: the model.
+        architecture: its architecture.
+        bounds: what was derived of each layer.
+        total: encloses the bound that was derived of the whole model.
+        certificate: the content of `certificate.json`.
+        others: bounds of the whole model that further files state, by the files' names.
+
+    Raises:
+        ValueError: if a stated bound is no number.
+    """
+    layers, strangers = [], []
+    for row in certificate.get("layers", []):
+        layer = str(row.get("name"))
+        # Keras numbers the operations that have no name of their own.
+        known = "clip" if row.get("type") == "Clip" else layer
+        if known not in bounds:
+            strangers.append(layer)
+            continue
+        found = bounds[known]
+        claimed = _number(row.get("bound"), layer)
+        layers.append(Finding(layer, claimed, found.bound, found.at_least, found.how))
+    claims = {"the whole model": certificate.get("lipschitz_bound"), **others}
+    whole = [
+        Finding(what, _number(claimed, what), total, 0.0, f"composed as {architecture}")
+        for what, claimed in claims.items()
+    ]
+    return Report(name, architecture, tuple(layers), tuple(whole), tuple(strangers))
+
+
+def _number(value, what):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+        raise ValueError(
+            f"Expected the certificate to state a bound of at least 0 for {what}. "
+            f"Received: {value!r}"
+        )
+    return float(value)
