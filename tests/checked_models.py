@@ -47,7 +47,14 @@ MODELS = {
     "resnet-table": ("ResNet", {**TABLE, "depth": 2, "width": 6, "units": 3}),
     "invnet-scanner": (
         "InvNet",
-        {"operator": SCANNER, "alpha": 0.01, "steps": 3, "width": 3, "filters": 4},
+        {
+            "operator": SCANNER,
+            "alpha": 0.01,
+            "steps": 3,
+            "width": 3,
+            "filters": 4,
+            "sensitivity": True,
+        },
     ),
     "invnet-blur": (
         "InvNet",

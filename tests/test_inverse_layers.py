@@ -6,7 +6,7 @@ import pytest
 
 import lipzoo
 from lipzoo import inverse
-from lipzoo.inverse import DataStep, MonotoneDataStep, PlugAndPlay, Tikhonov
+from lipzoo.inverse import DataStep, MonotoneDataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from lipzoo.layer_bound import LayerBound
 from tests import inverse_problems as problems
 from tests.helpers import dense_jacobian
@@ -273,3 +273,35 @@ def test_a_denoiser_that_was_changed_loses_the_certificate():
         layer.lipschitz_bound(shapes)
     lipzoo.project(model)
     assert layer.lipschitz_bound(shapes).value <= before * (1 + 1e-9)
+
+
+@each_operator
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_a_sensitivity_lift_is_an_isometry_plus_a_constant(operator, dtype):
+    channels = operator.input_shape[-1]
+    lift = SensitivityLift(operator, 2 * channels + 1, dtype=dtype)
+    images = np.random.default_rng(5).normal(size=(2, *operator.input_shape))
+    images = keras.ops.cast(images, dtype)
+    result = keras.ops.convert_to_numpy(keras.ops.cast(lift(images), "float64"))
+    np.testing.assert_array_equal(
+        result[..., :channels], keras.ops.convert_to_numpy(keras.ops.cast(images, "float64"))
+    )
+    expected = (np.ones(operator.outputs) @ operator.matrix()).reshape(operator.input_shape)
+    expected = expected / np.abs(expected).max()
+    bound = lift.lipschitz_bound((None, *operator.input_shape))
+    # 1e-6: the sensitivity is computed in float32, once, and is what it is from then on.
+    assert bound.offset == pytest.approx(np.linalg.norm(expected), rel=1e-6)
+    for constant in result[..., channels:-1]:
+        error = np.linalg.norm(constant - lift.sensitivity)
+        assert error <= bound.rounding_offset
+        np.testing.assert_allclose(lift.sensitivity, expected, atol=1e-6)
+    assert (result[..., -1] == 0).all()
+    assert (bound.value, bound.rounding_slope) == (1.0, 0.0)
+
+
+def test_a_sensitivity_lift_wants_room_and_images_of_its_operator():
+    mask = inverse.Mask.random((4, 4, 1))
+    with pytest.raises(ValueError, match=r"channels must be at least 2.*Received: channels=1"):
+        SensitivityLift(mask, 1)
+    with pytest.raises(ValueError, match=r"images of shape .*Received: \(2, 4, 5, 1\)"):
+        SensitivityLift(mask, 3)(np.zeros((2, 4, 5, 1), "float32"))

@@ -41,6 +41,18 @@ def test_no_jacobian_exceeds_the_bound(operator):
 
 
 @each_operator
+def test_the_sensitivity_image_changes_the_network_and_not_its_bound(operator):
+    plain = problems.small_net(operator)
+    aware = problems.small_net(operator, sensitivity=True)
+    assert lipzoo.lipschitz_bound(aware).value == lipzoo.lipschitz_bound(plain).value
+    y = np.random.default_rng(0).normal(size=(2, *operator.output_shape)).astype("float32")
+    difference = aware.predict(y, verbose=0) - plain.predict(y, verbose=0)
+    assert np.abs(difference).max() > 1e-3
+    norm = np.linalg.norm(dense_jacobian(aware, y[0]), 2)
+    assert norm <= lipzoo.lipschitz_bound(aware).value * (1 + 1e-5)
+
+
+@each_operator
 def test_the_bound_is_the_closed_form(operator):
     alpha, steps, norm = 0.02, 4, operator.norm_bound
     model = problems.small_net(operator, alpha=alpha, steps=steps, step_size=1.3 / norm**2)

@@ -1,7 +1,13 @@
 """Inverse problems: forward operators, reconstructions, certificates of their stability."""
 
 from lipzoo.inverse.certificate import ReconstructionCertificate, certify_reconstruction
-from lipzoo.inverse.layers import DataStep, MonotoneDataStep, PlugAndPlay, Tikhonov
+from lipzoo.inverse.layers import (
+    DataStep,
+    MonotoneDataStep,
+    PlugAndPlay,
+    SensitivityLift,
+    Tikhonov,
+)
 from lipzoo.inverse.operators import (
     Blur,
     LinearOperator,
@@ -30,6 +36,7 @@ __all__ = [
     "PlugAndPlay",
     "ReconstructionCertificate",
     "Selection",
+    "SensitivityLift",
     "Tikhonov",
     "Tomography",
     "TotalVariationResult",

@@ -4,7 +4,7 @@ import keras
 
 from lipzoo.checking import check_bounds
 from lipzoo.inverse import operators
-from lipzoo.inverse.layers import DataStep, PlugAndPlay, Tikhonov
+from lipzoo.inverse.layers import DataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, Lift, Project
 from lipzoo.models.checking import check_integers
 
@@ -25,6 +25,7 @@ def InvNet(
     time=None,
     step_size=None,
     bounds=(0.0, 1.0),
+    sensitivity=False,
     denoiser=None,
     averaging=0.5,
     contraction=1.0,
@@ -69,8 +70,11 @@ def InvNet(
             `lipzoo.layers.GradientFlowConv2D`.
         step_size: τ, in (0, 2/‖A‖²); None for `1/‖A‖²`.
         bounds: smallest and largest value of an image; None for no projection.
+        sensitivity: whether the first lifted channels hold the sensitivity image Aᵀ𝟙 instead of
+            zeros, see `lipzoo.inverse.SensitivityLift`; it tells the flows, which are the same at
+            every pixel, which pixels are missing. The bound stays as it is.
         denoiser: None, or a `keras.Model` from images to images of proven bound 1; the arguments
-            from `flows` to `time` are then of no use.
+            from `flows` to `time` and `sensitivity` are then of no use.
         averaging, contraction, tolerance, max_steps: of the iteration with a denoiser, see
             `lipzoo.inverse.PlugAndPlay`.
         name: name of the model.
@@ -118,7 +122,19 @@ def InvNet(
     def block(x, part):
         return flow(filters, kernel_size, time=time, activation=activation, name=part)(x)
 
-    return _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, "flow")
+    return _unrolled(
+        operator,
+        alpha,
+        block,
+        "flow",
+        steps=steps,
+        flows=flows,
+        width=width,
+        step_size=step_size,
+        bounds=bounds,
+        sensitivity=sensitivity,
+        name=name,
+    )
 
 
 def UnrolledNet(
@@ -133,6 +149,7 @@ def UnrolledNet(
     activation="relu",
     step_size=None,
     bounds=(0.0, 1.0),
+    sensitivity=False,
     name="unrollednet",
 ):
     """Builds the network of `InvNet` without its constraints, to compare with.
@@ -142,7 +159,8 @@ def UnrolledNet(
     Lipschitz constant small: `lipzoo.lipschitz_bound` is a product of norms.
 
     Args:
-        operator, alpha, steps, flows, width, kernel_size, step_size, bounds, name: as in `InvNet`.
+        operator, alpha, steps, flows, width, kernel_size, step_size, bounds, sensitivity, name: as
+            in `InvNet`.
         filters: neurons of a block per pixel.
         activation: what Keras' convolutions take.
 
@@ -173,16 +191,44 @@ def UnrolledNet(
         )
         return keras.layers.Add(name=f"{part}_add")([x, out(into(x))])
 
-    return _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, "block")
+    return _unrolled(
+        operator,
+        alpha,
+        block,
+        "block",
+        steps=steps,
+        flows=flows,
+        width=width,
+        step_size=step_size,
+        bounds=bounds,
+        sensitivity=sensitivity,
+        name=name,
+    )
 
 
-def _unrolled(operator, alpha, steps, flows, width, step_size, bounds, name, block, kind):
+def _unrolled(
+    operator,
+    alpha,
+    block,
+    kind,
+    *,
+    steps,
+    flows,
+    width,
+    step_size,
+    bounds,
+    sensitivity,
+    name,
+):
     """Blocks and data steps in turn, on the lifted image; `block(x, name)` is one of the blocks."""
     steps = 6 if steps is None else steps
     check_integers({"steps": steps, "flows": flows, "width": width}, minimum=1)
     box = None if bounds is None else check_bounds(bounds)
     data, start = _measured(operator, alpha)
-    x = Lift(width, name="lift")(start)
+    lift = (
+        SensitivityLift(operator, width, name="lift") if sensitivity else Lift(width, name="lift")
+    )
+    x = lift(start)
     for k in range(1, steps + 1):
         if k > 1:
             x = DataStep(operator, step_size, name=f"step{k}_data")([x, data])

@@ -26,6 +26,7 @@ def invnet(
     time=None,
     step_size=None,
     bounds=(0.0, 1.0),
+    sensitivity=False,
 ) -> Network:
     """Walks through the architecture, whose blocks are gradient flows on all channels."""
 
@@ -33,6 +34,7 @@ def invnet(
         flow, bias = network.convolution(name, kernel_size, network.channels, filters)
         network.add(name, layers.gradient_flow(flow, bias, activation, time))
 
+    del sensitivity  # a constant in a lifted channel, which no bound depends on
     return _unrolled(
         tensors, operator, alpha, steps, flows, width, step_size, bounds, block, "flow"
     )
@@ -51,6 +53,7 @@ def unrollednet(
     activation="relu",
     step_size=None,
     bounds=(0.0, 1.0),
+    sensitivity=False,
 ) -> Network:
     """Walks through the architecture, whose blocks are `z ↦ z + V σ(Wz + b)`."""
 
@@ -59,6 +62,7 @@ def unrollednet(
         out = network.convolution(f"{name}_out", kernel_size, filters, network.channels)
         network.residual(name, layers.affine(*into, activation), layers.affine(*out))
 
+    del sensitivity  # as in `invnet`
     return _unrolled(
         tensors, operator, alpha, steps, flows, width, step_size, bounds, block, "block"
     )
