@@ -117,6 +117,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.epsilon:
         radii = {text: parse_fraction(text) for text in arguments.epsilon}
     dataset = training.load_data(recipe.data)
+    positive = training.task_of(recipe, dataset).positive
     if tuple(model.input_shape[1:]) != dataset.input_shape:
         raise training.DataError(
             f"{dataset.source}: expected examples of shape {tuple(model.input_shape[1:])}. "
@@ -129,7 +130,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
         "lipschitz_bound": float(lipschitz_bound(model)),
         table: certified_table(
-            model, dataset.inputs(dataset.test), dataset.test.y, radii, reference
+            model, dataset.inputs(dataset.test), dataset.test.y, radii, reference, positive
         ),
     }
     print_json(result) if arguments.json else print(format_metrics(result))
@@ -212,13 +213,23 @@ def format_metrics(metrics: dict) -> str:
     tables = {label: metrics[key] for key, label in _TABLES.items() if key in metrics}
     lines.append(" " * 16 + "".join(f"{label:>21}" for label in tables))
     lines.append(f"{'examples':16}" + "".join(f"{t['examples']:>21,}" for t in tables.values()))
-    rows = [("clean", [table["clean"] for table in tables.values()])]
-    for radius in next(iter(tables.values()))["certified"]:
-        shares = [table["certified"][radius] for table in tables.values()]
-        rows.append((f"certified {radius}", shares))
+    rows = _share_rows(tables, "clean", "certified")
+    for rate in ("sensitivity", "specificity"):
+        parts = {label: table[rate] for label, table in tables.items() if rate in table}
+        if parts:
+            rows += _share_rows(parts, rate, rate)
     for label, shares in rows:
         lines.append(f"{label:16}" + "".join(f"{100 * share:>19.2f} %" for share in shares))
     return "\n".join(lines)
+
+
+def _share_rows(tables, clean, certified):
+    """The clean row of some tables, and one row for each radius."""
+    rows = [(clean, [table["clean"] for table in tables.values()])]
+    for radius in next(iter(tables.values()))["certified"]:
+        shares = [table["certified"][radius] for table in tables.values()]
+        rows.append((f"{certified} {radius}", shares))
+    return rows
 
 
 def _compare(result: dict, published: dict, table: str) -> None:

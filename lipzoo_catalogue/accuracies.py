@@ -1,10 +1,11 @@
 """The test results of a classifier: clean, certified and attacked accuracy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipzoo_catalogue import checks
+from lipzoo_catalogue.comparison import Comparison
 from lipzoo_catalogue.records import FORMAT_VERSION
 
 _METRICS_EXAMPLE = (
@@ -23,6 +24,9 @@ class Accuracies:
         certified: triples `(name, radius, accuracy)`, by increasing radius.
         attacked: the same under an attack, where one was run; never below the certified accuracy.
         attack: the attack in words.
+        rates: for a positive class of two, the same among the examples of one class alone:
+            `"sensitivity"` among the positive ones and `"specificity"` among the others.
+        positive: name of the positive class.
     """
 
     examples: int
@@ -30,6 +34,8 @@ class Accuracies:
     certified: tuple[tuple[str, float, float], ...] = ()
     attacked: tuple[tuple[str, float, float], ...] = ()
     attack: str = ""
+    rates: Mapping[str, "Accuracies"] = field(default_factory=dict)
+    positive: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,17 @@ class Metrics(Accuracies):
     the units of the input; `test` is of the network evaluated in float32 and `test_float64`, which
     older files do not have, of the same network evaluated in float64. A table may say in which
     arithmetic the margins at the examples were computed, `"margins": "float64"`, and hold
-    accuracies under an attack, `"attacked": {"0.25": 0.84}, "attack": "PGD, 100 steps"`. Further
-    keys (seed, versions, time, data) are those of `TrainingRecord`.
+    accuracies under an attack, `"attacked": {"0.25": 0.84}, "attack": "PGD, 100 steps"`, and, with
+    `"positive": "sick"`, tables of the same form as `"sensitivity"` and `"specificity"`. For
+    `"comparison"` see `Comparison`. Further keys (seed, versions, time, data) are those of
+    `TrainingRecord`.
 
     Args:
         examples: number of test examples.
         clean: share of them that is classified correctly in float32.
         certified: triples `(name, radius, accuracy)`, by increasing radius, in float32.
         float64: the same in float64, or `None`.
+        comparison: other methods on the same examples, or `None`.
 
     Raises:
         ValueError: if an accuracy is no fraction, a certified one exceeds the clean one, or one
@@ -56,6 +65,7 @@ class Metrics(Accuracies):
     """
 
     float64: Accuracies | None = None
+    comparison: Comparison | None = None
     task = "classification"
 
     @classmethod
@@ -68,14 +78,17 @@ class Metrics(Accuracies):
         """
         checks.check_version(values, FORMAT_VERSION, where)
         test = _read_accuracies(values.get("test"), "test", where)
+        comparison = None
+        if "comparison" in values:
+            comparison = Comparison.from_dict(values["comparison"], where)
         if "test_float64" not in values:
-            return cls(**vars(test))
+            return cls(**vars(test), comparison=comparison)
         float64 = _read_accuracies(values["test_float64"], "test_float64", where)
         if float64.examples != test.examples:
             what = f"{test.examples}, the examples of 'test'"
             error = checks.expected("test_float64.examples", what, float64.examples)
             raise ValueError(f"{where}: {error}")
-        return cls(**vars(test), float64=float64)
+        return cls(**vars(test), float64=float64, comparison=comparison)
 
 
 def _read_accuracies(table, key, where):
@@ -98,8 +111,19 @@ def _read_accuracies(table, key, where):
             what = f"at least the certified accuracy, {proven[name]}"
             error = checks.expected(f"{key}.attacked.{name}", what, share)
             raise ValueError(f"{where}: {error}")
+    rates = {
+        name: _read_accuracies(table[name], f"{key}.{name}", where)
+        for name in ("sensitivity", "specificity")
+        if name in table
+    }
     return Accuracies(
-        table["examples"], float(clean), certified, attacked, str(table.get("attack", ""))
+        table["examples"],
+        float(clean),
+        certified,
+        attacked,
+        str(table.get("attack", "")),
+        rates,
+        str(table.get("positive", "")),
     )
 
 

@@ -32,6 +32,7 @@ class ModelConfig:
         preprocessing: the units of the input: `scale` in words, `minimum` and `maximum` of the
             values that the model is meant for (`None`: unbounded).
         class_names: names of the classes in the order of the logits; empty where there are none.
+        feature_names: names of the features of a table, in their order; empty where there are none.
         description: one line about the model.
         dataset: the data that it was trained on.
         data_licence: licence of the data.
@@ -66,13 +67,15 @@ class ModelConfig:
     intended_use: str = ""
     limitations: str = ""
     lipzoo_version: str = ""
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self):
         # Lists and tuples mean the same in JSON; one form makes equal configurations equal.
         object.__setattr__(self, "arguments", _plain(self.arguments))
         object.__setattr__(self, "preprocessing", _plain(self.preprocessing))
-        if isinstance(self.class_names, list | tuple):
-            object.__setattr__(self, "class_names", tuple(self.class_names))
+        for key in ("class_names", "feature_names"):
+            if isinstance(getattr(self, key), list | tuple):
+                object.__setattr__(self, key, tuple(getattr(self, key)))
         self._check("configuration")
 
     @property
@@ -88,7 +91,10 @@ class ModelConfig:
     def to_dict(self) -> dict:
         """The configuration as JSON values, `format_version` first."""
         values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
-        return {**values, "class_names": list(self.class_names)}
+        values["class_names"] = list(self.class_names)
+        # Models without named features keep the file that they had before there were any.
+        names = values.pop("feature_names")
+        return {**values, **({"feature_names": list(names)} if names else {})}
 
     @classmethod
     def from_dict(cls, values: Mapping, where: str | Path = "configuration") -> "ModelConfig":
@@ -112,15 +118,20 @@ class ModelConfig:
                 raise _ConfigError(checks.expected(f.name, "text", getattr(self, f.name)))
         if not self.architecture:
             raise _ConfigError(checks.expected("architecture", "a name", self.architecture))
-        names = self.class_names
-        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
-            raise _ConfigError(checks.expected("class_names", "a list of texts", names))
+        for key in ("class_names", "feature_names"):
+            names = getattr(self, key)
+            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+                raise _ConfigError(checks.expected(key, "a list of texts", names))
         for key in ("arguments", "preprocessing"):
             if not isinstance(getattr(self, key), dict):
                 raise _ConfigError(checks.expected(key, "an object", getattr(self, key)))
             _check_limits(getattr(self, key), key)
         _check_shape(self.arguments)
         _check_preprocessing(self.preprocessing)
+        names, features = self.class_names, self.feature_names
+        if features and self.input_shape and len(features) != self.input_shape[-1]:
+            expected = f"{self.input_shape[-1]} names, one for each feature"
+            raise _ConfigError(checks.expected("feature_names", expected, f"{len(features)} names"))
         if names and self.num_classes is not None and len(names) != self.num_classes:
             expected = f"{self.num_classes} names, one for each class"
             raise _ConfigError(checks.expected("class_names", expected, f"{len(names)} names"))

@@ -136,6 +136,31 @@ def test_accuracy_under_attack_is_shown_where_it_was_measured(run):
             lipzoo.info(run)
 
 
+def test_other_methods_are_shown_beside_the_model(run):
+    own = {"name": "run", "clean": 0.9, "interval": [0.8, 0.95]}
+    methods = [
+        {**own, "certified": [0.6], "attacked": [0.7]},
+        {**own, "name": "forest", "clean": 0.92, "certified": None, "attacked": [0]},
+    ]
+    value = {"radii": [0.5], "units": "pixels", "attack": "PGD", "methods": methods}
+    zoo_models.edit_json(run / "metrics.json", lambda v: v.update(comparison=value))
+    card = plain_card(lipzoo.info(run))
+    assert "|  | clean % (95 % interval) | certified at 0.5 | attacked at 0.5 |" in card
+    assert "| run | 90.0 (80.0 to 95.0) | 60.0 | 70.0 |" in card
+    assert "| forest | 92.0 (80.0 to 95.0) | none | 0.0 |" in card
+    assert "none was measured" not in card
+    for key, wrong, message in (
+        ("attacked", [0.5], r"at least the certified shares"),
+        ("certified", [0.1, 0.2], r"certified': expected 1 fractions"),
+        ("interval", None, r"interval': expected 2 fractions"),
+        ("clean", 2, r"clean': expected a fraction"),
+    ):
+        broken = {**value, "methods": [{**methods[0], key: wrong}]}
+        zoo_models.edit_json(run / "metrics.json", lambda v, b=broken: v.update(comparison=b))
+        with pytest.raises(ValueError, match=message):
+            lipzoo.info(run)
+
+
 def test_texts_of_a_person_are_checked(run):
     (run / "card.toml").write_text('intended_use = "Sorting"\ndatasets = ["someone/data"]')
     assert "## What it is for\n\nSorting\n" in plain_card(lipzoo.info(run))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lipzoo.training.data import DataError, load_data
+from lipzoo.training.data import DataError, load_data, load_examples
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources import catalogues
 from tests.tiny_runs import blobs
@@ -95,6 +95,22 @@ def test_csv_with_a_test_file_and_signals(tmp_path):
     np.testing.assert_allclose(data.test.x[..., 0], x[40:], rtol=1e-6)
     np.testing.assert_array_equal(data.test.y, y[40:])
     assert len(data.train) + len(data.validation) == 40
+
+
+def test_labels_get_names_and_a_file_is_read_in_its_order(tmp_path):
+    x, y = blobs(60, classes=2)
+    values = np.where(y == 1, 4, 2)
+    np.savetxt(tmp_path / "a.csv", np.column_stack([x, values]), delimiter=",")
+    names = {"2": "benign", "4": "malignant"}
+    data = _load(tmp_path / "a.csv", label_names=names)
+    assert data.class_names == ("benign", "malignant")
+    settings = DataSettings(str(tmp_path / "a.csv"), label_names=names)
+    inputs, labels, known = load_examples(settings)
+    np.testing.assert_allclose(inputs, x, rtol=1e-6)
+    np.testing.assert_array_equal(labels, y)
+    assert known == data.class_names
+    with pytest.raises(DataError, match=r"labels among \['2', '3'\].*Received: \['4'\]"):
+        _load(tmp_path / "a.csv", label_names={"2": "benign", "3": "malignant"})
 
 
 def test_csv_rows_with_missing_entries(tmp_path):

@@ -12,6 +12,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import recall_score
+from sklearn.utils.class_weight import compute_class_weight
 
 import lipzoo
 from lipzoo import training, zoo
@@ -23,6 +25,7 @@ from lipzoo.training.recipe import parse_recipe
 from lipzoo.training.results import refresh_metrics
 from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingSettings
 from lipzoo.training.tasks import classification
+from lipzoo_catalogue.cards import plain_card
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -273,6 +276,46 @@ def test_standardising_is_part_of_the_model_and_of_its_bound(tmp_path):
     np.testing.assert_allclose(np.std(normalised, axis=0), [1, 1, 1, 1, 0], atol=1e-2)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["preprocessing"]["maximum"] is None
+
+
+def unbalanced(path):
+    """Two clouds that overlap, nine examples of one for each of the other."""
+    generator = np.random.default_rng(0)
+    y = (np.arange(400) % 10 == 0).astype(int)
+    x = generator.normal(size=(400, 2)) + np.where(y == 1, 0.8, -0.8)[:, None]
+    np.savez(path, x=x.astype("float32"), y=y, class_names=["healthy", "ill"])
+    return path
+
+
+def test_balanced_weights_count_every_class_the_same(tmp_path):
+    source = unbalanced(tmp_path / "a.npz")
+    recalls = {}
+    for weight in ("none", "balanced"):
+        text = recipe_text(source, epochs=8, training=f'class_weight = "{weight}"')
+        text = text.replace("[evaluation]", '[evaluation]\npositive = "ill"')
+        recipe = parse_recipe(text)
+        task = training.task_of(recipe, training.load_data(recipe.data))
+        if weight == "balanced":
+            labels = task.dataset.train.y
+            expected = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+            assert task.class_weight() == pytest.approx(dict(enumerate(expected)))
+        metrics = training.train(text, tmp_path / weight, verbose=False)
+        recalls[weight] = metrics["test"]["sensitivity"]["clean"]
+        model, test = zoo.load(tmp_path / weight), task.dataset.test
+        predicted = model.predict(test.x, verbose=0).argmax(axis=1)
+        assert recalls[weight] == pytest.approx(recall_score(test.y, predicted))
+        assert metrics["test"]["specificity"]["examples"] == int(np.sum(test.y == 0))
+    assert recalls["balanced"] > recalls["none"]
+    card = plain_card(lipzoo.info(tmp_path / "balanced"))
+    assert f"| {100 * recalls['balanced']:.2f} |" in card
+    assert "examples of the class 'ill' alone" in card
+
+
+def test_a_positive_class_is_one_of_two(source, tmp_path):
+    for data, name in ((source, "1"), (unbalanced(tmp_path / "a.npz"), "well")):
+        text = recipe_text(data).replace("[evaluation]", f'[evaluation]\npositive = "{name}"')
+        with pytest.raises(training.TrainingError, match=r"positive: expected one of two classes"):
+            training.train(text, tmp_path / "run", verbose=False)
 
 
 def test_schedule_warms_up_and_falls_to_the_final_rate():

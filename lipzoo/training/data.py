@@ -5,21 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings, parse_fraction
+from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources import DataError, RawData, read_source
+from lipzoo.training.splits import Split, count_of, cut, duplicates
 
-__all__ = ["DataError", "Dataset", "Split", "load_data"]
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples `x` of shape `(n, ...)` as stored, and labels `y` of shape `(n,)` from 0."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def __len__(self):
-        return len(self.y)
+__all__ = ["DataError", "Dataset", "Split", "load_data", "load_examples"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,9 @@ def load_data(settings: DataSettings) -> Dataset:
     if settings.test is not None:
         other = read_source(settings.test, settings)
         raw = raw.with_test(other.only_split(settings.test))
-    names, train, validation, test = _encode_labels(raw)
+    names, train, validation, test = _encode_labels(raw, settings)
+    if len(names) < 2:
+        raise DataError(f"{raw.source}: expected at least two classes. Received: {list(names)}")
     kind = _kind(train.x, settings)
     splits = [
         None if s is None else _examples(s, kind, raw.source) for s in (train, validation, test)
@@ -114,12 +106,12 @@ def load_data(settings: DataSettings) -> Dataset:
     train, validation, test = splits
     notes = list(raw.notes)
     if test is None:
-        count = _count(settings.test_size, len(train), "test_size")
-        train, test = _cut(train, count, raw.ordered)
+        count = count_of(settings.test_size, len(train), "test_size")
+        train, test = cut(train, count, raw.ordered)
         notes.append(f"the source has no test split: {count} examples were cut from it")
     if validation is None:
-        count = _count(settings.validation, len(train), "validation")
-        train, validation = _cut(train, count, raw.ordered)
+        count = count_of(settings.validation, len(train), "validation")
+        train, validation = cut(train, count, raw.ordered)
     named = {"train": train, "validation": validation, "test": test}
     for name, split in named.items():
         if split.x.shape[1:] != train.x.shape[1:] or split.x.dtype != train.x.dtype:
@@ -127,12 +119,36 @@ def load_data(settings: DataSettings) -> Dataset:
                 f"{raw.source}: expected {name} examples of shape {train.x.shape[1:]} and type "
                 f"{train.x.dtype}. Received: shape={split.x.shape[1:]}, dtype={split.x.dtype}"
             )
-    notes += _duplicates(named)
+    notes += duplicates(named)
     divisor = 255.0 if train.x.dtype == np.uint8 else 1.0
     return Dataset(raw.source, kind, train, validation, test, names, divisor, tuple(notes))
 
 
-def _encode_labels(raw: RawData) -> tuple[tuple[str, ...], Split, Split | None, Split | None]:
+def load_examples(settings: DataSettings) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Loads all examples of a file or a folder, in its order, with nothing cut off.
+
+    Args:
+        settings: the `[data]` table of a recipe; the keys about splits do not matter.
+
+    Returns:
+        Inputs in float32, labels from 0, and the name of each label.
+
+    Raises:
+        DataError: as `load_data`.
+    """
+    raw = read_source(settings.source, settings)
+    names, *splits = _encode_labels(raw, settings)
+    splits = [split for split in splits if split is not None]
+    kind = _kind(splits[0].x, settings)
+    splits = [_examples(split, kind, raw.source) for split in splits]
+    x = np.concatenate([split.x for split in splits])
+    y = np.concatenate([split.y for split in splits])
+    return scale(x, 255.0 if x.dtype == np.uint8 else 1.0), y, names
+
+
+def _encode_labels(
+    raw: RawData, settings: DataSettings
+) -> tuple[tuple[str, ...], Split, Split | None, Split | None]:
     """Maps the labels of all splits to 0, 1, ... and names them."""
     splits = (raw.train, raw.validation, raw.test)
     train_labels = np.unique(raw.train.labels)
@@ -142,8 +158,14 @@ def _encode_labels(raw: RawData) -> tuple[tuple[str, ...], Split, Split | None, 
     else:
         values = train_labels
         names = tuple(str(value) for value in values.tolist())
-    if len(names) < 2:
-        raise DataError(f"{raw.source}: expected at least two classes. Received: {list(names)}")
+    if settings.label_names:
+        unnamed = [name for name in names if name not in settings.label_names]
+        if unnamed:
+            raise DataError(
+                f"{raw.source}: expected labels among {list(settings.label_names)}, which "
+                f"[data.label_names] has. Received: {unnamed[:5]}"
+            )
+        names = tuple(settings.label_names[name] for name in names)
     encoded = []
     for split in splits:
         if split is None:
@@ -205,40 +227,3 @@ def _examples(split: Split, kind: str, source: str) -> Split:
     if (kind == "image" and x.ndim == 3) or (kind == "signal" and x.ndim == 2):
         x = x[..., None]
     return Split(np.ascontiguousarray(x), split.y)
-
-
-def _count(size: int | float | str, available: int, key: str) -> int:
-    """Number of examples that a recipe's count or fraction stands for."""
-    size = parse_fraction(size)
-    count = int(size) if size >= 1 else int(size * available + 1e-9)
-    if not 0 < count < available:
-        raise DataError(
-            f"[data] {key}: expected a count or a fraction that leaves examples on both sides of "
-            f"{available}. Received: {size:g} ({count} examples)"
-        )
-    return count
-
-
-def _cut(split: Split, count: int, ordered: bool) -> tuple[Split, Split]:
-    """Cuts the last `count` examples off, or the same share of every class if not `ordered`."""
-    order = np.arange(len(split))
-    if not ordered:
-        generator = np.random.default_rng(0)
-        rank = np.empty(len(split))
-        for label in np.unique(split.y):
-            members = np.flatnonzero(split.y == label)
-            rank[members] = (generator.permutation(len(members)) + 0.5) / len(members)
-        order = np.argsort(rank, kind="stable")
-    kept, taken = np.sort(order[:-count]), np.sort(order[-count:])
-    return Split(split.x[kept], split.y[kept]), Split(split.x[taken], split.y[taken])
-
-
-def _duplicates(splits: dict[str, Split]) -> list[str]:
-    """Notes on examples that stand in two splits: they flatter the later one's numbers."""
-    seen = {name: {row.tobytes() for row in split.x} for name, split in splits.items()}
-    notes = []
-    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        count = sum(row.tobytes() in seen[first] for row in splits[second].x)
-        if count:
-            notes.append(f"{count} of the {second} examples also stand in {first}")
-    return notes

@@ -63,13 +63,22 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
         values = self.to_dict()
-        # Recipes without a restart, measurements or a start keep the hash that they had before.
+        # Recipes without such settings keep the hash that they had before there were any.
         if not self.training.restart.epochs:
             del values["training"]["restart"]
+        if self.training.class_weight == "none":
+            del values["training"]["class_weight"]
+        if not self.data.label_names:
+            del values["data"]["label_names"]
         if not self.reconstructs:
             del values["measurement"]
         if not self.model.start:
             del values["model"]["start"]
+        if not self.evaluation.positive:
+            del values["evaluation"]["positive"]
+        for key in ("feature_names", "units"):
+            if not values["registry"][key]:
+                del values["registry"][key]
         return hashlib.sha256(repr(_canonical(values)).encode()).hexdigest()
 
 

@@ -105,6 +105,7 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
             initial_epoch=epochs_done,
             validation_data=task.validation_data(),
             validation_batch_size=4 * training.batch_size,
+            class_weight=task.class_weight(),
             callbacks=callbacks,
             verbose=0,
         )

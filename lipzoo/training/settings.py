@@ -42,6 +42,8 @@ class DataSettings:
         label: column of a CSV file that holds the label.
         missing: what to do with rows of a CSV file that have an empty or `?` entry.
         standardize: put the training split's mean and variance per feature into the model.
+        label_names: names of the classes by the label that the data have for them, where the data
+            have numbers: `{"2" = "benign", "4" = "malignant"}`.
     """
 
     source: str
@@ -52,6 +54,7 @@ class DataSettings:
     label: Literal["last", "first"] = "last"
     missing: Literal["error", "drop"] = "error"
     standardize: bool = False
+    label_names: dict = field(default_factory=dict)
 
     def check(self):
         """Yields `(key, expected, value)` for each value that is out of its range."""
@@ -65,6 +68,9 @@ class DataSettings:
                 yield key, "a whole number of examples or a fraction between 0 and 1", value
         if not self.source:
             yield "source", "a data source", self.source
+        names = list(self.label_names.values())
+        if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+            yield "label_names", "a table of texts, all different", self.label_names
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,9 @@ class TrainingSettings:
         warmup_epochs: length of the warm-up, in epochs.
         optimizer: name of a Keras optimizer.
         weight_decay: decoupled weight decay.
+        class_weight: `"balanced"` weights the loss of each example by `n / (k n_c)`, for n training
+            examples of k classes, n_c of them in the example's class, so that every class counts
+            the same.
         ema: decay of the running average of the weights; 0 is no averaging. The average is
             projected by the layers' constraints before it is used.
         jit_compile: `"auto"` compiles where it pays: not on TensorFlow without a GPU.
@@ -216,6 +225,7 @@ class TrainingSettings:
     warmup_epochs: int | float = 1
     optimizer: Literal["adam", "adamw", "nadam", "sgd", "rmsprop", "lion"] = "adam"
     weight_decay: float = 0.0
+    class_weight: Literal["none", "balanced"] = "none"
     ema: float = 0.0
     jit_compile: Literal["auto", True, False] = "auto"
     weights_dtype: Literal["float32", "float16"] = "float32"
@@ -258,10 +268,13 @@ class EvaluationSettings:
         epsilons: the radii of the final tables.
         watch: those of them that are shown during training, for architectures whose Lipschitz bound
             training cannot raise.
+        positive: name of the positive class of two; sensitivity and specificity, clean and
+            certified, are then reported too.
     """
 
     epsilons: tuple[str | float, ...] = ("36/255", 0.25, 0.5, 1.0)
     watch: tuple[str | float, ...] = (0.25,)
+    positive: str = ""
 
     def check(self):
         """Yields `(key, expected, value)` for each value that is out of its range."""
@@ -285,13 +298,18 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class RegistrySettings:
-    """What a model card says about the data and the weights."""
+    """What a model card says about the data and the weights.
+
+    `class_names`, `feature_names` and `units` (of the input) take the place of what the data say.
+    """
 
     dataset: str = ""
     data_licence: str = ""
     citation: str = ""
     licence: str = "Apache-2.0"
     class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    units: str = ""
     intended_use: str = ""
     paper: str = "arXiv 2510.22299"
     limitations: str = ""

@@ -52,17 +52,33 @@ def results(metrics: Metrics) -> str:
             label = f"{kind}, evaluated in {dtype}"
             if kind == "attacked" and accuracies.attack:
                 label += f" ({accuracies.attack})"
-            shown = [f"{100 * shares[name]:.2f}" if name in shares else "" for name in names]
-            rows.append([label, f"{100 * accuracies.clean:.2f}", *shown])
+            rows.append([label, *_cells(accuracies.clean, shares, names)])
+        for rate, part in accuracies.rates.items():
+            shares = {name: share for name, _, share in part.certified}
+            label = f"{rate}, certified, evaluated in {dtype}"
+            rows.append([label, *_cells(part.clean, shares, names)])
     text = (
         f"Accuracy in % of the {metrics.examples:,} test examples. *Certified at ε* counts an "
         "example that is classified correctly, with a proof that no perturbation of l2 norm up to "
         "ε changes that; the rounding of the arithmetic named is accounted for.\n\n"
     )
+    if metrics.rates:
+        positive, negative = (metrics.rates[key].examples for key in sorted(metrics.rates))
+        text += (
+            f"*Sensitivity* counts so among the {positive:,} examples of the class "
+            f"{metrics.positive!r} alone, *specificity* among the other {negative:,}.\n\n"
+        )
     text += table(["", "clean", *(f"ε = {name}" for name in names)], rows)
+    if metrics.comparison is not None:
+        return f"{text}\n{metrics.comparison.markdown()}"
     if not any(accuracies.attacked for accuracies in by_arithmetic(metrics).values()):
         text += "\nNo accuracy under attack is stated: none was measured.\n"
     return text
+
+
+def _cells(clean, shares, names):
+    shown = (f"{100 * shares[name]:.2f}" if name in shares else "" for name in names)
+    return [f"{100 * clean:.2f}", *shown]
 
 
 def warning(metrics: Metrics) -> str:
@@ -126,6 +142,12 @@ def usage(address: str, config: ModelConfig) -> str:
     low, high = config.preprocessing["minimum"], config.preprocessing["maximum"]
     draw = "standard_normal" if None in (low, high) else "random"
     scaled = "" if None in (low, high) or (low, high) == (0, 1) else f" * {high - low} + {low}"
+    more = ""
+    if len(config.input_shape) == 1 and config.arguments.get("normalization"):
+        more = """\
+certificate = lipzoo.certify(model, x, standardized=True)    # radii in standard deviations
+print(certificate.feature_radii)                             # of each feature alone, in its units
+"""
     return f"""\
 import lipzoo
 import numpy as np
@@ -134,8 +156,8 @@ model = lipzoo.load("{address}")
 x = np.random.default_rng(0).{draw}(({shape}), "float32"){scaled}
 print(lipzoo.lipschitz_bound(model))
 certificate = lipzoo.certify(model, x)
-print(certificate.prediction, certificate.radius)
-"""
+print(certificate.report())
+{more}"""
 
 
 def _percent(share):

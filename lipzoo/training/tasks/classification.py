@@ -22,10 +22,19 @@ class ClassificationTask:
     Args:
         recipe: the recipe.
         dataset: its data.
+
+    Raises:
+        TrainingError: if the recipe's positive class is none of the data's two.
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset):
         self.recipe, self.dataset = recipe, dataset
+        positive = recipe.evaluation.positive
+        if positive and (dataset.num_classes != 2 or positive not in self.class_names):
+            raise TrainingError(
+                "[evaluation] positive: expected one of two classes, and the data have "
+                f"{', '.join(self.class_names[:10])}. Received: {positive!r}"
+            )
 
     def arguments(self) -> dict:
         """All arguments of the builder: the recipe's, and those that follow from the data.
@@ -60,6 +69,18 @@ class ClassificationTask:
             training.augment,
         )
 
+    def class_weight(self) -> dict[int, float] | None:
+        """Weight of each class in the loss, see `TrainingSettings`; `None` for equal ones."""
+        if self.recipe.training.class_weight == "none":
+            return None
+        counts = np.bincount(self.dataset.train.y, minlength=self.dataset.num_classes)
+        if not counts.all():
+            raise TrainingError(
+                "[training] class_weight: expected training examples of every class. "
+                f"Received: {counts.tolist()} examples"
+            )
+        return dict(enumerate((counts.sum() / (len(counts) * counts)).tolist()))
+
     def validation_data(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and labels on which choices are made."""
         return self.dataset.inputs(self.dataset.validation), self.dataset.validation.y
@@ -87,6 +108,7 @@ class ClassificationTask:
                 split.y,
                 radii,
                 None if network is reference else reference,
+                self.positive,
             )
             for key, (network, split) in measured.items()
         }
@@ -100,16 +122,23 @@ class ClassificationTask:
         write_curves(path, self.recipe.name, history, tables["test"])
 
     @property
+    def positive(self) -> tuple[str, int] | None:
+        """Name and number of the positive class, where the recipe has one."""
+        name = self.recipe.evaluation.positive
+        return (name, self.class_names.index(name)) if name else None
+
+    @property
     def preprocessing(self) -> dict:
         """The units of the model's input."""
         if self.dataset.kind == "image":
             return {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
-        return {"scale": "values as in the data", "minimum": None, "maximum": None}
+        units = self.recipe.registry.units or "values as in the data"
+        return {"scale": units, "minimum": None, "maximum": None}
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes, as the data have them."""
-        return self.dataset.class_names
+        """Names of the classes: the recipe's, or else the data's."""
+        return self.recipe.registry.class_names or self.dataset.class_names
 
 
 def _moments(x) -> dict:
@@ -123,7 +152,12 @@ def _moments(x) -> dict:
 
 
 def certified_table(
-    model: keras.Model, x: np.ndarray, y: np.ndarray, radii: dict, reference=None
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    radii: dict,
+    reference=None,
+    positive: tuple[str, int] | None = None,
 ) -> dict:
     """Clean and certified accuracy of a model, with the bound recomputed from its weights.
 
@@ -133,16 +167,45 @@ def certified_table(
         y: integer labels.
         radii: l2 radii by name.
         reference: the same network in float64, see `certify`; `None` for the model's own margins.
+        positive: name and number of the positive class of two; `None` where there is none.
 
     Returns:
-        `{"examples": ..., "clean": ..., "certified": {name: share}}`, and `"margins": "float64"`
-        with a reference.
+        `{"examples": ..., "clean": ..., "certified": {name: share}}`, `"margins": "float64"` with
+        a reference, and with a positive class its name and such tables of the examples of one
+        class under `"sensitivity"` and `"specificity"`.
     """
     certificate = certify(model, x, y, reference=reference, verbose=0)
     shares = certificate.certified_accuracy(list(radii.values()))
     return {
         "examples": len(y),
-        "clean": float(certificate.accuracy),
-        "certified": {name: float(share) for name, share in zip(radii, shares, strict=True)},
+        "clean": certificate.accuracy,
+        "certified": dict(zip(radii, shares.tolist(), strict=True)),
         **({} if reference is None else {"margins": "float64"}),
+        **({} if positive is None else _rates(certificate, radii, *positive)),
     }
+
+
+def _rates(certificate, radii, name, positive) -> dict:
+    """Sensitivity and specificity as tables of their own."""
+    values = list(radii.values())
+    shares = {
+        "sensitivity": (
+            certificate.sensitivity(positive),
+            certificate.certified_sensitivity(values, positive),
+        ),
+        "specificity": (
+            certificate.specificity(positive),
+            certificate.certified_specificity(values, positive),
+        ),
+    }
+    members = certificate.labels == positive
+    counts = {"sensitivity": members.sum(), "specificity": (~members).sum()}
+    tables = {
+        rate: {
+            "examples": int(counts[rate]),
+            "clean": clean,
+            "certified": dict(zip(radii, certified.tolist(), strict=True)),
+        }
+        for rate, (clean, certified) in shares.items()
+    }
+    return {"positive": name, **tables}

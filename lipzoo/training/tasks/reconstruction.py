@@ -105,6 +105,9 @@ class ReconstructionTask:
         y, x = self.measured("test")
         return y[:limit], x[:limit]
 
+    def class_weight(self) -> None:
+        """None: there are no classes."""
+
     def validation_data(self) -> tuple[np.ndarray, np.ndarray]:
         """Measurements and images on which choices are made."""
         return self.measured("validation")

@@ -1,0 +1,121 @@
+"""A classifier beside other methods on the same test examples."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue import checks
+from lipzoo_catalogue.markdown import table
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method's results.
+
+    Args:
+        name: what it is.
+        clean: share of the test examples that it classifies correctly.
+        interval: confidence interval of the clean accuracy.
+        certified: share certified at each radius; `None` where nothing is proven.
+        attacked: share left at each radius by the attack; `None` where none was run.
+    """
+
+    name: str
+    clean: float
+    interval: tuple[float, float]
+    certified: tuple[float, ...] | None
+    attacked: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods beside each other: the value of `"comparison"` in `metrics.json`.
+
+    The value is `{"radii": [0.5, 1.0], "units": "standard deviations", "attack": "PGD, 100 steps",
+    "methods": [{"name": "random forest", "clean": 0.9, "interval": [0.85, 0.94], "certified": null,
+    "attacked": [0.7, 0.5]}]}`.
+
+    Args:
+        radii: l2 radii of all methods.
+        units: units of the radii, in words.
+        attack: the attacks in words.
+        methods: the methods, the model itself first.
+    """
+
+    radii: tuple[float, ...]
+    units: str
+    attack: str
+    methods: tuple[Method, ...]
+
+    @classmethod
+    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Comparison":
+        """Reads and checks the value.
+
+        Raises:
+            ValueError: if a key is missing or unknown, a share is no fraction, or a certified share
+                exceeds the attacked one.
+        """
+        keys = ("radii", "units", "attack", "methods")
+        checks.check_keys(values, keys, keys, where, "comparison.")
+        radii, methods = values["radii"], values["methods"]
+        if not isinstance(radii, list) or not all(checks.is_number(r) and r >= 0 for r in radii):
+            raise ValueError(f"{where}: {checks.expected('comparison.radii', 'radii', radii)}")
+        if not isinstance(methods, list) or not methods:
+            error = checks.expected("comparison.methods", "a list of methods", methods)
+            raise ValueError(f"{where}: {error}")
+        read = tuple(_method(method, len(radii), where) for method in methods)
+        return cls(tuple(radii), str(values["units"]), str(values["attack"]), read)
+
+    def rows(self) -> Iterator[list[str]]:
+        """Cells of a table, one row per method: its name, clean accuracy, then two per radius."""
+        for method in self.methods:
+            low, high = method.interval
+            cells = [method.name, f"{_percent(method.clean)} ({_percent(low)} to {_percent(high)})"]
+            for shares in (method.certified, method.attacked):
+                missing = ["none"] * len(self.radii)
+                cells += missing if shares is None else map(_percent, shares)
+            yield cells
+
+    def header(self) -> list[str]:
+        """The heads of the columns of `rows`."""
+        kinds = [f"{kind} at {r:g}" for kind in ("certified", "attacked") for r in self.radii]
+        return ["", "clean % (95 % interval)", *kinds]
+
+    def markdown(self) -> str:
+        """The table, with what its numbers are."""
+        text = (
+            "The same test examples, other methods, accuracies in %; l2 radii in "
+            f"{self.units}. Attacks: {self.attack}.\n\n"
+        )
+        return text + table(self.header(), self.rows())
+
+
+def _method(values, count, where):
+    keys = ("name", "clean", "interval", "certified", "attacked")
+    checks.check_keys(values, keys, keys, where, "comparison.methods.")
+    shares = {key: values[key] for key in ("certified", "attacked")}
+    expected = {"interval": 2, "certified": count, "attacked": count}
+    for key, length in expected.items():
+        share = values[key]
+        if share is None and key != "interval":
+            continue
+        if not isinstance(share, list) or len(share) != length or not all(map(_is_share, share)):
+            error = checks.expected(f"comparison.methods.{key}", f"{length} fractions", share)
+            raise ValueError(f"{where}: {error}")
+    if not _is_share(values["clean"]):
+        error = checks.expected("comparison.methods.clean", "a fraction", values["clean"])
+        raise ValueError(f"{where}: {error}")
+    proven, left = shares["certified"], shares["attacked"]
+    if proven and left and any(a > b for a, b in zip(proven, left)):
+        what = f"at least the certified shares, {proven}"
+        raise ValueError(f"{where}: {checks.expected('comparison.methods.attacked', what, left)}")
+    shares = {key: None if share is None else tuple(share) for key, share in shares.items()}
+    return Method(str(values["name"]), values["clean"], tuple(values["interval"]), **shares)
+
+
+def _is_share(value) -> bool:
+    return checks.is_number(value) and 0 <= value <= 1
+
+
+def _percent(share):
+    return f"{100 * share:.1f}"
