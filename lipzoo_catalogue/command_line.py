@@ -114,13 +114,35 @@ def _add_measuring(add):
         "any; a .csv file or a folder of images; or tfds:NAME, sklearn:NAME, whose test split is "
         "used",
     )
-    command.add_argument("--out", metavar="FILE", help="write the radii to a .csv or .npz file")
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write the report of every example to a .csv, .json or .npz file",
+    )
     command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
     command.add_argument(
         "--epsilon",
         metavar="E",
         action="append",
         help="radius, such as 0.25 or 36/255, at which to count; may be repeated",
+    )
+    command.add_argument(
+        "--abstain-below",
+        metavar="R",
+        help="abstain where the radius is at most R: print coverage, accuracy of the covered, and "
+        "the report of the first examples",
+    )
+    command.add_argument(
+        "--norm",
+        choices=("l1", "l2", "linf"),
+        default="l2",
+        help="norm of the radii; those in l1 and linf follow from l2 (default: l2)",
+    )
+    command.add_argument(
+        "--standardized",
+        action="store_true",
+        help="radii in standard deviations, and each feature's own, for a model that standardises "
+        "its input",
     )
     _add_dtype(command)
 

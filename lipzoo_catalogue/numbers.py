@@ -18,6 +18,20 @@ def format_up(value: float, digits: int = 7) -> str:
     return text
 
 
+def format_down(value: float, digits: int = 7) -> str:
+    """A number with at most `digits` significant digits, never above the number itself.
+
+    Example:
+        >>> format_down(0.5), format_down(2 / 3, 3), format_down(0.0)
+        ('0.5', '0.666', '0')
+    """
+    text = f"{value:.{digits}g}"
+    if math.isfinite(value) and Fraction(text) > Fraction(value):
+        step = Fraction(10) ** (math.floor(math.log10(value)) + 1 - digits)
+        text = f"{float(Fraction(text) - step):.{digits}g}"
+    return text
+
+
 def format_size(count: int) -> str:
     """A number of bytes with its unit.
 

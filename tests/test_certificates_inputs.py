@@ -131,8 +131,10 @@ def test_batch_sizes_are_positive_integers(model, batch_size):
         certify(model, IMAGES, batch_size=batch_size, verbose=0)
 
 
-@pytest.mark.parametrize("epsilon", ["a", "0.5", None, -0.1, np.nan, [0.1, "b"], [[0.1], [1, 2]]])
+@pytest.mark.parametrize(
+    "epsilon", ["a", "0.5", None, -0.1, np.nan, np.inf, [0.1, "b"], [[0.1], [1, 2]]]
+)
 def test_radii_are_numbers_of_at_least_0(model, epsilon):
     certificate = certify(model, IMAGES, [0, 1, 2, 0], batch_size=np.int64(2), verbose=0)
-    with pytest.raises(ValueError, match=r"numbers of at least 0. Received: epsilon="):
+    with pytest.raises(ValueError, match=r"finite numbers of at least 0. Received: epsilon="):
         certificate.certified_accuracy(epsilon)

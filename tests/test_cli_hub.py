@@ -166,9 +166,10 @@ def test_a_users_data_are_certified(capsys, digits):
         np.testing.assert_allclose(other["radius"], expected.radius, rtol=1e-4, atol=1e-6)
         assert ("accuracy" in other) == (file == "test.npz")
     text = run(capsys, "certify", "gradflow-digits", folder / "xy.npz", "--examples", "3")
-    rows = list(csv.DictReader(io.StringIO(text[text.index("example,") :])))
-    radii = [float(row["radius"]) for row in rows]
-    np.testing.assert_allclose(radii, values["radius"][:3], rtol=1e-6)
+    rows = [line.split() for line in text[text.index("example  ") :].splitlines()[1:4]]
+    radii = [float(row[2]) for row in rows]
+    np.testing.assert_allclose(radii, values["radius"][:3], rtol=1e-4)
+    assert [row[3] for row in rows] == [str(rival) for rival in values["rival"][:3]]
     in_float64 = run(
         capsys, "certify", "gradflow-digits", folder / "x.npy", "--dtype", "float64", "--json"
     )
@@ -180,7 +181,7 @@ def test_radii_are_written_to_files(capsys, digits):
     values = run(capsys, "certify", "gradflow-digits", folder / "xy.npz", "--json")
     for name in ("radii.csv", "radii.npz"):
         command = ["certify", "gradflow-digits", folder / "xy.npz", "--out", folder / name]
-        assert f"radii: {folder / name}" in run(capsys, *command)
+        assert f"report: {folder / name}" in run(capsys, *command)
     rows = list(csv.DictReader(io.StringIO((folder / "radii.csv").read_text())))
     assert [float(row["radius"]) for row in rows] == values["radius"]
     assert [row["class"] for row in rows] == [str(p) for p in values["prediction"]]
@@ -188,6 +189,30 @@ def test_radii_are_written_to_files(capsys, digits):
     assert stored["radius"].tolist() == values["radius"]
     assert stored["labels"].tolist() == y.tolist()
     assert float(stored["lipschitz_bound"]) == values["lipschitz_bound"]
+
+
+def test_abstaining_is_counted_and_reported(capsys, digits):
+    folder, _, y = digits
+    data, out = folder / "xy.npz", folder / "report.json"
+    radii = run(capsys, "certify", "gradflow-digits", data, "--json")["radius"]
+    threshold = f"{np.median(radii):.6f}"
+    command = ["certify", "gradflow-digits", data, "--abstain-below", threshold, "--out", out]
+    values = run(capsys, *command, "--json")
+    kept = np.array(values["radius"]) > float(threshold)
+    right = np.array(values["prediction"]) == y
+    assert values["abstains"] == (~kept).tolist()
+    assert values["coverage"] == pytest.approx(kept.mean())
+    assert values["selective_accuracy"] == pytest.approx(right[kept].mean())
+    report = json.loads(out.read_text())
+    assert [row["rival"] for row in report["examples"]] == values["rival"]
+    assert [row["abstains"] for row in report["examples"]] == values["abstains"]
+    text = run(capsys, *command)
+    assert f"% covered, accuracy of these {100 * right[kept].mean():.2f} %" in text
+    # The name of the column, and one for each that is shown.
+    assert text.count("  abstains\n") == 1 + int((~kept[:20]).sum())
+    cube = run(capsys, "certify", "gradflow-digits", data, "--norm", "linf", "--json")
+    np.testing.assert_allclose(cube["radius"], np.array(values["radius"]) / 8, rtol=1e-4)
+    assert cube["norm"] == "linf"
 
 
 def test_named_data_and_tables_are_certified_too(capsys, tmp_path):
@@ -233,9 +258,12 @@ def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
     data = digits[0] / "xy.npz"
     options = {
         "--examples: expected a positive": ["--examples", "0"],
-        "--out: expected a .csv or .npz": ["--out", "radii.txt"],
+        "--out: expected a .csv, .json or .npz": ["--out", "radii.txt"],
         "Expected a number or a fraction": ["--epsilon", "x"],
         "No such file or directory": ["--out", tmp_path / "none" / "radii.csv"],
+        "--abstain-below: expected a finite radius": ["--abstain-below", "-0.5"],
+        "--epsilon: expected a finite radius": ["--epsilon", "inf"],
+        "Normalization along the last axis": ["--standardized"],
     }
     for message, arguments in options.items():
         assert message in run(capsys, "certify", "gradflow-digits", data, *arguments, code=2)

@@ -1,28 +1,38 @@
 """What `certify` returns."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from lipzoo.bounds.result import LipschitzBound
+from lipzoo.certificates import decisions, presentation
 from lipzoo.certificates.inputs import check_radii
-from lipzoo_catalogue.numbers import format_up
-
-_SHOWN_EPSILONS = (0.1, 36 / 255, 0.25, 0.5, 1.0)
+from lipzoo.certificates.norms import convert_radius, one_step_down
+from lipzoo.certificates.report import CertificateReport
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """Certified radii of predictions.
+    """Certified radii of predictions, and what they say about a decision.
 
     Attributes:
-        radius: per example, the Euclidean radius within which the prediction cannot change; in the
-            units of the input; shape `(examples,)`, float64.
+        radius: per example, the radius within which the prediction cannot change; in the norm
+            `norm` and the units of the input; shape `(examples,)`, float64.
         prediction: predicted class per example.
         labels: true classes, or `None`.
         logits: what the model returned.
         bound: the `LipschitzBound` that the radii rest on, derived when they were.
         rounding: whether the radii account for rounding errors.
+        rival: per example the class that attains the minimum in the radius (in exact arithmetic),
+            the one that the prediction is nearest to changing to; -1 where no class can be reached.
+        input_size: number of entries of one input.
+        class_names: names of the classes, empty where the model has none.
+        feature_names: names of the features, likewise.
+        units: units of the input and so of the radii, empty where the model states none.
+        norm: `"l2"`, or another one by `in_norm`.
+        deviation: standard deviation of each feature (the last axis of the input) in its own units,
+            where the radii are in standard deviations; `None` otherwise.
 
     Example:
         >>> import keras, numpy as np
@@ -41,6 +51,13 @@ class Certificate:
     logits: np.ndarray = field(repr=False)
     bound: LipschitzBound = field(repr=False)
     rounding: bool = True
+    rival: np.ndarray = field(kw_only=True, repr=False)
+    input_size: int = field(kw_only=True, repr=False)
+    class_names: tuple[str, ...] = field(default=(), kw_only=True)
+    feature_names: tuple[str, ...] = field(default=(), kw_only=True)
+    units: str = field(default="", kw_only=True)
+    norm: str = field(default="l2", kw_only=True)
+    deviation: np.ndarray | None = field(default=None, kw_only=True, repr=False)
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -62,16 +79,161 @@ class Certificate:
             A float for a number, an array for a list.
 
         Raises:
-            ValueError: if there are no labels, or a radius is no number, negative or NaN.
+            ValueError: if there are no labels, or a radius is no finite number of at least 0.
         """
         radii = check_radii(epsilon)
-        certified = np.sort(self.radius[self._correct()])
-        above = len(certified) - np.searchsorted(certified, radii, side="right")
-        accuracy = above / len(self)
-        return float(accuracy) if radii.ndim == 0 else accuracy
+        return decisions.share_above(self.radius[self._correct()], radii, len(self))
+
+    def coverage(self, radius):
+        """Fraction of predictions that are kept by whoever abstains below a radius.
+
+            coverage(r) = #{i : radius_i > r} / n
+
+        No perturbation of norm up to r changes any of them to another class. Needs no labels.
+
+        Args:
+            radius: radius of at least 0, or a list of radii.
+
+        Returns:
+            A float for a number, an array for a list.
+
+        Raises:
+            ValueError: if a radius is no finite number of at least 0.
+
+        Reference: selective classification, arXiv 1705.08500.
+        """
+        return decisions.share_above(self.radius, check_radii(radius, "radius"), len(self))
+
+    def selective_accuracy(self, radius):
+        """Accuracy of the predictions that are kept by whoever abstains below a radius.
+
+            #{i : radius_i > r, prediction_i = label_i} / #{i : radius_i > r}
+
+        One minus the selective risk. It need not grow with r, though it usually does.
+
+        Args:
+            radius: radius of at least 0, or a list of radii.
+
+        Returns:
+            A float for a number, an array for a list; NaN where no prediction is kept.
+
+        Raises:
+            ValueError: if there are no labels, or a radius is no finite number of at least 0.
+        """
+        radii = check_radii(radius, "radius")
+        return decisions.selective_accuracy(self.radius, self._correct(), radii)
+
+    def sensitivity(self, positive=1) -> float:
+        """Fraction of the positive examples that are classified as positive (recall).
+
+        Args:
+            positive: the positive class of two, as a number or by its name.
+
+        Raises:
+            ValueError: if there are no labels, none of the examples is positive, the model has more
+                than two classes, or there is no such class.
+        """
+        return self._rate(positive, None, of_positives=True)
+
+    def specificity(self, positive=1) -> float:
+        """Fraction of the negative examples that are classified as negative; see `sensitivity`."""
+        return self._rate(positive, None, of_positives=False)
+
+    def certified_sensitivity(self, epsilon, positive=1):
+        """Fraction of the positive examples classified as positive with a radius above `epsilon`.
+
+        A lower bound of the sensitivity under every attack that moves an input by at most
+        `epsilon`.
+
+        Args:
+            epsilon: radius of at least 0, or a list of radii.
+            positive: the positive class of two, as a number or by its name.
+
+        Returns:
+            A float for a number, an array for a list.
+
+        Raises:
+            ValueError: as in `sensitivity`, or if a radius is no finite number of at least 0.
+        """
+        return self._rate(positive, check_radii(epsilon), of_positives=True)
+
+    def certified_specificity(self, epsilon, positive=1):
+        """Fraction of the negative examples classified as negative with a radius above `epsilon`.
+
+        As `certified_sensitivity`, for the other class.
+        """
+        return self._rate(positive, check_radii(epsilon), of_positives=False)
+
+    def in_norm(self, norm: str) -> "Certificate":
+        """The same certificate with radii in another norm.
+
+            l1: r,  linf: r / sqrt(input_size), rounded downwards
+
+        since `||v||_2 <= ||v||_1` and `||v||_2 <= sqrt(input_size) ||v||_inf`. Proven, and loose:
+        the larger ball around x in the new norm that the prediction withstands may be larger.
+
+        Args:
+            norm: `"l1"`, `"l2"` or `"linf"`.
+
+        Raises:
+            ValueError: for another norm, or if the radii are Euclidean no more.
+
+        Example:
+            >>> import keras, numpy as np, lipzoo
+            >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+            >>> certificate = lipzoo.certify(model, np.ones((1, 4)), verbose=0)
+            >>> ratio = certificate.in_norm("linf").radius / certificate.radius
+            >>> bool(0.4999 < ratio[0] < 0.5)
+            True
+        """
+        if self.norm != "l2":
+            raise ValueError(f"Expected a certificate in norm l2. Received: norm {self.norm}")
+        radius = convert_radius(self.radius, norm, self.input_size)
+        return dataclasses.replace(self, radius=radius, norm=norm)
+
+    @property
+    def feature_radii(self) -> dict[str, np.ndarray]:
+        """How far each feature alone may move, in its own units, by the feature's name.
+
+            |x'_i - x_i| < radius · deviation_i,  all other features as they are
+
+        In every norm a perturbation of one entry has that entry's size, so this follows from any
+        certificate in standard deviations; other certificates have none.
+
+        Example:
+            >>> import keras, numpy as np, lipzoo
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Normalization(
+            ...     mean=[0.0, 0.0], variance=[1.0, 100.0]), keras.layers.Dense(1)])
+            >>> model.layers[1].set_weights([np.ones((2, 1)), np.zeros(1)])
+            >>> x = np.array([[1.0, 10.0]])
+            >>> radii = lipzoo.certify(model, x, standardized=True, verbose=0).feature_radii
+            >>> {name: round(float(radius[0]), 2) for name, radius in radii.items()}
+            {'feature 0': 1.41, 'feature 1': 14.14}
+        """
+        if self.deviation is None:
+            return {}
+        names = self.feature_names or [f"feature {i}" for i in range(len(self.deviation))]
+        return {
+            name: one_step_down(self.radius * deviation)
+            for name, deviation in zip(names, one_step_down(self.deviation))
+        }
+
+    def report(self, abstain_below: float = 0.0) -> CertificateReport:
+        """What there is to decide about each example: prediction, radius, nearest rival class.
+
+        Args:
+            abstain_below: the radius up to which a prediction is not relied on.
+
+        Returns:
+            A `CertificateReport`: printed, a table; also as CSV and JSON.
+
+        Raises:
+            ValueError: if the radius is no finite number of at least 0.
+        """
+        return CertificateReport.of(self, abstain_below)
 
     def plot(self, ax=None):
-        """Draws the certified accuracy over epsilon; without labels, the share of certified inputs.
+        """Draws the certified accuracy over epsilon; without labels, the coverage.
 
         Args:
             ax: Matplotlib axes; `None` for new ones.
@@ -82,50 +244,22 @@ class Certificate:
         Raises:
             ImportError: if Matplotlib is not installed.
         """
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ImportError(
-                    "Certificate.plot needs Matplotlib: pip install 'lipzoo[plots]'"
-                ) from error
-            _, ax = pyplot.subplots()
-        counted = self.radius if self.labels is None else self.radius[self._correct()]
-        steps = np.sort(counted[np.isfinite(counted)])
-        epsilons = np.concatenate([[0.0], steps])
-        share = (len(counted) - np.searchsorted(np.sort(counted), epsilons, "right")) / len(self)
-        ax.step(epsilons, 100 * share, where="post")
-        ax.set_xlabel("Euclidean radius ε")
-        ax.set_ylabel(
-            "certified predictions (%)" if self.labels is None else "certified accuracy (%)"
-        )
-        ax.set_ylim(0, 100)
-        ax.set_xlim(left=0)
-        return ax
+        return presentation.draw(self, ax)
 
     def __str__(self) -> str:
-        count = f"{len(self):,} example" + ("s" if len(self) != 1 else "")
-        arithmetic = "rounding included" if self.rounding else "exact arithmetic"
-        lines = [
-            f"Certificate of {count}, model '{self.bound.name}', Lipschitz bound "
-            f"{format_up(self.bound.value)} ({arithmetic})"
-        ]
-        if self.labels is None:
-            lines.append(f"{'radius above':>14}  {'predictions':>11}")
-            lines.append(f"{'any':>14}  {100.0:>9.2f} %")
-            for epsilon in _SHOWN_EPSILONS:
-                lines.append(f"{epsilon:>14.4g}  {100 * np.mean(self.radius > epsilon):>9.2f} %")
-        else:
-            lines.append(f"{'epsilon':>14}  {'certified accuracy':>18}")
-            lines.append(f"{'clean':>14}  {100 * self.accuracy:>16.2f} %")
-            for epsilon in _SHOWN_EPSILONS:
-                certified = self.certified_accuracy(epsilon)
-                lines.append(f"{epsilon:>14.4g}  {100 * certified:>16.2f} %")
-        quartiles = np.quantile(self.radius, [0.25, 0.5, 0.75], method="lower")
-        lines.append("radius quartiles: " + ", ".join(f"{value:.4g}" for value in quartiles))
-        return "\n".join(lines)
+        return presentation.summary(self)
 
     def _correct(self) -> np.ndarray:
         if self.labels is None:
             raise ValueError("Expected labels: pass y to lipzoo.certify. Received: y=None")
         return self.prediction == self.labels
+
+    def _rate(self, positive, radii, of_positives):
+        """Sensitivity or specificity, certified at some radii or, for `None`, clean."""
+        correct = self._correct()
+        members = decisions.members(
+            self.labels, self.logits.shape[1], self.class_names, positive, of_positives
+        )
+        if radii is None:
+            return float(np.mean(correct[members]))
+        return decisions.share_above(self.radius[correct & members], radii, int(members.sum()))

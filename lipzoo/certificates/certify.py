@@ -1,5 +1,6 @@
 """Certifies the predictions of a classifier against perturbations of its input."""
 
+import math
 from functools import partial
 
 import keras
@@ -14,10 +15,21 @@ from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_lab
 from lipzoo.certificates.measured import no_uncertainty
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
 from lipzoo.certificates.reference import check_agreement, check_reference
+from lipzoo.certificates.standardized import standardization
+
+DEVIATIONS = "standard deviations of the training data"
 
 
 def certify(
-    model, x, y=None, *, reference=None, batch_size=256, rounding=True, verbose="auto"
+    model,
+    x,
+    y=None,
+    *,
+    standardized=False,
+    reference=None,
+    batch_size=256,
+    rounding=True,
+    verbose="auto",
 ) -> Certificate:
     """Certified Euclidean radius of every prediction.
 
@@ -49,10 +61,16 @@ def certify(
     margin at x comes from the reference, and only the error in the ball is left. The statement is
     still about `model` as it is computed; certifying takes several times as long.
 
+    With `standardized=True` the radii of a model that begins by standardising its input are in
+    standard deviations: no x' with `||(x' - x) / deviation|| < r(x)` is classified differently,
+    an ellipsoid that holds the Euclidean ball. One feature i alone may then move by up to
+    `r deviation_i` in its own units, see `Certificate.feature_radii`.
+
     Args:
         model: built `keras.Model`, functional or sequential, with logits as output.
         x: array or tensor of examples; a list or dict of them for a model with several inputs.
         y: labels, as integers or one-hot; needed for accuracies.
+        standardized: whether radii are in standard deviations instead of the units of x.
         reference: `None`, or the same network in another arithmetic, with the same weights:
             `lipzoo.load(name, dtype="float64")` for a model of the zoo. That it is the same is
             checked as far as weights, configurations, attributes and logits tell, and assumed
@@ -68,7 +86,8 @@ def certify(
         UncertifiedLayerError: if a layer has no proven bound.
         ValueError: if the model ends in softmax, the rounding error of a layer is not known, the
             data do not fit the model, the reference is another network or comes with
-            rounding=False, or batch_size is not a positive integer.
+            rounding=False, batch_size is not a positive integer, or radii in standard deviations
+            are asked of a model that does not begin by standardising.
         TypeError: if x or y are not arrays of numbers, or the models are none of Keras.
 
     Reference: Lipschitz-margin training, arXiv 1802.04034; pairs of columns, arXiv 2102.08452.
@@ -88,21 +107,50 @@ def certify(
         _check_model(reference)
         check_reference(model, reference, rounding)
     run = partial(evaluate, arrays=arrays, by_name=isinstance(x, dict), batch_size=batch_size)
-    own = run(model, rounding=rounding, verbose=verbose)
-    centre = own if reference is None else run(reference, rounding=True, verbose=verbose)
+    scale = standardization(model) if standardized else None
+    own = run(model, rounding=rounding, verbose=verbose, scale=scale)
+    centre = own
+    if reference is not None:
+        reference_scale = standardization(reference) if standardized else None
+        centre = run(reference, rounding=True, verbose=verbose, scale=reference_scale)
     classes = own.logits.shape[1]
     labels = None if y is None else check_labels(y, len(own.logits), classes)
     check_agreement(own, centre)
     prediction = (own.logits[:, 0] > 0).astype("int64") if classes == 1 else own.logits.argmax(1)
     margins = partial(_radii, centre.logits.astype("float64"), prediction, own.bound)
     exact = no_uncertainty(len(prediction))
-    radius = margins((exact, exact))
+    radius, rival = margins((exact, exact))
     if rounding:
         # The ball of the exact radius is large enough, since rounding only makes it smaller. An
         # infinite one is replaced by one as large as x, beyond which nothing is then claimed.
         ball = np.where(np.isfinite(radius), radius, own.norms + 1.0)
-        radius = np.minimum(margins((centre.at_x(), own.in_ball(ball, centre))), ball)
-    return Certificate(radius, prediction, labels, own.logits, own.bound, rounding)
+        rounded, _ = margins((centre.at_x(), own.in_ball(ball, centre)))
+        radius = np.minimum(rounded, ball)
+    return Certificate(
+        radius,
+        prediction,
+        labels,
+        own.logits,
+        own.bound,
+        rounding,
+        rival=rival,
+        input_size=sum(math.prod(array.shape[1:]) for array in arrays),
+        **_description(model, scale),
+    )
+
+
+def _description(model, scale) -> dict:
+    """Names and units, as far as they are known: those that a model of the zoo states."""
+    config = getattr(model, "lipzoo_config", None)
+    known = {} if scale is None else {"deviation": scale.deviation, "units": DEVIATIONS}
+    if config is None:
+        return known
+    return {
+        "class_names": tuple(map(str, config.class_names)),
+        "feature_names": tuple(config.feature_names),
+        "units": str(config.preprocessing["scale"]),
+        **known,
+    }
 
 
 def _radii(logits, prediction, bound: LipschitzBound, uncertainties):

@@ -1,7 +1,7 @@
 """A classifier evaluated on a set of inputs, and how far rounding may have moved its logits."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,17 +17,23 @@ from lipzoo.certificates.measured import (
     probe,
     renew_prediction,
 )
+from lipzoo.certificates.standardized import Standardization
+
+# Covers the float64 rounding of a few operations on numbers of one sign.
+_UP = 1 + 1e-12
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model computed on some inputs.
+    """What a model computed on some inputs x, or what follows its standardisation, on those.
 
     Attributes:
         logits: as computed; shape `(examples, classes)`.
-        bound: the model's `LipschitzBound`.
-        norms: upper bounds of `||x||`.
+        bound: the `LipschitzBound` of what radii are asked of.
+        norms: upper bounds of `||x||`, of the standardised x where that is what is asked.
         errors, sizes: see `measured_errors`, over all layers; `None` where they were not measured.
+        entry: `None`, or the roundoff and the sizes that the error of a standardised input is
+            relative to, see `Standardization`.
     """
 
     logits: np.ndarray
@@ -35,12 +41,13 @@ class Evaluation:
     norms: np.ndarray
     errors: list | None
     sizes: list | None
+    entry: tuple[float, np.ndarray] | None = None
 
     def at_x(self) -> Uncertainty:
         """What rounding can do at x to the tensor that radii start from."""
         dtype = head_dtype(self.bound)
         if self.errors is None:
-            return bounded_uncertainty(margin_tensor(self.bound), self.norms, dtype)
+            return self._bounded(0.0, dtype)
         last = _layers_to_margin(self.bound)
         return Uncertainty(self.errors[last], self.sizes[last] + self.errors[last], dtype)
 
@@ -53,14 +60,20 @@ class Evaluation:
         """
         dtype = head_dtype(self.bound)
         if centre.sizes is None:
-            return bounded_uncertainty(margin_tensor(self.bound), self.norms + radius, dtype)
-        layers = _layers_to_margin(self.bound)
-        return Uncertainty(*errors_in_ball(self.bound, layers, centre.sizes, radius), dtype)
+            return self._bounded(radius, dtype)
+        layers, entry = _layers_to_margin(self.bound), _entry_error(self, radius)
+        return Uncertainty(*errors_in_ball(self.bound, layers, centre.sizes, radius, entry), dtype)
+
+    def _bounded(self, radius, dtype, tensor=None) -> Uncertainty:
+        """What follows from the weights alone, all over a ball."""
+        entry = 0.0 if self.entry is None else _entry_error(self, radius)
+        tensor = margin_tensor(self.bound) if tensor is None else tensor
+        return bounded_uncertainty(tensor, self.norms + radius, dtype, entry)
 
     def logit_error(self) -> np.ndarray:
         """Upper bound of the Euclidean rounding error of the logits at x."""
         if self.errors is None:
-            return bounded_uncertainty(self.bound.output, self.norms, None).error
+            return self._bounded(0.0, None, self.bound.output).error
         return self.errors[-1]
 
 
@@ -82,7 +95,21 @@ def head_dtype(bound: LipschitzBound) -> str | None:
     return None if head is None else head.dtype
 
 
-def evaluate(model, arrays, by_name: bool, batch_size: int, rounding: bool, verbose) -> Evaluation:
+def _entry_error(evaluation: Evaluation, radius=0.0) -> np.ndarray:
+    """Upper bounds of the error that an input comes with, within a radius of x."""
+    rate, sizes = evaluation.entry or (evaluation.bound.input_roundoff, evaluation.norms)
+    return rate * (sizes + radius) * _UP
+
+
+def evaluate(
+    model,
+    arrays,
+    by_name: bool,
+    batch_size: int,
+    rounding: bool,
+    verbose,
+    scale: Standardization | None = None,
+) -> Evaluation:
     """Runs a model, and with `rounding` measures what its rounding errors grow with.
 
     Args:
@@ -91,13 +118,15 @@ def evaluate(model, arrays, by_name: bool, batch_size: int, rounding: bool, verb
         by_name: whether the model takes a dict of them.
         batch_size, verbose: as in `keras.Model.predict`.
         rounding: whether rounding errors matter.
+        scale: the standardisation that the model begins with, where the evaluation of the rest is
+            asked for.
 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
         ValueError: if the rounding error of a layer is not known, or the logits are not finite or
             have a wrong shape.
     """
-    bound = lipschitz_bound(model)
+    bound = lipschitz_bound(model) if scale is None else scale.rest
     if rounding:
         _check_rounding(bound)
     measuring = probe(model) if rounding else None
@@ -109,11 +138,17 @@ def evaluate(model, arrays, by_name: bool, batch_size: int, rounding: bool, verb
     computed = measuring.model if measuring else model
     outputs = computed.predict(inputs, batch_size=batch_size, verbose=verbose)
     logits = _check_logits(outputs[0] if measuring else outputs, len(arrays[0]))
-    norms = joint_norms(arrays)
-    errors = sizes = None
-    if measuring and all(row.bound.rounding_slope is not None for row in bound.layers):
-        errors, sizes = measured_errors(bound, norms, measuring.upper_norms(outputs[1]))
-    return Evaluation(logits, bound, norms, errors, sizes)
+    norms, entry = joint_norms(arrays), None
+    if scale is not None:
+        norms, spread = scale.sizes(arrays[0])
+        entry = (scale.roundoff, spread)
+    found = Evaluation(logits, bound, norms, None, None, entry)
+    if not measuring or any(row.bound.rounding_slope is None for row in bound.layers):
+        return found
+    # The standardisation, if it is looked at apart, is the first layer of the chain.
+    measured = measuring.upper_norms(outputs[1])[:, -len(bound.layers) :]
+    errors, sizes = measured_errors(bound, norms, _entry_error(found), measured)
+    return replace(found, errors=errors, sizes=sizes)
 
 
 def _layers_to_margin(bound: LipschitzBound) -> int:

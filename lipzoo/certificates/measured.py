@@ -49,20 +49,24 @@ def no_uncertainty(examples: int) -> Uncertainty:
     return Uncertainty(np.zeros(examples), np.zeros(examples), None)
 
 
-def bounded_uncertainty(tensor: TensorBound, sizes, dtype) -> Uncertainty:
+def bounded_uncertainty(tensor: TensorBound, sizes, dtype, entry_error=0.0) -> Uncertainty:
     """From the weights alone: `||t|| <= offset + value ||x||`, and alike for the error.
 
     Args:
         tensor: what is known about t.
         sizes: upper bounds of `||x||`, shape `(examples,)`; for a ball, `||x|| + radius`.
         dtype: see `Uncertainty`.
+        entry_error: upper bounds of the error that x comes with, beyond the rounding to the type in
+            which the model takes it.
     """
     bound = tensor.bound
-    error = (bound.rounding_offset + bound.rounding_slope * sizes) * _UP
+    computed = sizes + entry_error
+    error = (bound.rounding_offset + bound.rounding_slope * computed) * _UP
+    error = (error + bound.value * entry_error) * _UP
     return Uncertainty(error, (bound.offset + bound.value * sizes + error) * _UP, dtype)
 
 
-def measured_errors(bound: LipschitzBound, norms, measured) -> tuple:
+def measured_errors(bound: LipschitzBound, norms, entry_error, measured) -> tuple:
     """From norms that were measured along with the prediction at x, for a chain of layers.
 
     Write `e` for the error and `ν` for the norm of the computed input of a layer with the bounds
@@ -72,15 +76,15 @@ def measured_errors(bound: LipschitzBound, norms, measured) -> tuple:
     Args:
         bound: the model's bound, one row per layer of the chain.
         norms: upper bounds of `||x||`, shape `(examples,)`.
+        entry_error: upper bounds of the error that x comes with.
         measured: upper bounds of the norm of each layer's computed output, `(examples, layers)`.
 
     Returns:
         `(errors, sizes)`, lists over the input and the outputs of the layers: upper bounds of
         `||fl(t)(x) - t(x)||` and of the exact `||t(x)||`.
     """
-    cast = bound.input_roundoff
-    errors, sizes = [cast * norms * _UP], [norms]
-    size = norms * (1 + cast) * _UP
+    errors, sizes = [entry_error], [norms]
+    size = (norms + entry_error) * _UP
     for index, row in enumerate(bound.layers):
         errors.append(_error_after(row.bound, errors[-1], size))
         size = measured[:, index]
@@ -88,7 +92,7 @@ def measured_errors(bound: LipschitzBound, norms, measured) -> tuple:
     return errors, sizes
 
 
-def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius) -> tuple:
+def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius, entry_error) -> tuple:
     """The same at every x' with `||x' - x|| <= radius`.
 
     The exact tensor moves by at most the cumulative Lipschitz bound times the radius, so there the
@@ -99,13 +103,13 @@ def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius) -> tuple:
         layers: number of layers up to the tensor of interest.
         sizes: upper bounds of the exact `||t(x)||`, from `measured_errors` in any arithmetic.
         radius: radius of the ball, shape `(examples,)`.
+        entry_error: upper bounds of the error that any x' of the ball comes with.
 
     Returns:
         `(error, norm)` of the last tensor: upper bounds of `||fl(t)(x') - t(x')||` and of
         `||fl(t)(x')||`.
     """
-    cast = bound.input_roundoff
-    error = cast * (sizes[0] + radius) * _UP
+    error = entry_error
     norm = (sizes[0] + radius + error) * _UP
     for row, size in zip(bound.layers[:layers], sizes[1:]):
         error = _error_after(row.bound, error, norm)

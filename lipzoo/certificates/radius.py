@@ -42,7 +42,7 @@ def radii_of_pairs(margin, slope, slack) -> np.ndarray:
     return np.where(left > 0, np.nan_to_num(radius, nan=0.0, posinf=np.inf), 0.0)
 
 
-def general_radius(logits, prediction, output: TensorBound, uncertainties) -> np.ndarray:
+def general_radius(logits, prediction, output: TensorBound, uncertainties) -> tuple:
     """`min_j (f_y - f_j) / (sqrt(2) L)`, for jointly L-Lipschitz logits, less the slack.
 
     Args:
@@ -51,6 +51,10 @@ def general_radius(logits, prediction, output: TensorBound, uncertainties) -> np
         output: bounds of the logits.
         uncertainties: what rounding can do to the logits, an `Uncertainty` at x and one in the
             ball.
+
+    Returns:
+        `(radius, rival)`, the rival being the class j that attains the minimum, -1 where the
+        radius is infinite.
     """
     rows = np.arange(len(logits))
     rest = np.array(logits)
@@ -58,17 +62,19 @@ def general_radius(logits, prediction, output: TensorBound, uncertainties) -> np
     root = np.sqrt(2.0) * _UP
     slack = root * sum(uncertainty.error for uncertainty in uncertainties)
     margin = logits[rows, prediction] - np.max(rest, axis=1)
-    return radii_of_pairs(margin, root * output.bound.value, slack)
+    radius = radii_of_pairs(margin, root * output.bound.value, slack)
+    return radius, np.where(np.isfinite(radius), rest.argmax(axis=1), -1)
 
 
-def sign_radius(logits, prediction, output: TensorBound, uncertainties) -> np.ndarray:
-    """`|f| / L` for a single logit whose sign is the prediction; less the slack."""
+def sign_radius(logits, prediction, output: TensorBound, uncertainties) -> tuple:
+    """`|f| / L` for a single logit whose sign is the prediction, less the slack; and the rival."""
     slack = sum(uncertainty.error for uncertainty in uncertainties)
     margin = np.where(prediction == 1, 1.0, -1.0) * logits[:, 0]
-    return radii_of_pairs(margin, output.bound.value, slack)
+    radius = radii_of_pairs(margin, output.bound.value, slack)
+    return radius, np.where(np.isfinite(radius), 1 - prediction, -1)
 
 
-def head_radius(logits, prediction, head: LinearHead, uncertainties) -> np.ndarray:
+def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
     """`min_j (f_y - f_j) / (L ||w_y - w_j||)` for logits `W^T h + b` of L-Lipschitz features h.
 
     The slack of the pair (y, j), at x and once more in the ball: an error of norm e in h moves the
@@ -81,8 +87,12 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> np.ndarr
         prediction: y, the predicted class of every example.
         head: the last layer.
         uncertainties: what rounding can do to h, an `Uncertainty` at x and one in the ball.
+
+    Returns:
+        `(radius, rival)` as in `general_radius`.
     """
     radius = np.full(len(logits), np.inf)
+    rival = np.full(len(logits), -1)
     column_norms = _norms_up(head.kernel)
     for label in np.unique(prediction):
         rows = np.flatnonzero(prediction == label)
@@ -103,7 +113,8 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> np.ndarr
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
         pairs = radii_of_pairs(margin, distance * head.features.bound.value, slack)
         radius[rows] = pairs.min(axis=1)
-    return radius
+        rival[rows] = np.flatnonzero(others)[pairs.argmin(axis=1)]
+    return radius, np.where(np.isfinite(radius), rival, -1)
 
 
 def _norms_up(columns) -> np.ndarray:

@@ -20,6 +20,11 @@ from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import affine_rounding, gamma, mul_up
 from lipzoo.spectral import dense_norm_bound
 
+# Of keras.layers.Normalization, for each of the terms x / deviation and mean / deviation: the root
+# and the maximum of the variance, a difference and a quotient, in whatever order a compiler takes
+# them, with room to spare.
+NORMALIZATION_ROUNDINGS = 12
+
 
 def dense_bound(kernel, bias, positions: int | None, dtype: str) -> LayerBound:
     """Bound of `x -> K^T x + b`, applied at each of `positions` positions of the input.
@@ -125,7 +130,7 @@ def _normalization(layer, input_shape):
         shift,
         input_shape,
         layer.compute_dtype,
-        roundings=12,
+        roundings=NORMALIZATION_ROUNDINGS,
         derivation="max deviation" if layer.invert else "1 / min deviation",
     )
 

@@ -1,0 +1,167 @@
+"""A certificate example by example: as a table, as CSV, as JSON."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lipzoo.certificates.inputs import check_radii
+from lipzoo_catalogue.numbers import format_down
+
+# A longer table is cut in print; CSV and JSON are whole.
+_SHOWN = 20
+
+
+@dataclass(frozen=True, eq=False)
+class CertificateReport:
+    """What there is to decide about each example.
+
+    Printed, it is a table; `to_csv()` and `to_json()` give all of it to other programs. It is made
+    by `Certificate.report`.
+
+    Attributes:
+        prediction: predicted class, shape `(examples,)`.
+        radius: certified radius.
+        rival: the class that the prediction is nearest to changing to, -1 for none.
+        abstains: whether the prediction is not relied on, since its radius is at most
+            `abstain_below`.
+        labels: true classes, or `None`.
+        class_names: names of the classes, or none.
+        abstain_below: see above.
+        norm: norm of the radii.
+        units: their units, as the model states them.
+        feature_radii: certified radius of each feature alone by the feature's name, see
+            `Certificate.feature_radii`; none for radii in the units of the input.
+
+    Example:
+        >>> import keras, numpy as np, lipzoo
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
+        >>> model.set_weights([np.eye(2)])
+        >>> certificate = lipzoo.certify(model, np.array([[3.0, 1.0], [0.0, 0.5]]), verbose=0)
+        >>> print(certificate.report(abstain_below=0.5))
+        example  prediction    radius  rival  abstains
+              0           0    1.4142      1
+              1           1   0.35355      0   abstains
+        covered: 1 of 2 (50.00 %), radius above 0.5
+    """
+
+    prediction: np.ndarray
+    radius: np.ndarray
+    rival: np.ndarray
+    abstains: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...]
+    abstain_below: float
+    norm: str = "l2"
+    units: str = ""
+    feature_radii: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, certificate, abstain_below: float) -> "CertificateReport":
+        """The report of a `Certificate`.
+
+        Raises:
+            ValueError: if the radius is no finite number of at least 0.
+        """
+        threshold = check_radii(abstain_below, "abstain_below")
+        if threshold.ndim:
+            raise ValueError(
+                f"Expected abstain_below to be one number. Received: abstain_below={abstain_below}"
+            )
+        return cls(
+            certificate.prediction,
+            certificate.radius,
+            certificate.rival,
+            certificate.radius <= threshold,
+            certificate.labels,
+            certificate.class_names,
+            float(threshold),
+            certificate.norm,
+            certificate.units,
+            certificate.feature_radii,
+        )
+
+    def __len__(self) -> int:
+        return len(self.radius)
+
+    def columns(self) -> dict[str, list]:
+        """The columns by name, as Python values; a radius that is infinite is `None`."""
+        columns = {
+            "example": list(range(len(self))),
+            "prediction": self.prediction.tolist(),
+            "class": [self._name(i) for i in self.prediction],
+            "radius": _finite(self.radius),
+            "rival": [None if i < 0 else int(i) for i in self.rival],
+            "rival_class": [self._name(i) for i in self.rival],
+            "abstains": self.abstains.tolist(),
+        }
+        if self.labels is not None:
+            columns["label"] = self.labels.tolist()
+            columns["correct"] = (self.prediction == self.labels).tolist()
+        if not self.class_names:
+            del columns["class"], columns["rival_class"]
+        columns |= {f"radius of {name}": _finite(r) for name, r in self.feature_radii.items()}
+        return columns
+
+    def to_csv(self) -> str:
+        """One row per example, with a header.
+
+        Truth values are 1 and 0, numbers have the shortest digits that give them back, and what
+        does not exist (the rival of a prediction that nothing can change) is empty; an infinite
+        radius is `inf`.
+        """
+        columns = self.columns()
+        for name, values in columns.items():
+            if name.startswith("radius"):
+                columns[name] = ["inf" if value is None else repr(value) for value in values]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        for row in zip(*columns.values()):
+            writer.writerow([int(value) if isinstance(value, bool) else value for value in row])
+        return text.getvalue()
+
+    def to_json(self) -> str:
+        """One object with a list of examples; an infinite radius is null."""
+        columns = self.columns()
+        values = {
+            "norm": self.norm,
+            "units": self.units,
+            "abstain_below": self.abstain_below,
+            "coverage": float(np.mean(~self.abstains)),
+            "class_names": list(self.class_names),
+            "examples": [dict(zip(columns, row)) for row in zip(*columns.values())],
+        }
+        return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+
+    def __str__(self) -> str:
+        columns = {"example": [str(i) for i in range(min(len(self), _SHOWN))]}
+        columns["prediction"] = [self._name(i) or str(i) for i in self.prediction[:_SHOWN]]
+        columns["radius"] = [format_down(value, 5) for value in self.radius[:_SHOWN]]
+        columns["rival"] = [
+            (self._name(i) or str(i)) if i >= 0 else "none" for i in self.rival[:_SHOWN]
+        ]
+        if self.labels is not None:
+            columns["label"] = [self._name(i) or str(i) for i in self.labels[:_SHOWN]]
+        columns["abstains"] = ["abstains" if i else "" for i in self.abstains[:_SHOWN]]
+        widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
+        rows = [list(columns), *zip(*columns.values())]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in rows
+        ]
+        if len(self) > _SHOWN:
+            lines.append(f"... {len(self) - _SHOWN:,} more")
+        kept = int(np.sum(~self.abstains))
+        share = f"covered: {kept:,} of {len(self):,} ({100 * kept / len(self):.2f} %)"
+        return "\n".join([*lines, f"{share}, radius above {self.abstain_below:g}"])
+
+    def _name(self, number) -> str:
+        return self.class_names[number] if self.class_names and number >= 0 else ""
+
+
+def _finite(values) -> list:
+    """Numbers as Python has them, with `None` for infinity, which JSON lacks."""
+    return [value if np.isfinite(value) else None for value in np.asarray(values).tolist()]
