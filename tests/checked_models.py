@@ -71,7 +71,15 @@ MODELS = {
     ),
     "unrollednet": (
         "UnrolledNet",
-        {"operator": SCANNER, "alpha": 0.02, "steps": 2, "width": 2, "filters": 3, "flows": 1},
+        {
+            "operator": SCANNER,
+            "alpha": 0.02,
+            "steps": 2,
+            "width": 3,
+            "filters": 3,
+            "sensitivity": True,
+            "bounds": None,
+        },
     ),
 }
 

@@ -1,6 +1,7 @@
 """The second opinion on certificates: it confirms what is true and refutes what is forged."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from hub_client import hub, model_files
 import lipzoo
 import lipzoo_cli
 from lipzoo_catalogue import checker
+from lipzoo_catalogue.checker.architectures import ARCHITECTURES
 from lipzoo_catalogue.checking import check_source
 from lipzoo_catalogue.sources import find
 from tests.helpers import dense_jacobian
@@ -21,6 +23,9 @@ from tests.helpers import dense_jacobian
 __all__ = ["hub"]
 SMALLER = {"mean": [0.0] * 5, "variance": [0.1] * 5}
 PACKAGE = Path(checker.__file__).parent
+# What a configuration cannot hold (a denoiser is a model), and what no bound depends on.
+DENOISER = {"denoiser", "averaging", "contraction", "tolerance", "max_steps"}
+IRRELEVANT = {"name", "tensors", "kernel_initializer"} | DENOISER
 STANDARD = set(sys.stdlib_module_names)
 ALLOWED = {"numpy", "threadpoolctl", "lipzoo_catalogue.checker", "lipzoo_catalogue.numbers"}
 
@@ -49,6 +54,15 @@ def test_the_command_imports_neither_keras_nor_lipzoo():
         "assert not {'keras', 'tensorflow', 'lipzoo', 'safetensors'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", lipzoo.models.ARCHITECTURES)
+def test_the_checker_knows_the_arguments_of_every_builder(name):
+    def arguments(function):
+        parameters = inspect.signature(function).parameters.values()
+        return {p.name: p.default for p in parameters if p.name not in IRRELEVANT}
+
+    assert arguments(ARCHITECTURES[name]) == arguments(lipzoo.models.ARCHITECTURES[name])
 
 
 @pytest.mark.parametrize("name", lipzoo.list_models())

@@ -30,14 +30,13 @@ def invnet(
 ) -> Network:
     """Walks through the architecture, whose blocks are gradient flows on all channels."""
 
-    def block(network, name):
+    def block(name):
         flow, bias = network.convolution(name, kernel_size, network.channels, filters)
         network.add(name, layers.gradient_flow(flow, bias, activation, time))
 
-    del sensitivity  # a constant in a lifted channel, which no bound depends on
-    return _unrolled(
-        tensors, operator, alpha, steps, flows, width, step_size, bounds, block, "flow"
-    )
+    operator = read_operator(operator)
+    network = _start(tensors, operator, alpha, width, sensitivity)
+    return _unroll(network, operator, steps, flows, step_size, bounds, "flow", block)
 
 
 def unrollednet(
@@ -57,23 +56,28 @@ def unrollednet(
 ) -> Network:
     """Walks through the architecture, whose blocks are `z ↦ z + V σ(Wz + b)`."""
 
-    def block(network, name):
+    def block(name):
         into = network.convolution(f"{name}_in", kernel_size, network.channels, filters)
         out = network.convolution(f"{name}_out", kernel_size, filters, network.channels)
         network.residual(name, layers.affine(*into, activation), layers.affine(*out))
 
-    del sensitivity  # as in `invnet`
-    return _unrolled(
-        tensors, operator, alpha, steps, flows, width, step_size, bounds, block, "block"
-    )
-
-
-def _unrolled(tensors, operator, alpha, steps, flows, width, step_size, bounds, block, kind):
     operator = read_operator(operator)
+    network = _start(tensors, operator, alpha, width, sensitivity)
+    return _unroll(network, operator, steps, flows, step_size, bounds, "block", block)
+
+
+def _start(tensors, operator, alpha, width, sensitivity):
+    """Tikhonov's reconstruction, lifted by zeros, or by a constant image and zeros."""
     network = Network(tensors, operator.image_shape)
-    start = operator.tikhonov(layers.positive(alpha, "alpha"))
-    network.add("tikhonov", LayerBound(start, start.low, f"largest s / (s² + {alpha:g})"))
-    network.lift("lift", count(width, "width", 1))
+    bound = operator.tikhonov(layers.positive(alpha, "alpha"))
+    network.add("tikhonov", LayerBound(bound, bound.low, f"largest s / (s² + {alpha:g})"))
+    count(width, "width", (2 if sensitivity else 1) * network.channels)
+    network.lift("lift", width)
+    return network
+
+
+def _unroll(network, operator, steps, flows, step_size, bounds, kind, block):
+    """Blocks and data steps in turn, then what is left of the channels, in the box."""
     tau = operator.step_size(step_size)
     # Lifted channels pass a data step unchanged, as if the operator had a null space.
     lifted = network.channels > operator.image_shape[-1]
@@ -84,7 +88,7 @@ def _unrolled(tensors, operator, alpha, steps, flows, width, step_size, bounds, 
             network.record(f"step{k}_data", joint)
             network.total = after_data_step(network.total, tau, operator.norm, smallest)
         for j in range(1, count(flows, "flows", 1) + 1):
-            block(network, f"step{k}_{kind}{j}")
+            block(f"step{k}_{kind}{j}")
     network.isometry("project", "drops channels")
     if bounds is not None:
         network.isometry("clip", "projection onto a box")
