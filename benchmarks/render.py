@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+from benchmarks import study_tables
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
@@ -33,6 +34,7 @@ def render(text: str) -> str:
         "costs": costs_table,
         "swissroll": swissroll_table,
         "depth": depth_table,
+        "frontier": study_tables.frontier_table,
     }
 
     def replace(match):

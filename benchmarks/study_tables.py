@@ -1,0 +1,95 @@
+"""The README's tables of the studies of small classifiers."""
+
+import json
+from pathlib import Path
+
+from lipzoo_catalogue.markdown import table
+
+HERE = Path(__file__).parent
+# The radius at which the transfer table compares.
+TRANSFER_RADIUS = "0.5"
+
+
+def frontier_table() -> str:
+    """Clean and certified accuracy by the loss's epsilon, from `benchmarks.frontier`."""
+    results = _read("frontier")
+    radii = list(results["small"][0]["test"]["certified"])
+    rows = [_frontier_row("small network", point, radii) for point in results["small"]]
+    rows += [_frontier_row(f"`{n}`", point, radii) for n, point in results["shipped"].items()]
+    return table(["", "loss's ε", "clean", *(f"radius {radius}" for radius in radii)], rows)
+
+
+def _frontier_row(name, point, radii):
+    test = point["test"]
+    shares = [_percent(test["certified"].get(radius)) for radius in radii]
+    return [name, f"{point['epsilon']}", _percent(test["clean"]), *shares]
+
+
+def activations_table() -> str:
+    """Certified accuracy by activation, from `benchmarks.activations`."""
+    results = _read("activations")
+    reference = results["reference"]
+    rows = []
+    for name, row in results["networks"].items():
+        chosen = f"{row['learning_rate']:g}"
+        if row["gain"] != 1.0:
+            chosen += f", gain {row['gain']:g}"
+        less = row["certified_less_reference"]["0.5"]
+        rows.append(
+            [
+                name,
+                chosen,
+                _interval(row["clean"]),
+                *(_interval(share) for share in row["certified"].values()),
+                "" if name == reference else _interval(less, sign="+"),
+            ]
+        )
+    radii = list(next(iter(results["networks"].values()))["certified"])
+    header = ["activation", "learning rate, gain", "clean", *(f"radius {r}" for r in radii)]
+    return table([*header, f"less {reference}, radius 0.5"], rows)
+
+
+def transfer_table() -> str:
+    """Predicted and measured certified accuracy on other data, from `benchmarks.transfer`."""
+    rows = []
+    for name, targets in _read("transfer")["networks"].items():
+        label = "small network" if name == "small" else f"`{name}`" if " " not in name else name
+        for target, entry in targets.items():
+            predicted = entry["predicted"]
+            shown = [*_PREDICTIONS, "fitted" if "fitted" in predicted else "floor"]
+            shares = [
+                _interval(predicted[key][TRANSFER_RADIUS]) if key in predicted else ""
+                for key in shown
+            ]
+            measured = _interval(entry["measured"][TRANSFER_RADIUS])
+            rows.append([label, target, measured, *shares])
+            label = ""
+    header = ["network", "target", "measured", *_PREDICTIONS, "floor; fitted examples"]
+    return table(header, rows)
+
+
+def transfer_errors_table() -> str:
+    """How far each predictor is off, by kind of target, from `benchmarks.transfer`."""
+    errors = _read("transfer")["mean_absolute_error"]
+    rows = [
+        [kind, *(_percent(sum(by[name].values()) / len(by[name])) for name in _PREDICTIONS)]
+        for kind, by in errors.items()
+    ]
+    return table(["target", *_PREDICTIONS], rows)
+
+
+_PREDICTIONS = ("as on the source", "share above", "calibrated", "thresholded")
+
+
+def _read(name):
+    return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _percent(share):
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _interval(share, sign=""):
+    half = share.get("half_width")
+    spread = "" if half is None else f" ± {100 * half:.1f}"
+    return f"{100 * share['mean']:{sign}.1f}{spread}"
