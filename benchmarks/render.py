@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks import study_tables
+from benchmarks import study_tables, truth_tables
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
@@ -35,6 +35,7 @@ def render(text: str) -> str:
         "swissroll": swissroll_table,
         "depth": depth_table,
         "frontier": study_tables.frontier_table,
+        "rounding": truth_tables.rounding_table,
     }
 
     def replace(match):

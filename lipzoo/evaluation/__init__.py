@@ -2,6 +2,7 @@
 
 from lipzoo.evaluation.attack import AttackResult, pgd_attack
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
+from lipzoo.evaluation.edge import EdgeAttack, edge_attack
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
 from lipzoo.evaluation.movement import Movement, worst_movement
 from lipzoo.evaluation.sensitivity import SensitivityLogger
@@ -9,11 +10,13 @@ from lipzoo.evaluation.sensitivity import SensitivityLogger
 __all__ = [
     "AttackResult",
     "Diagnosis",
+    "EdgeAttack",
     "Finding",
     "JacobianNorms",
     "Movement",
     "SensitivityLogger",
     "diagnose",
+    "edge_attack",
     "jacobian_norms",
     "pgd_attack",
     "worst_movement",

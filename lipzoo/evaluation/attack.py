@@ -106,7 +106,7 @@ def pgd_attack(
     if not step_size > 0:
         raise ValueError(f"expected step_size > 0; Received: step_size={step_size}")
 
-    loss = value_and_input_gradient(_margin_loss(model))
+    loss = value_and_input_gradient(margin_loss(model))
     rates = step_size * np.linspace(1.0, 0.1, steps)
     random = np.random.default_rng(seed)
     found, margin = np.empty_like(x), np.empty(len(x))
@@ -144,7 +144,9 @@ def _validated(model, x, y, epsilon, clip):
     return x, y.astype("int32"), np.broadcast_to(radii, (len(x),)).copy()
 
 
-def _margin_loss(model):
+def margin_loss(model):
+    """Returns the loss `(x, y) ↦ max_{j≠y} f_j(x) - f_y(x)` of a classifier, one per example."""
+
     def loss(x, y):
         logits = model(x, training=False)
         label = ops.one_hot(y, logits.shape[-1], dtype="bool")

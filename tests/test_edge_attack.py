@@ -1,0 +1,102 @@
+"""Rounding cannot break a radius that accounts for it, and does break one that does not."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import lipzoo
+from benchmarks import rounding
+from benchmarks.rounding import SMALL, arithmetic, attacked, points, small
+from lipzoo.evaluation import edge_attack
+
+CASES = [(dtype, network) for dtype, networks in SMALL.items() for network in networks]
+
+
+@pytest.mark.parametrize(("dtype", "network"), CASES)
+def test_ten_thousand_tries_at_the_edge_violate_no_radius(dtype, network):
+    with arithmetic(dtype):
+        model, features = small(network)
+        x = points(model, features, 300, rounding.DECADES[dtype])
+        found = attacked(model, x, tries=10_000)
+    assert found["radii"]["violated"] == 0
+    # The same search finds what it looks for where rounding is left out.
+    assert found["naive_radii"]["violated"] > 20
+    if (dtype, network) == ("bfloat16", "1 flow of 4 features"):
+        assert found["radii"]["positive"] == 0  # vacuous, and so nothing is certified
+    else:
+        assert found["radii"]["tries"] >= 10_000
+        assert 0 < found["radii"]["mean"] < found["naive_radii"]["mean"]
+
+
+def test_margins_from_float64_leave_enough_for_float32_in_the_ball():
+    with arithmetic("float32"):
+        model, features = small("8 flows of 64 features")
+        x = points(model, features, 300, decades=3)
+    with arithmetic("float64"):
+        reference, _ = small("8 flows of 64 features")
+        reference.set_weights(model.get_weights())
+    plain = lipzoo.certify(model, x, verbose=0).radius
+    found = attacked(model, x, tries=5000, reference=reference)
+    assert found["radii"]["mean"] > plain.mean()
+    assert found["radii"]["violated"] == 0
+
+
+def test_what_is_tried_lies_inside_the_ball_and_is_what_is_reported():
+    model, features = small("linear, 784 features")
+    x = points(model, features, 40, decades=2)
+    radius = lipzoo.certify(model, x, rounding=False, verbose=0).radius
+    radius[:3] = [0.0, np.inf, 1e-30]
+    found = edge_attack(model, x, radius, tries=4)
+    distance = np.linalg.norm(found.inputs.astype("float64") - x, axis=1)
+    assert np.all(distance[2:] < radius[2:])
+    assert np.all(distance[3:] > 0.999 * radius[3:])
+    np.testing.assert_array_equal(found.inputs[:3], x[:3])  # the third ball holds no other number
+    assert found.attacked.tolist() == [False, False] + [True] * 38
+    assert found.tries == 4 * 38
+    before, after = (model.predict(v, verbose=0) for v in (x, found.inputs))
+    changed = before.argmax(1) != after.argmax(1)
+    assert np.all(found.violated | ~changed)
+    top = np.sort(after, axis=1)
+    distinct = top[:, -1] > top[:, -2]
+    assert np.all(changed[distinct] == found.violated[distinct])
+    again = edge_attack(model, x, radius, tries=4)
+    np.testing.assert_array_equal(again.inputs, found.inputs)
+    assert "radii violated in 152 tries" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("radius", "settings", "message"),
+    [
+        (np.ones(2), {}, "a radius of at least 0 for each of 3"),
+        (-np.ones(3), {}, "a radius of at least 0"),
+        (np.full(3, np.nan), {}, "a radius of at least 0"),
+        (np.ones(3), {"tries": 0}, "tries must be at least 1"),
+        (np.ones(3), {"steps": 0}, "steps must be at least 1"),
+        (np.ones(3), {"batch_size": 0}, "positive integer"),
+    ],
+)
+def test_bad_input_is_refused(radius, settings, message):
+    model, features = small("linear, 8 features")
+    with pytest.raises(ValueError, match=message):
+        edge_attack(model, np.zeros((3, features)), radius, **settings)
+
+
+def test_a_single_logit_is_refused():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="at least two logits"):
+        edge_attack(model, np.zeros((1, 2)), np.ones(1))
+
+
+def test_the_published_search_found_no_violation():
+    results = json.loads(rounding.RESULTS.read_text())
+    tries = {}
+    for row in results["rows"]:
+        assert row["radii"]["violated"] == 0
+        dtype = row["dtype"].split(",")[0]
+        tries[dtype] = tries.get(dtype, 0) + row["radii"]["tries"]
+        if row["network"] in rounding.NETWORKS:
+            assert row["naive_radii"]["violated"] > 0
+    assert set(tries) == {"float32", "float64", "float16", "bfloat16"}
+    assert min(tries.values()) >= results["tries_per_row"] >= 10_000
