@@ -13,7 +13,7 @@ from lipzoo.spectral.convolution import GRID_FACTOR
 METHODS = ("orthogonal", "scale", "rows")
 
 # A Newton-Schulz step maps singular values s to s(3 - s²)/2, which lies in [0, 1] for s in [0, √3].
-# Kernels are brought below 1.5, where a value just above 1 keeps most of its size.
+# Matrices are brought below 1.5, where a value just above 1 keeps most of its size.
 _NEWTON_SCHULZ_RADIUS = 1.5
 
 
@@ -137,8 +137,15 @@ class SpectralBound(keras.constraints.Constraint):
         if wide:
             matrix = ops.transpose(matrix)
         matrix_norm = gram_norm_bound(matrix, iterations=self.iterations)
-        norm = matrix_norm if self._is_matrix(kernel) else self._norm_bound(kernel)
-        iterate = matrix / ops.maximum(matrix_norm / _NEWTON_SCHULZ_RADIUS, self.bound)
+        if self._is_matrix(kernel):
+            norm = matrix_norm
+            iterate = matrix / ops.maximum(matrix_norm / _NEWTON_SCHULZ_RADIUS, self.bound)
+        else:
+            # The matrix of an overlapping convolution may be several times smaller than the
+            # operator. Steps that start far below 1 only multiply, all singular values alike, and
+            # the division that follows every time would let all but the largest die out.
+            norm = self._norm_bound(kernel)
+            iterate = matrix / _positive(matrix_norm)
         for _ in range(self.steps):
             gram = ops.matmul(ops.transpose(iterate), iterate)
             iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, gram)

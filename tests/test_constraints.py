@@ -189,3 +189,16 @@ def test_project_refuses_what_has_no_weights():
         project(None)
     with pytest.raises(ValueError, match="built model"):
         project(keras.Sequential([keras.layers.Dense(2)]))
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 8), (5, 6, 12), (3, 3, 4, 48)])
+def test_orthogonal_keeps_the_singular_values_of_overlapping_convolutions_alive(shape):
+    # Training that pushes one constant filter up, step after step, must not extinguish the others.
+    constraint = SpectralBound(1.0, "orthogonal")
+    kernel = ops.convert_to_numpy(constraint(draw(shape, 4)))
+    push = np.zeros(shape, "float32")
+    push[..., 0] = 0.01
+    for _ in range(100):
+        kernel = ops.convert_to_numpy(constraint(kernel + push))
+    values = np.linalg.svd(kernel.reshape(-1, shape[-1]), compute_uv=False)
+    assert values[-1] >= 0.5 * values[0]
