@@ -138,6 +138,7 @@ def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkey
         "",
         "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01",
         "restart = {epochs = 2, learning_rate = 0.01}",
+        "adversary = {epsilon = 0.5, steps = 2}",
     ],
 )
 def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.certificates.inputs import check_labels
-from lipzoo.evaluation.balls import column, difference, into_ball, norms, scaled
+from lipzoo.evaluation.balls import difference, into_ball, norms, random_offsets, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
 
 
@@ -163,9 +163,7 @@ def _attack_batch(loss, x, y, epsilon, rates, restarts, random, clip):
     for restart in range(restarts):
         offset = np.zeros(x.shape)
         if restart:
-            offset = scaled(random.standard_normal(x.shape), epsilon) * column(
-                random.random(len(x)) ** (1.0 / x[0].size), x
-            )
+            offset = random_offsets(x.shape, epsilon, random)
         for rate in (*rates, None):
             point, offset = into_ball(x, offset, epsilon, clip)
             values, gradient = loss(point, y)

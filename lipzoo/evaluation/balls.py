@@ -37,6 +37,19 @@ def into_ball(x, offset, epsilon, clip=None):
     return point, offset
 
 
+def random_offsets(shape, epsilon, random):
+    """Points of l2 balls around 0, uniformly distributed.
+
+    Args:
+        shape: `(examples, ...)`.
+        epsilon: radius, one number or one per example.
+        random: `np.random.Generator`.
+    """
+    directions = random.standard_normal(shape)
+    lengths = random.random(shape[0]) ** (1.0 / directions[0].size)
+    return scaled(directions, epsilon * lengths)
+
+
 def scaled(vectors, lengths):
     """The vectors with the given l2 norms; a zero vector stays zero."""
     given = norms(vectors)

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 
-def value_and_input_gradient(function: Callable) -> Callable:
-    """Turns a function of a batch into one that also returns its gradient.
+def input_gradient(function: Callable) -> Callable:
+    """Turns a function of a batch into one that also returns its gradient, on tensors.
 
     For `function(x, *constants)` of shape `(batch,)`, whose entry `i` depends on `x[i]` alone, the
     gradient of the sum over the batch holds the gradient of entry `i` in its row `i`.
@@ -19,6 +19,19 @@ def value_and_input_gradient(function: Callable) -> Callable:
     Args:
         function: a function of tensors, written in `keras.ops`, returning a tensor of shape
             `(batch,)`.
+
+    Returns:
+        A function of tensors `(x, *constants)` that returns the values and the gradient of shape
+        `x.shape`; it may be called in compiled code.
+
+    Raises:
+        NotImplementedError: if the backend has no gradients.
+    """
+    return _backend()[0](function)
+
+
+def value_and_input_gradient(function: Callable) -> Callable:
+    """The same on NumPy arrays: see `input_gradient`.
 
     Returns:
         A function of NumPy arrays `(x, *constants)` that returns two NumPy arrays, the values of
@@ -35,14 +48,8 @@ def value_and_input_gradient(function: Callable) -> Callable:
     >>> values.tolist(), gradient.tolist()
     ([5.0, 9.0], [[2.0, 4.0], [6.0, 0.0]])
     """
-    backend = keras.backend.backend()
-    builders = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
-    if backend not in builders:
-        raise NotImplementedError(
-            f"expected a Keras backend with gradients: {', '.join(builders)}; "
-            f"Received: backend={backend}"
-        )
-    differentiated = builders[backend](function)
+    differentiate, compile_function = _backend()
+    differentiated = compile_function(differentiate(function))
 
     def evaluate(x, *constants):
         tensors = [keras.ops.convert_to_tensor(array) for array in (x, *constants)]
@@ -55,10 +62,25 @@ def value_and_input_gradient(function: Callable) -> Callable:
     return evaluate
 
 
+def _backend():
+    """How the backend differentiates a function, and how it compiles one."""
+    backend = keras.backend.backend()
+    known = {
+        "tensorflow": (_tensorflow, _compiled_by_tensorflow),
+        "jax": (_jax, _compiled_by_jax),
+        "torch": (_torch, lambda function: function),
+    }
+    if backend not in known:
+        raise NotImplementedError(
+            f"expected a Keras backend with gradients: {', '.join(known)}; "
+            f"Received: backend={backend}"
+        )
+    return known[backend]
+
+
 def _tensorflow(function):
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
     def differentiated(x, *constants):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
@@ -69,16 +91,27 @@ def _tensorflow(function):
     return differentiated
 
 
+def _compiled_by_tensorflow(function):
+    import tensorflow as tf
+
+    return tf.function(function, reduce_retracing=True)
+
+
 def _jax(function):
     import jax
 
-    @jax.jit
     def differentiated(x, *constants):
         values, pullback = jax.vjp(lambda inputs: function(inputs, *constants), x)
         (gradient,) = pullback(jax.numpy.ones_like(values))
         return values, gradient
 
     return differentiated
+
+
+def _compiled_by_jax(function):
+    import jax
+
+    return jax.jit(function)
 
 
 def _torch(function):

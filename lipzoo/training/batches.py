@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from lipzoo.evaluation.balls import random_offsets
 from lipzoo.training.data import Split, scale
 from lipzoo.training.settings import AugmentSettings
 
@@ -19,6 +20,9 @@ class Batches(keras.utils.PyDataset):
         batch_size: examples per batch.
         seed: the recipe's seed.
         augment: random changes.
+        ball: radius of an l2 ball from which a random offset is drawn for each example, of the
+            shape of the example; the inputs of a batch are then `(x, offsets)`, as an
+            `AdversarialModel` takes them. 0 for none.
 
     Example:
 
@@ -29,7 +33,13 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, split: Split, divisor: float, batch_size: int, seed: int, augment: AugmentSettings
+        self,
+        split: Split,
+        divisor: float,
+        batch_size: int,
+        seed: int,
+        augment: AugmentSettings,
+        ball: float = 0.0,
     ):
         super().__init__(workers=1, use_multiprocessing=False)
         self.split = split
@@ -37,6 +47,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_size = min(batch_size, len(split))
         self.seed = seed
         self.augment = augment
+        self.ball = ball
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -50,8 +61,10 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, step):
         picked = self.order[step * self.batch_size : (step + 1) * self.batch_size]
         generator = np.random.default_rng((self.seed, self.epoch, step))
-        x = augmented(self.split.x[picked], self.augment, generator)
-        return scale(x, self.divisor), self.split.y[picked]
+        x = scale(augmented(self.split.x[picked], self.augment, generator), self.divisor)
+        if self.ball:
+            x = (x, random_offsets(x.shape, self.ball, generator).astype(x.dtype))
+        return x, self.split.y[picked]
 
 
 def augmented(

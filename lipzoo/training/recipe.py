@@ -50,6 +50,9 @@ class Recipe:
         if self.reconstructs != (loss == "mean_squared_error"):
             expected = "'mean_squared_error' with a [measurement] table, and only then"
             yield "training.loss.name", expected, loss
+        if self.reconstructs and self.training.adversary.epsilon:
+            expected = "no adversary for a reconstruction"
+            yield "training.adversary.epsilon", expected, self.training.adversary.epsilon
 
     @property
     def reconstructs(self) -> bool:
@@ -66,6 +69,8 @@ class Recipe:
         # Recipes without such settings keep the hash that they had before there were any.
         if not self.training.restart.epochs:
             del values["training"]["restart"]
+        if not self.training.adversary.epsilon:
+            del values["training"]["adversary"]
         if self.training.class_weight == "none":
             del values["training"]["class_weight"]
         if not self.data.label_names:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.constraints import project
+from lipzoo.training.adversary import AdversarialModel
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.checkpoint import (
     CheckpointError,
@@ -70,6 +71,9 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
         start_from(
             model, recipe.model.start, recipe.model.architecture, arguments.get("num_classes")
         )
+    if training.adversary.epsilon:
+        low, high = (task.preprocessing[key] for key in ("minimum", "maximum"))
+        model = AdversarialModel(model, training.adversary, None if low is None else (low, high))
     batches = task.batches()
     task.compile(model, len(batches))
     say(f"{recipe.model.architecture}: {model.count_params():,} parameters")

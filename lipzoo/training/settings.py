@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lipzoo.training.adversary import AdversarySettings
+
 
 def parse_fraction(value: str | float) -> float:
     """Reads a number that is written as one, or as text such as `"36/255"` or `"0.25"`.
@@ -216,6 +218,7 @@ class TrainingSettings:
         loss: the loss and its arguments.
         augment: random changes of the training examples.
         restart: a second cycle with the same warm-up and the same relative final learning rate.
+        adversary: perturbations at which the steps are taken.
     """
 
     epochs: int
@@ -232,6 +235,7 @@ class TrainingSettings:
     loss: LossSettings = field(default_factory=LossSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     restart: RestartSettings = field(default_factory=RestartSettings)
+    adversary: AdversarySettings = field(default_factory=AdversarySettings)
 
     @property
     def total_epochs(self) -> int:

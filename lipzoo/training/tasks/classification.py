@@ -67,6 +67,7 @@ class ClassificationTask:
             training.batch_size,
             self.recipe.seed,
             training.augment,
+            ball=training.adversary.epsilon,
         )
 
     def class_weight(self) -> dict[int, float] | None:
