@@ -19,11 +19,14 @@ from lipzoo.callbacks import LipschitzLogger
 from lipzoo.certificates import Certificate, certify
 from lipzoo.constraints import SpectralBound, project
 from lipzoo.evaluation import (
+    CertificateViolation,
     Diagnosis,
     JacobianNorms,
     Movement,
+    Robustness,
     SensitivityLogger,
     diagnose,
+    evaluate,
     jacobian_norms,
     worst_movement,
 )
@@ -36,6 +39,7 @@ from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub
 __all__ = [
     "MLP",
     "Certificate",
+    "CertificateViolation",
     "CertifiedAccuracy",
     "Diagnosis",
     "GradFlowNet",
@@ -52,6 +56,7 @@ __all__ = [
     "OffsetCrossEntropy",
     "ReconstructionCertificate",
     "ResNet",
+    "Robustness",
     "SensitivityLogger",
     "SpectralBound",
     "UncertifiedLayerError",
@@ -62,6 +67,7 @@ __all__ = [
     "certify_reconstruction",
     "constraints",
     "diagnose",
+    "evaluate",
     "info",
     "inverse",
     "jacobian_norms",

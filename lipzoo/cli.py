@@ -7,6 +7,7 @@ from pathlib import Path
 
 import lipzoo
 from lipzoo import training, zoo
+from lipzoo.attack_command import check_options, evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.hub_commands import publish, verify
@@ -94,7 +95,8 @@ def promote(arguments: argparse.Namespace) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    """`lipzoo evaluate MODEL [--dtype D] [--data SOURCE] [--epsilon E]... [--json]`."""
+    """`lipzoo evaluate MODEL [--attack NAME]... [--epsilon E]... [--dtype D] [--data SOURCE]`."""
+    check_options(arguments)
     source = find(
         model_of(arguments.model),
         revision=arguments.revision,
@@ -123,6 +125,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
             f"{dataset.source}: expected examples of shape {tuple(model.input_shape[1:])}. "
             f"Received: shape={dataset.input_shape}"
         )
+    if arguments.attack:
+        evaluate_attacked(arguments, source, model, dataset, radii, reference)
+        return
     table = "test" if arguments.dtype == "float32" else "test_float64"
     result = {
         "name": arguments.model,
@@ -140,6 +145,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
     """The comparison of a reconstruction with the classical methods, made anew."""
+    if arguments.attack:
+        raise ValueError(
+            "--attack is for classifiers; lipzoo.worst_movement looks for the worst measurement. "
+            f"Received: {arguments.attack} for {arguments.model}"
+        )
     if arguments.epsilon:
         raise ValueError(
             "--epsilon is a radius for classifiers; lipzoo.certify_reconstruction takes a noise "

@@ -48,9 +48,10 @@ class Metrics(Accuracies):
     older files do not have, of the same network evaluated in float64. A table may say in which
     arithmetic the margins at the examples were computed, `"margins": "float64"`, and hold
     accuracies under an attack, `"attacked": {"0.25": 0.84}, "attack": "PGD, 100 steps"`, and, with
-    `"positive": "sick"`, tables of the same form as `"sensitivity"` and `"specificity"`. For
-    `"comparison"` see `Comparison`. Further keys (seed, versions, time, data) are those of
-    `TrainingRecord`.
+    `"positive": "sick"`, tables of the same form as `"sensitivity"` and `"specificity"`. Attacks
+    that were run on some of the test examples are in a table `test_sample` of the same keys, with
+    clean and certified accuracy on the same ones, in float32. For `"comparison"` see `Comparison`.
+    Further keys (seed, versions, time, data) are those of `TrainingRecord`.
 
     Args:
         examples: number of test examples.
@@ -58,6 +59,7 @@ class Metrics(Accuracies):
         certified: triples `(name, radius, accuracy)`, by increasing radius, in float32.
         float64: the same in float64, or `None`.
         comparison: other methods on the same examples, or `None`.
+        sample: results on some of the test examples, in float32, or `None`.
 
     Raises:
         ValueError: if an accuracy is no fraction, a certified one exceeds the clean one, or one
@@ -66,6 +68,7 @@ class Metrics(Accuracies):
 
     float64: Accuracies | None = None
     comparison: Comparison | None = None
+    sample: Accuracies | None = None
     task = "classification"
 
     @classmethod
@@ -78,17 +81,21 @@ class Metrics(Accuracies):
         """
         checks.check_version(values, FORMAT_VERSION, where)
         test = _read_accuracies(values.get("test"), "test", where)
-        comparison = None
+        others = {
+            name: _read_accuracies(values[f"test_{name}"], f"test_{name}", where)
+            for name in ("float64", "sample")
+            if f"test_{name}" in values
+        }
+        for name, table in others.items():
+            fits = table.examples == test.examples
+            if not fits and (name == "float64" or table.examples > test.examples):
+                most = "at most " if name == "sample" else ""
+                what = f"{most}{test.examples}, the examples of 'test'"
+                error = checks.expected(f"test_{name}.examples", what, table.examples)
+                raise ValueError(f"{where}: {error}")
         if "comparison" in values:
-            comparison = Comparison.from_dict(values["comparison"], where)
-        if "test_float64" not in values:
-            return cls(**vars(test), comparison=comparison)
-        float64 = _read_accuracies(values["test_float64"], "test_float64", where)
-        if float64.examples != test.examples:
-            what = f"{test.examples}, the examples of 'test'"
-            error = checks.expected("test_float64.examples", what, float64.examples)
-            raise ValueError(f"{where}: {error}")
-        return cls(**vars(test), float64=float64, comparison=comparison)
+            others["comparison"] = Comparison.from_dict(values["comparison"], where)
+        return cls(**vars(test), **others)
 
 
 def _read_accuracies(table, key, where):

@@ -148,8 +148,8 @@ def _add_measuring(add):
 
     command = add(
         "evaluate",
-        "Recompute the bound, clean and certified accuracy of a model on its test split.",
-        "lipzoo evaluate gradflow-fmnist",
+        "Recompute bound, clean and certified accuracy of a model on its test split, or attack it.",
+        "lipzoo evaluate gradflow-fmnist --attack pgd --attack boundary --samples 1000",
         hub=True,
     )
     command.add_argument("model", help=_MODEL)
@@ -163,6 +163,7 @@ def _add_measuring(add):
         action="append",
         help="radius, such as 0.25 or 36/255; may be repeated (default: those of the recipe)",
     )
+    _add_attack_options(command)
 
     command = add(
         "demo",
@@ -174,6 +175,31 @@ def _add_measuring(add):
     command.add_argument("--examples", metavar="N", help="number of test images (default: all)")
     command.add_argument(
         "--digits", action="store_true", help="use scikit-learn's digits, which need no download"
+    )
+
+
+def _add_attack_options(command):
+    group = command.add_argument_group(
+        "attacks",
+        "Accuracy under attack beside clean and certified accuracy; what is certified, "
+        "misclassified or already broken is not attacked.",
+    )
+    group.add_argument(
+        "--attack",
+        metavar="NAME",
+        action="append",
+        help="pgd; foolbox-pgd, deepfool, carlini-wagner, boundary (lipzoo[attacks]); auto-pgd, "
+        "square (lipzoo[art]); may be repeated, cheap ones first. pgd and boundary, which needs "
+        "no gradients, make a strong pair",
+    )
+    group.add_argument("--samples", metavar="N", type=int, help="N of the examples, stratified")
+    group.add_argument("--seed", metavar="S", type=int, default=0, help="of sample and attacks")
+    group.add_argument("--figure", metavar="FILE", help="draw the accuracies over epsilon")
+    group.add_argument("--out", metavar="FILE", help="write a row per example: .csv or .npz")
+    group.add_argument(
+        "--record",
+        action="store_true",
+        help="write the accuracies into the model's metrics.json, for its card",
     )
 
 

@@ -100,11 +100,11 @@ def certify(
         >>> round(float(certificate.radius[0]), 4)
         1.4142
     """
-    _check_model(model)
+    check_model(model)
     batch_size = check_batch_size(batch_size)
     arrays = check_inputs(model, x)
     if reference is not None:
-        _check_model(reference)
+        check_model(reference)
         check_reference(model, reference, rounding)
     run = partial(evaluate, arrays=arrays, by_name=isinstance(x, dict), batch_size=batch_size)
     scale = standardization(model) if standardized else None
@@ -161,7 +161,13 @@ def _radii(logits, prediction, bound: LipschitzBound, uncertainties):
     return rule(logits, prediction, bound.output, uncertainties)
 
 
-def _check_model(model):
+def check_model(model) -> None:
+    """Refuses what is no classifier with logits as its one output.
+
+    Raises:
+        TypeError: for anything but a Keras model.
+        ValueError: for several outputs, or a softmax at the end.
+    """
     if not isinstance(model, keras.Model):
         raise TypeError(f"Expected a keras.Model. Received: model={model!r}")
     function = as_function(model)

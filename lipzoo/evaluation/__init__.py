@@ -3,20 +3,25 @@
 from lipzoo.evaluation.attack import AttackResult, pgd_attack
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
 from lipzoo.evaluation.edge import EdgeAttack, edge_attack
+from lipzoo.evaluation.evaluate import evaluate
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
 from lipzoo.evaluation.movement import Movement, worst_movement
+from lipzoo.evaluation.robustness import CertificateViolation, Robustness
 from lipzoo.evaluation.sensitivity import SensitivityLogger
 
 __all__ = [
     "AttackResult",
+    "CertificateViolation",
     "Diagnosis",
     "EdgeAttack",
     "Finding",
     "JacobianNorms",
     "Movement",
+    "Robustness",
     "SensitivityLogger",
     "diagnose",
     "edge_attack",
+    "evaluate",
     "jacobian_norms",
     "pgd_attack",
     "worst_movement",

@@ -101,21 +101,84 @@ def pgd_attack(
     for name, number in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
         if number < 1:
             raise ValueError(f"expected {name} >= 1; Received: {name}={number}")
-    if step_size is None:
-        step_size = max(2.5 / steps, 0.05)
-    if not step_size > 0:
-        raise ValueError(f"expected step_size > 0; Received: step_size={step_size}")
-
+    rates = step_rates(steps, step_size)
     loss = value_and_input_gradient(margin_loss(model))
-    rates = step_size * np.linspace(1.0, 0.1, steps)
     random = np.random.default_rng(seed)
     found, margin = np.empty_like(x), np.empty(len(x))
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
-        found[part], margin[part] = _attack_batch(
-            loss, x[part], y[part], epsilon[part], rates, restarts, random, clip
-        )
+        for restart in range(restarts):
+            offset = start_offset(x[part], epsilon[part], random, restart)
+            inputs, margins = ascend(loss, x[part], y[part], epsilon[part], rates, offset, clip)
+            better = margins < margin[part] if restart else np.full(len(inputs), True)
+            found[part][better], margin[part][better] = inputs[better], margins[better]
     return AttackResult(found, margin <= 0, margin, norms(difference(found, x)), epsilon)
+
+
+def step_rates(steps: int, step_size: float | None) -> np.ndarray:
+    """The lengths of the steps as shares of ε, falling linearly to a tenth.
+
+    Raises:
+        ValueError: if `step_size` is not positive.
+    """
+    if step_size is None:
+        step_size = max(2.5 / steps, 0.05)
+    if not step_size > 0:
+        raise ValueError(f"expected step_size > 0; Received: step_size={step_size}")
+    return step_size * np.linspace(1.0, 0.1, steps)
+
+
+def start_offset(x, epsilon, random, restart: int) -> np.ndarray:
+    """Where a run starts, seen from `x`: the first at `x`, further ones anywhere in the ball."""
+    return random_offsets(x.shape, epsilon, random) if restart else np.zeros(x.shape)
+
+
+def margin_loss(model):
+    """`(x, y) -> max_{j≠y} f_j(x) - f_y(x)` of tensors; a single logit f stands for (0, f)."""
+
+    def loss(x, y):
+        logits = model(x, training=False)
+        if logits.shape[-1] == 1:
+            logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
+        label = ops.one_hot(y, logits.shape[-1], dtype="bool")
+        own = ops.max(ops.where(label, logits, -np.inf), axis=-1)
+        other = ops.max(ops.where(label, -np.inf, logits), axis=-1)
+        return other - own
+
+    return loss
+
+
+def ascend(loss, x, y, epsilon, rates, offset, clip, stop: bool = False):
+    """One run of projected gradient ascent on a batch.
+
+    Args:
+        loss: `value_and_input_gradient(margin_loss(model))`.
+        x, y, epsilon: examples, labels and a radius for each.
+        rates: see `step_rates`.
+        offset: see `start_offset`.
+        clip: smallest and largest value, or `None`.
+        stop: whether an example takes no further step once its label is lost.
+
+    Returns:
+        The strongest inputs of the run and their margins.
+    """
+    best, best_loss = x.copy(), np.full(len(x), -np.inf)
+    active = np.arange(len(x))
+    for rate in (*rates, None):
+        centre, radius = x[active], epsilon[active]
+        point, offset = into_ball(centre, offset, radius, clip)
+        values, gradient = loss(point, y[active])
+        better = values > best_loss[active]
+        best[active[better]], best_loss[active[better]] = point[better], values[better]
+        if rate is None:
+            break
+        offset = offset + scaled(gradient.astype("float64"), rate * radius)
+        if stop:
+            standing = best_loss[active] < 0
+            active, offset = active[standing], offset[standing]
+            if not len(active):
+                break
+    return best, -best_loss
 
 
 def _validated(model, x, y, epsilon, clip):
@@ -142,34 +205,3 @@ def _validated(model, x, y, epsilon, clip):
             f"Received: epsilon={epsilon}"
         )
     return x, y.astype("int32"), np.broadcast_to(radii, (len(x),)).copy()
-
-
-def margin_loss(model):
-    """Returns the loss `(x, y) ↦ max_{j≠y} f_j(x) - f_y(x)` of a classifier, one per example."""
-
-    def loss(x, y):
-        logits = model(x, training=False)
-        label = ops.one_hot(y, logits.shape[-1], dtype="bool")
-        own = ops.max(ops.where(label, logits, -np.inf), axis=-1)
-        other = ops.max(ops.where(label, -np.inf, logits), axis=-1)
-        return other - own
-
-    return loss
-
-
-def _attack_batch(loss, x, y, epsilon, rates, restarts, random, clip):
-    """The strongest inputs found in one batch, and their margins."""
-    best, best_loss = x.copy(), np.full(len(x), -np.inf)
-    for restart in range(restarts):
-        offset = np.zeros(x.shape)
-        if restart:
-            offset = random_offsets(x.shape, epsilon, random)
-        for rate in (*rates, None):
-            point, offset = into_ball(x, offset, epsilon, clip)
-            values, gradient = loss(point, y)
-            better = values > best_loss
-            best[better], best_loss[better] = point[better], values[better]
-            if rate is None:
-                break
-            offset = offset + scaled(gradient.astype("float64"), rate * epsilon)
-    return best, -best_loss

@@ -4,27 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lipzoo.checking import parse_fraction
 from lipzoo.training.adversary import AdversarySettings
-
-
-def parse_fraction(value: str | float) -> float:
-    """Reads a number that is written as one, or as text such as `"36/255"` or `"0.25"`.
-
-    Raises:
-        ValueError: if `value` is neither.
-
-    Example:
-
-    >>> parse_fraction("36/255") == 36 / 255
-    True
-    """
-    above, slash, below = str(value).partition("/")
-    try:
-        return float(above) / float(below) if slash else float(above)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(
-            f"Expected a number or a fraction such as 0.25 or 36/255. Received: {value!r}"
-        ) from None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.training.settings import parse_fraction
+from lipzoo.checking import parse_fraction
+from lipzoo.evaluation.samples import stratified_order
 from lipzoo.training.sources import DataError
 
 
@@ -35,12 +36,7 @@ def cut(split: Split, count: int, ordered: bool) -> tuple[Split, Split]:
     """Cuts the last `count` examples off, or the same share of every class if not `ordered`."""
     order = np.arange(len(split))
     if not ordered:
-        generator = np.random.default_rng(0)
-        rank = np.empty(len(split))
-        for label in np.unique(split.y):
-            members = np.flatnonzero(split.y == label)
-            rank[members] = (generator.permutation(len(members)) + 0.5) / len(members)
-        order = np.argsort(rank, kind="stable")
+        order = stratified_order(split.y, np.random.default_rng(0))
     kept, taken = np.sort(order[:-count]), np.sort(order[-count:])
     return Split(split.x[kept], split.y[kept]), Split(split.x[taken], split.y[taken])
 

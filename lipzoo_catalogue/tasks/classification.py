@@ -38,6 +38,12 @@ def plain_lines(metrics: Metrics) -> Iterator[str]:
         shares = [{name: share for name, _, share in getattr(t, kind)} for t in tables.values()]
         for name in dict.fromkeys(name for column in shares for name in column):
             yield f"  {name:<13}" + "  ".join(_percent(s.get(name)) for s in shares) + f" {kind}"
+    if metrics.sample is not None:
+        yield f"  {metrics.sample.examples:,} examples under attack ({metrics.sample.attack}):"
+        yield f"  {'epsilon':<13}{'certified':>9}   attacked"
+        yield f"  {'0 (clean)':<13}{'':11}{_percent(metrics.sample.clean)}"
+        for (name, _, low), (_, _, high) in zip(metrics.sample.certified, metrics.sample.attacked):
+            yield f"  {name:<13}{_percent(low)}   {_percent(high)}"
 
 
 def results(metrics: Metrics) -> str:
@@ -70,8 +76,12 @@ def results(metrics: Metrics) -> str:
         )
     text += table(["", "clean", *(f"ε = {name}" for name in names)], rows)
     if metrics.comparison is not None:
-        return f"{text}\n{metrics.comparison.markdown()}"
-    if not any(accuracies.attacked for accuracies in by_arithmetic(metrics).values()):
+        text += f"\n{metrics.comparison.markdown()}"
+    if metrics.sample is not None:
+        text += "\n" + _sample_results(metrics.sample)
+    elif metrics.comparison is None and not any(
+        accuracies.attacked for accuracies in by_arithmetic(metrics).values()
+    ):
         text += "\nNo accuracy under attack is stated: none was measured.\n"
     return text
 
@@ -79,6 +89,21 @@ def results(metrics: Metrics) -> str:
 def _cells(clean, shares, names):
     shown = (f"{100 * shares[name]:.2f}" if name in shares else "" for name in names)
     return [f"{100 * clean:.2f}", *shown]
+
+
+def _sample_results(sample):
+    """A table of what was measured on some of the test examples."""
+    names = [name for name, _, _ in sample.certified]
+    rows = [
+        [label, *_cells(sample.clean, {name: share for name, _, share in shares}, names)]
+        for label, shares in (("certified", sample.certified), ("under attack", sample.attacked))
+    ]
+    header = ["", "clean", *(f"ε = {name}" for name in names)]
+    return (
+        f"Under attack, in % of {sample.examples:,} of the test examples, evaluated in float32: "
+        f"what was left standing by {sample.attack}, all taken together. The accuracy under the "
+        "strongest perturbation lies between the two rows.\n\n" + table(header, rows)
+    )
 
 
 def warning(metrics: Metrics) -> str:
@@ -100,7 +125,7 @@ def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> 
     ]
     values += [
         ("robust_accuracy", f"accuracy under attack at l2 radius {name}", share)
-        for name, _, share in metrics.attacked
+        for name, _, share in (metrics.sample or metrics).attacked
     ]
     return [
         {

@@ -1,0 +1,147 @@
+"""`lipzoo evaluate MODEL --attack NAME`: accuracy under attack, beside clean and certified."""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lipzoo import zoo
+from lipzoo.evaluation import CertificateViolation, Robustness
+from lipzoo.evaluation import evaluate as evaluate_arrays
+from lipzoo.evaluation.attacks import resolve
+from lipzoo.training.checkpoint import write_json
+from lipzoo_catalogue.commands import print_json
+from lipzoo_catalogue.files import METRICS, write_file
+from lipzoo_catalogue.outcome import CheckFailed
+from lipzoo_catalogue.sources import Source
+
+_NEED_ATTACK = ("samples", "figure", "out", "record")
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuses, before anything is loaded, options that do not fit together.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    if not arguments.attack:
+        given = [name for name in _NEED_ATTACK if getattr(arguments, name)]
+        if given:
+            raise ValueError(f"--{given[0]} goes with --attack. Received: no --attack")
+        return
+    resolve(arguments.attack)
+    if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
+        raise ValueError(f"--out: expected a .csv or .npz file. Received: {arguments.out}")
+    if arguments.record and (arguments.data is not None or arguments.dtype != "float32"):
+        raise ValueError(
+            "--record is about the model's own test split in float32. "
+            f"Received: --data {arguments.data}, --dtype {arguments.dtype}"
+        )
+
+
+def evaluate_attacked(arguments, source: Source, model, dataset, radii, reference) -> None:
+    """Attacks a loaded model on the test split, prints and writes what was asked for.
+
+    Args:
+        arguments: the parsed arguments.
+        source: where the model's files are.
+        model: the model.
+        dataset: the data.
+        radii: radii by name.
+        reference: the same network in float64, or `None`.
+
+    Raises:
+        CheckFailed: if a certificate was refuted; everything is printed and written before.
+    """
+    failure = None
+    try:
+        robustness = evaluate_arrays(
+            model,
+            dataset.inputs(dataset.test),
+            dataset.test.y,
+            list(radii),
+            arguments.attack,
+            samples=arguments.samples,
+            seed=arguments.seed,
+            reference=reference,
+        )
+    except CertificateViolation as violation:
+        failure, robustness = str(violation), violation.robustness
+    if arguments.json:
+        values = {"name": arguments.model, "dtype": arguments.dtype, **robustness.to_dict()}
+        print_json(values)
+    else:
+        print(robustness)
+    if arguments.out is not None:
+        _write(Path(arguments.out), robustness)
+    if arguments.figure is not None:
+        _draw(Path(arguments.figure), robustness, arguments.model)
+    if failure is not None:
+        raise CheckFailed(failure)
+    if arguments.record:
+        folder = record(source, robustness)
+        if not arguments.json:
+            print(f"recorded in {folder / METRICS}")
+
+
+def record(source: Source, robustness: Robustness) -> Path:
+    """Writes the accuracies into a model's `metrics.json`, from which its card is rendered.
+
+    A model of the zoo also gets its entry in the registry renewed.
+
+    Args:
+        source: where the model's files are.
+        robustness: result on examples of the model's test split.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        ValueError: if the model is one on the Hub, or has no metrics.
+    """
+    if source.origin == "Hub" or not source.has(METRICS):
+        raise ValueError(
+            f"--record: expected a folder with {METRICS}, or a bundled model. "
+            f"Received: {source.name} from {source.folder}"
+        )
+    metrics = json.loads(source.read(METRICS))
+    values = robustness.to_dict()
+    kept = ("examples", "seed", "clean", "certified", "attacked")
+    metrics["test_sample"] = {
+        **{key: values[key] for key in kept},
+        "attack": ", ".join(robustness.attacks),
+    }
+    write_json(source.path(METRICS), metrics)
+    if source.origin == "zoo":
+        zoo.promote(source.folder, source.name)
+    return source.folder
+
+
+def _write(path, robustness):
+    if path.suffix == ".npz":
+        keys = ("index", "labels", "prediction", "radius", "distance", "inputs")
+        arrays = {key: getattr(robustness, key) for key in keys}
+        with open(path, "wb") as file:
+            np.savez(file, **arrays, found_by=robustness.found_by.astype(str))
+        return
+    text = io.StringIO()
+    rows = robustness.rows()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(path, text.getvalue().encode())
+
+
+def _draw(path, robustness, title):
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("--figure needs Matplotlib: pip install 'lipzoo[plots]'") from error
+    figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    robustness.plot(axes)
+    axes.set_title(title, loc="left")
+    figure.savefig(path)

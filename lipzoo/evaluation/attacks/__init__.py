@@ -1,0 +1,75 @@
+"""Attacks by their names: lipzoo's own, those of foolbox, and those of ART."""
+
+import difflib
+
+from lipzoo.evaluation.attacks.art_attacks import AutoProjectedGradient, Square
+from lipzoo.evaluation.attacks.base import Attack, Target
+from lipzoo.evaluation.attacks.foolbox_attacks import (
+    Boundary,
+    CarliniWagner,
+    DeepFool,
+    FoolboxProjectedGradient,
+)
+from lipzoo.evaluation.attacks.gradient_ascent import ProjectedGradient
+
+__all__ = [
+    "ATTACKS",
+    "Attack",
+    "AutoProjectedGradient",
+    "Boundary",
+    "CarliniWagner",
+    "DeepFool",
+    "FoolboxProjectedGradient",
+    "ProjectedGradient",
+    "Square",
+    "Target",
+    "resolve",
+]
+
+ATTACKS = {
+    kind.name: kind
+    for kind in (
+        ProjectedGradient,
+        FoolboxProjectedGradient,
+        DeepFool,
+        CarliniWagner,
+        Boundary,
+        AutoProjectedGradient,
+        Square,
+    )
+}
+
+
+def resolve(attacks) -> tuple[Attack, ...]:
+    """Attacks from names, with their default settings, and from `Attack`s as they are.
+
+    Raises:
+        ValueError: for an unknown name, or none at all.
+        TypeError: for anything else.
+
+    Example:
+
+    >>> [str(attack) for attack in resolve(["deepfool", ProjectedGradient(steps=20)])]
+    ['deepfool (50 steps)', 'pgd (20 steps, 5 runs)']
+    """
+    wanted = [attacks] if isinstance(attacks, str | Attack) else list(attacks)
+    if not wanted:
+        raise ValueError(f"Expected at least one attack. Received: attacks={attacks!r}")
+    return tuple(_resolved(attack) for attack in wanted)
+
+
+def _resolved(attack):
+    if isinstance(attack, Attack):
+        return attack
+    if not isinstance(attack, str):
+        raise TypeError(
+            "Expected the name of an attack, or a lipzoo.evaluation.attacks.Attack. "
+            f"Received: {attack!r}"
+        )
+    if attack not in ATTACKS:
+        near = difflib.get_close_matches(attack, ATTACKS, n=1, cutoff=0.5)
+        advice = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"Expected attacks among {', '.join(ATTACKS)}. Received: {attack!r}.{advice}"
+        )
+    return ATTACKS[attack]()
