@@ -205,6 +205,20 @@ def test_a_layer_that_the_architecture_does_not_have_is_not_confirmed(tmp_path):
     assert "no such layer" in str(report)
 
 
+def test_what_the_checker_cannot_tell_is_not_confirmed(tmp_path):
+    # The smallest singular values of the scanner are known to 1e-14, which is far too little here.
+    save(tmp_path / "model", "invnet-scanner", alpha=1e-26)
+    report = checked(tmp_path / "model")
+    assert report.total[0].derived.rounding > 1
+    assert failing(report)["tikhonov"] == checker.NOT_CONFIRMED
+
+    def claim_much(certificate):
+        certificate["layers"][0]["bound"] = certificate["lipschitz_bound"] = 1e15
+
+    tamper(tmp_path / "model", certificate=claim_much)
+    assert failing(checked(tmp_path / "model")) == {}
+
+
 def _set(name, value):
     return lambda tensors: tensors.update({name: value})
 

@@ -9,6 +9,8 @@ from lipzoo_catalogue.checker.layers import LayerBound
 from lipzoo_catalogue.numbers import format_up
 
 CONFIRMED, NOT_CONFIRMED, REFUTED = "confirmed", "not confirmed", "refuted"
+# A derivation that is less certain than this confirms only what it proves outright.
+_LARGEST_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Finding:
         at_least: proven lower bound of the Lipschitz constant; 0 where none was found.
         how: how it was derived.
         verdict: `"confirmed"`: the claim is not below the derived bound, or below it by no more
-            than the rounding of the derivation. `"refuted"`: the Lipschitz constant is larger than
-            claimed. `"not confirmed"`: neither.
+            than the rounding of the derivation, a millionth at most. `"refuted"`: the Lipschitz
+            constant is larger than claimed. `"not confirmed"`: neither.
     """
 
     what: str
@@ -35,7 +37,8 @@ class Finding:
     @property
     def verdict(self) -> str:
         """See the class."""
-        if self.claimed >= self.derived.low:
+        close = self.claimed >= self.derived.low and self.derived.rounding <= _LARGEST_ROUNDING
+        if close or self.claimed >= self.derived.high:
             return CONFIRMED
         return REFUTED if self.claimed < self.at_least else NOT_CONFIRMED
 
