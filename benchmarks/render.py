@@ -36,6 +36,7 @@ def render(text: str) -> str:
         "depth": depth_table,
         "frontier": study_tables.frontier_table,
         "rounding": truth_tables.rounding_table,
+        "tightness": truth_tables.tightness_table,
     }
 
     def replace(match):

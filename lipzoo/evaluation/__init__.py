@@ -3,6 +3,7 @@
 from lipzoo.evaluation.attack import AttackResult, pgd_attack
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
 from lipzoo.evaluation.edge import EdgeAttack, edge_attack
+from lipzoo.evaluation.estimates import Tightness, tightness
 from lipzoo.evaluation.evaluate import evaluate
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
 from lipzoo.evaluation.movement import Movement, worst_movement
@@ -19,10 +20,12 @@ __all__ = [
     "Movement",
     "Robustness",
     "SensitivityLogger",
+    "Tightness",
     "diagnose",
     "edge_attack",
     "evaluate",
     "jacobian_norms",
     "pgd_attack",
+    "tightness",
     "worst_movement",
 ]
