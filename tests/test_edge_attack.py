@@ -43,6 +43,17 @@ def test_margins_from_float64_leave_enough_for_float32_in_the_ball():
     assert found["radii"]["violated"] == 0
 
 
+def test_without_the_assumption_that_nothing_underflows_radii_do_fall():
+    with arithmetic("float16"):
+        model, features = small("linear, 8 features")
+        x = points(model, features, 300, decades=1)
+        # float16 has whole multiples of 6e-8 below 6.1e-5, and no relative accuracy.
+        for scale, violated in ((1e-2, False), (1e-7, True)):
+            tiny = (scale * x.astype("float64")).astype("float32")
+            radius = lipzoo.certify(model, tiny, verbose=0).radius
+            assert edge_attack(model, tiny, radius, tries=5).violated.any() == violated
+
+
 def test_what_is_tried_lies_inside_the_ball_and_is_what_is_reported():
     model, features = small("linear, 784 features")
     x = points(model, features, 40, decades=2)

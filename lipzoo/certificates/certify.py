@@ -52,10 +52,10 @@ def certify(
     that sums are accumulated in the layers' compute dtype, in the same order for all outputs of a
     layer, and that lipzoo's layers add their bias to the finished sum; that products and sums round
     to nearest (TF32 off on GPUs, no Winograd or Fourier convolutions); elementary functions
-    accurate to 4 units; no overflow or underflow. Where the slack exceeds the margin the radius is
-    0; in half precision that is so for all but the shortest sums. With `rounding=False` the
-    statement is about the network in exact arithmetic, with the computed logits taken for the
-    exact ones.
+    accurate to 4 units; no overflow or underflow (float16 underflows below 6.1e-5, so this excludes
+    inputs that small). Where the slack exceeds the margin the radius is 0; in half precision that
+    is so for all but the shortest sums. With `rounding=False` the statement is about the network in
+    exact arithmetic, with the computed logits taken for the exact ones.
 
     A `reference`, the same network in float64, removes the rounding error at x from the slack: the
     margin at x comes from the reference, and only the error in the ball is left. The statement is
