@@ -50,29 +50,30 @@ def activations_table() -> str:
 
 
 def transfer_table() -> str:
-    """Predicted and measured certified accuracy on other data, from `benchmarks.transfer`."""
+    """Predicted and measured certified accuracy over the seeds, from `benchmarks.transfer`."""
     rows = []
     for name, targets in _read("transfer")["networks"].items():
-        label = "small network" if name == "small" else f"`{name}`" if " " not in name else name
+        if name.startswith("gradflow"):
+            continue
+        label = "small network" if name == "small" else name
         for target, entry in targets.items():
-            predicted = entry["predicted"]
-            shown = [*_PREDICTIONS, "fitted" if "fitted" in predicted else "floor"]
-            shares = [
-                _interval(predicted[key][TRANSFER_RADIUS]) if key in predicted else ""
-                for key in shown
-            ]
-            measured = _interval(entry["measured"][TRANSFER_RADIUS])
-            rows.append([label, target, measured, *shares])
+            shares = [entry["measured"]]
+            shares += [entry["predicted"].get(key) for key in (*_PREDICTIONS, "floor", "fitted")]
+            shown = [_interval(share[TRANSFER_RADIUS]) if share else "" for share in shares]
+            rows.append([label, target, *shown])
             label = ""
-    header = ["network", "target", "measured", *_PREDICTIONS, "floor; fitted examples"]
+    header = ["network", "target", "measured", *_PREDICTIONS, "floor", "fitted examples"]
     return table(header, rows)
 
 
 def transfer_errors_table() -> str:
-    """How far each predictor is off, by kind of target, from `benchmarks.transfer`."""
+    """How far each predictor is off at each radius, by kind of target."""
     errors = _read("transfer")["mean_absolute_error"]
     rows = [
-        [kind, *(_percent(sum(by[name].values()) / len(by[name])) for name in _PREDICTIONS)]
+        [
+            kind,
+            *(" / ".join(_percent(error) for error in by[name].values()) for name in _PREDICTIONS),
+        ]
         for kind, by in errors.items()
     ]
     return table(["target", *_PREDICTIONS], rows)
