@@ -194,6 +194,17 @@ def test_a_claim_that_is_a_thousandth_too_low_is_not_confirmed(name, tmp_path):
     assert len(failing(report)) == 1 + len(report.layers)
 
 
+def test_a_layer_does_not_pass_for_a_projection_by_its_stated_type(tmp_path):
+    save(tmp_path / "model", "invnet-scanner")
+
+    def disguise(values):
+        (row,) = [row for row in values["layers"] if row["name"] == "tikhonov"]
+        row.update(type="Clip", bound=1.0)
+
+    tamper(tmp_path / "model", certificate=disguise)
+    assert "tikhonov" in failing(checked(tmp_path / "model"))
+
+
 def test_a_layer_that_the_architecture_does_not_have_is_not_confirmed(tmp_path):
     save(tmp_path / "model", "mlp")
     row = {"name": "dense9", "type": "Dense", "bound": 1.0, "derivation": ""}
