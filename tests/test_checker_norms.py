@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lipzoo import activations, inverse
 from lipzoo.inverse.stability import data_step_bound
 from lipzoo_catalogue.checker.activations import slopes_of
-from lipzoo_catalogue.checker.architectures.invnet import after_data_step
+from lipzoo_catalogue.checker.architectures.invnet import _joint_norm, after_data_step
 from lipzoo_catalogue.checker.convolutions import torus_norm, written_down
 from lipzoo_catalogue.checker.forward_operators import read_operator
 from lipzoo_catalogue.checker.intervals import Interval
@@ -139,6 +139,8 @@ def test_forward_operators_have_the_singular_values_of_lipzoos(operator):
         ({"class_name": "Tomography", "config": {"sizes": 3}}, "takes other arguments"),
         ({"class_name": "Tomography", "config": {"size": 3000}}, "to be written down"),
         ({"class_name": "Mask", "config": {"mask": [[0.5]]}}, "zeros and ones"),
+        ({"class_name": "Matrix", "config": {"matrix": [1, 2]}}, "takes other arguments"),
+        ({"class_name": "Tomography", "config": {"size": 0}}, "takes other arguments"),
     ],
 )
 def test_unknown_operators_are_refused(values, message):
@@ -167,6 +169,18 @@ def test_a_data_step_is_bounded_as_lipzoo_does_and_above_every_pair(state, share
     ):
         moved = moved + (abs(1 - tau * u) * state * along_x + tau * np.sqrt(u) * along_y) ** 2
     assert np.sqrt(moved.max()) <= found.high * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+@pytest.mark.parametrize("matrix", [[[2.0, 0.0], [0.0, 2.0]], [[2.0, 0.0]]])
+def test_the_lower_bound_of_a_data_step_is_below_its_norm(matrix, lifted):
+    operator = read_operator({"class_name": "Matrix", "config": {"matrix": matrix}})
+    tau, a = 0.25, np.array(matrix)
+    step = np.hstack([np.eye(2) - tau * a.T @ a, tau * a.T])
+    exact = max(float(lifted), np.linalg.norm(step, 2))
+    found = _joint_norm(operator, Interval.exactly(tau), lifted)
+    assert found.at_least <= exact <= found.bound.high
+    assert found.at_least == pytest.approx(exact, rel=1e-7)
 
 
 @pytest.mark.parametrize("name", activations.known())

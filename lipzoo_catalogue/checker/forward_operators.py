@@ -89,7 +89,7 @@ def read_operator(values) -> ForwardOperator:
         )
     try:
         return known[name](**values.get("config", {}))
-    except TypeError as error:
+    except (TypeError, IndexError, ZeroDivisionError) as error:
         raise ValueError(f"The operator {name} takes other arguments: {error}") from None
 
 

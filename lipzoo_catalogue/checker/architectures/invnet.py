@@ -82,7 +82,7 @@ def _unroll(network, operator, steps, flows, step_size, bounds, kind, block):
     # Lifted channels pass a data step unchanged, as if the operator had a null space.
     lifted = network.channels > operator.image_shape[-1]
     smallest = 0.0 if lifted else operator.smallest
-    joint = _joint_norm(operator, tau)
+    joint = _joint_norm(operator, tau, lifted)
     for k in range(1, count(6 if steps is None else steps, "steps", 1) + 1):
         if k > 1:
             network.record(f"step{k}_data", joint)
@@ -151,16 +151,18 @@ def _best_weight(square, least, corners):
     return Fraction(least + math.exp(low))
 
 
-def _joint_norm(operator: ForwardOperator, tau: Interval) -> LayerBound:
+def _joint_norm(operator: ForwardOperator, tau: Interval, lifted: bool) -> LayerBound:
     """The norm of `(x, y) ↦ x - τAᵀ(Ax - y)`, the root of the largest `(1 - τu)² + τ²u`.
 
-    Convex in u as well as in τ, so largest at u = 0, where it is 1, or at u = ‖A‖².
+    Convex in u as well as in τ, so at most its value at u = 0, which is 1, or at u = ‖A‖². The
+    first one is reached only where A has a null space, or lifted channels act as one.
     """
     squares = _squares(tau, operator.norm)
     bound = Interval.between(min(squares), max(squares)).maximum(layers.ONE).sqrt()
     # It is reached at the largest singular value, which is known to nine digits at least.
     reached = _squares(tau, Interval(float(operator.low.max()), float(operator.high.max())))
-    at_least = math.sqrt(max(1.0, float(min(reached)))) * (1 - 1e-8)
+    at_zero = 1.0 if lifted or operator.has_null_space else 0.0
+    at_least = math.sqrt(max(at_zero, float(min(reached)))) * (1 - 1e-8)
     how = f"τ = {tau.high:.6g}, ‖A‖ <= {operator.norm.high:.6g}"
     return LayerBound(bound, min(at_least, bound.high), how)
 
