@@ -1,6 +1,7 @@
 """`lipzoo certify`: a certified radius for every example of a user's data."""
 
 import argparse
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -245,5 +246,6 @@ def _write(path, certificate, report):
     arrays = {key: getattr(certificate, key) for key in ("radius", "prediction", "rival")}
     if certificate.labels is not None:
         arrays["labels"] = certificate.labels
-    with open(path, "wb") as file:
-        np.savez(file, **arrays, lipschitz_bound=certificate.bound.value)
+    content = io.BytesIO()
+    np.savez(content, **arrays, lipschitz_bound=certificate.bound.value)
+    write_file(path, content.getvalue())

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from huggingface_hub.utils import logging
 
 import lipzoo
 import lipzoo_cli
+from lipzoo import certify_command
 from lipzoo_catalogue.registry import weights_folder
 
 __all__ = ["hub", "no_waiting"]
@@ -274,3 +276,23 @@ def test_a_reader_of_the_pipe_may_go_away():
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "# gradflow-fmnist\n"
     assert done.stderr == ""
+
+
+def test_an_interrupted_write_leaves_the_old_radii(tmp_path, monkeypatch):
+    path = tmp_path / "radii.npz"
+    path.write_bytes(b"old")
+    certificate = SimpleNamespace(
+        radius=np.ones(2),
+        prediction=np.zeros(2, int),
+        rival=np.zeros(2, int),
+        labels=None,
+        bound=SimpleNamespace(value=1.0),
+    )
+
+    def full(*_, **__):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space left"):
+        certify_command._write(path, certificate, None)
+    assert path.read_bytes() == b"old"
