@@ -116,9 +116,23 @@ def test_sequences_are_standardised_per_channel():
     randomise(model.layers[-1])
     x = np.random.default_rng(1).normal(size=(5, 6, 2)).astype("float32")
     certificate = certify(model, x, standardized=True, verbose=0)
-    first, second = certificate.feature_radii.values()
-    np.testing.assert_allclose(first, 2.0 * certificate.radius, rtol=1e-6)
-    np.testing.assert_allclose(second, 0.5 * certificate.radius, rtol=1e-6)
+    np.testing.assert_allclose(certificate.deviation, [2.0, 0.5], rtol=1e-6)
+    logits = model.predict(x, verbose=0).astype("float64")
+    kernel = model.layers[-1].get_weights()[0]
+    exact = np.abs(logits[:, 0] - logits[:, 1]) / np.linalg.norm(kernel[:, 0] - kernel[:, 1])
+    np.testing.assert_allclose(certificate.radius, exact, rtol=1e-3, atol=1e-4)
+    # A channel is six entries, none of which has the channel to itself.
+    assert certificate.feature_radii == {}
+    assert not any("radius of" in name for name in certificate.report().columns())
+
+
+def test_the_radius_of_one_feature_is_the_same_in_every_norm(flows):
+    certificate = certify(flows, examples(5), standardized=True, verbose=0)
+    for norm in ("l1", "l2", "linf"):
+        converted = certificate.in_norm(norm)
+        for i, radii in enumerate(converted.feature_radii.values()):
+            np.testing.assert_allclose(radii, certificate.radius * DEVIATION[i], rtol=1e-6)
+            assert np.all(radii <= certificate.radius * certificate.deviation[i])
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ class Certificate:
         norm: `"l2"`, or another one by `in_norm`.
         deviation: standard deviation of each feature (the last axis of the input) in its own units,
             where the radii are in standard deviations; `None` otherwise.
+        euclidean: the radii in norm l2, where `norm` is another; `None` otherwise.
 
     Example:
         >>> import keras, numpy as np
@@ -58,6 +59,7 @@ class Certificate:
     units: str = field(default="", kw_only=True)
     norm: str = field(default="l2", kw_only=True)
     deviation: np.ndarray | None = field(default=None, kw_only=True, repr=False)
+    euclidean: np.ndarray | None = field(default=None, kw_only=True, repr=False)
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -189,16 +191,19 @@ class Certificate:
         if self.norm != "l2":
             raise ValueError(f"Expected a certificate in norm l2. Received: norm {self.norm}")
         radius = convert_radius(self.radius, norm, self.input_size)
-        return dataclasses.replace(self, radius=radius, norm=norm)
+        euclidean = None if norm == "l2" else self.radius
+        return dataclasses.replace(self, radius=radius, norm=norm, euclidean=euclidean)
 
     @property
     def feature_radii(self) -> dict[str, np.ndarray]:
-        """How far each feature alone may move, in its own units, by the feature's name.
+        """How far each feature of a table alone may move, in its own units, by its name.
 
-            |x'_i - x_i| < radius · deviation_i,  all other features as they are
+            |x'_i - x_i| < r · deviation_i,  all other features as they are,
 
-        In every norm a perturbation of one entry has that entry's size, so this follows from any
-        certificate in standard deviations; other certificates have none.
+        r the radius in l2. A perturbation of one entry has that entry's size in every norm, so the
+        same numbers hold whatever `in_norm` makes of the others. Empty where radii are not in
+        standard deviations, and for sequences and images: their features are channels, of which
+        one alone has many entries, and a number for each would bound the norm of its movement.
 
         Example:
             >>> import keras, numpy as np, lipzoo
@@ -210,11 +215,12 @@ class Certificate:
             >>> {name: round(float(radius[0]), 2) for name, radius in radii.items()}
             {'feature 0': 1.41, 'feature 1': 14.14}
         """
-        if self.deviation is None:
+        if self.deviation is None or len(self.deviation) != self.input_size:
             return {}
+        radius = self.radius if self.euclidean is None else self.euclidean
         names = self.feature_names or [f"feature {i}" for i in range(len(self.deviation))]
         return {
-            name: one_step_down(self.radius * deviation)
+            name: one_step_down(radius * deviation)
             for name, deviation in zip(names, one_step_down(self.deviation))
         }
 

@@ -63,8 +63,8 @@ def certify(
 
     With `standardized=True` the radii of a model that begins by standardising its input are in
     standard deviations: no x' with `||(x' - x) / deviation|| < r(x)` is classified differently,
-    an ellipsoid that holds the Euclidean ball. One feature i alone may then move by up to
-    `r deviation_i` in its own units, see `Certificate.feature_radii`.
+    an ellipsoid that holds the Euclidean ball. One feature i of a table alone may then move by up
+    to `r deviation_i` in its own units, see `Certificate.feature_radii`.
 
     Args:
         model: built `keras.Model`, functional or sequential, with logits as output.

@@ -33,7 +33,7 @@ class CertificateReport:
         norm: norm of the radii.
         units: their units, as the model states them.
         feature_radii: certified radius of each feature alone by the feature's name, see
-            `Certificate.feature_radii`; none for radii in the units of the input.
+            `Certificate.feature_radii`; none but for tables in standard deviations.
 
     Example:
         >>> import keras, numpy as np, lipzoo

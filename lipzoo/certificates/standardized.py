@@ -7,7 +7,7 @@ of g are L-Lipschitz in z, a margin of f at x withstands every x' with
 
 an ellipsoid around x, long in the directions of the features that vary much, where the Euclidean
 ball of `lipzoo.certify`, of radius `r min(deviation)`, is as short in all directions as in the
-shortest. In particular one feature i alone may move by up to `r deviation_i`, in its own units.
+shortest. In particular one entry i alone may move by up to `r deviation_i`, in its own units.
 
 Rounding: N is computed with a relative error of at most ρ of `(|x_i| + |mean_i|) / deviation_i` in
 every entry, so in the ellipsoid the error of z is at most
