@@ -97,7 +97,7 @@ class SpectralBound(keras.constraints.Constraint):
             "scale": self._scale,
             "rows": self._scale_rows,
         }[self.method]
-        return ops.cast(project(kernel, self._target(kernel, storage)), storage)
+        return ops.cast(project(kernel, *self._targets(kernel, storage)), storage)
 
     def get_config(self):
         return {
@@ -108,15 +108,20 @@ class SpectralBound(keras.constraints.Constraint):
             "steps": self.steps,
         }
 
-    def _target(self, kernel, storage):
-        """The norm to project to: `bound` less the rounding of a kernel stored in `storage`."""
+    def _targets(self, kernel, storage):
+        """The norm to project to, and the one up to which a kernel is left as it is.
+
+        The first is `bound` less the rounding of a kernel stored in `storage`, of which a kernel
+        that is not touched suffers none: so what was projected is not projected again.
+        """
         # ‖K‖_F <= √rank ‖K‖ bounds how far the stored kernel is off; the rest is the evaluation.
         rank = min(kernel.shape[-1], math.prod(kernel.shape[:-1]))
-        evaluation = "float64" if storage == "float64" else "float32"
-        margin = unit_roundoff(storage) * math.sqrt(rank) + 128 * unit_roundoff(evaluation)
+        unit = unit_roundoff("float64" if storage == "float64" else "float32")
         # What the float64 bound allows for its own rounding.
-        margin += rank * sum(kernel.shape[-2:]) * math.prod(kernel.shape[:-2]) * 2.0**-52
-        return self.bound / (1.0 + margin)
+        certificate = rank * sum(kernel.shape[-2:]) * math.prod(kernel.shape[:-2]) * 2.0**-52
+        stored = unit_roundoff(storage) * math.sqrt(rank)
+        target = self.bound / (1.0 + stored + 128 * unit + certificate)
+        return target, self.bound / (1.0 + 64 * unit + certificate)
 
     def _norm_bound(self, kernel):
         return gram_norm_bound(kernel, strides=self.strides, iterations=self.iterations)
@@ -126,11 +131,11 @@ class SpectralBound(keras.constraints.Constraint):
         spatial = tuple(kernel.shape[:-2])
         return spatial == _per_axis(self.strides, len(spatial))
 
-    def _scale(self, kernel, target):
+    def _scale(self, kernel, target, inside):
         norm = self._norm_bound(kernel)
-        return ops.where(norm > target, kernel * (target / _positive(norm)), kernel)
+        return ops.where(norm > inside, kernel * (target / _positive(norm)), kernel)
 
-    def _orthogonalise(self, kernel, target):
+    def _orthogonalise(self, kernel, target, inside):
         shape = tuple(kernel.shape)
         matrix = ops.reshape(kernel, (-1, shape[-1]))
         wide = matrix.shape[0] < matrix.shape[1]
@@ -155,9 +160,9 @@ class SpectralBound(keras.constraints.Constraint):
         else:
             # Flattening is not the operator: what is proven is the division by the bound.
             projected = projected * (target / _positive(self._norm_bound(projected)))
-        return ops.where(norm > target, projected, kernel)
+        return ops.where(norm > inside, projected, kernel)
 
-    def _scale_rows(self, kernel, target):
+    def _scale_rows(self, kernel, target, _inside):
         if len(kernel.shape) > 2 and not self._is_matrix(kernel):
             # Certificates find the norm on a grid, to within this factor.
             target = target / GRID_FACTOR

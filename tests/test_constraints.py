@@ -202,3 +202,13 @@ def test_orthogonal_keeps_the_singular_values_of_overlapping_convolutions_alive(
         kernel = ops.convert_to_numpy(constraint(kernel + push))
     values = np.linalg.svd(kernel.reshape(-1, shape[-1]), compute_uv=False)
     assert values[-1] >= 0.5 * values[0]
+
+
+@pytest.mark.parametrize("method", ["orthogonal", "scale"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_what_was_projected_stays_as_it_is(method, dtype):
+    constraint = SpectralBound(1.0, method)
+    kernel = ops.cast(3 * draw((3, 3, 4, 8), 5), dtype)
+    once = constraint(kernel)
+    assert ops.convert_to_numpy(ops.all(once == constraint(once)))
+    assert not ops.convert_to_numpy(ops.all(once == kernel))
