@@ -156,12 +156,17 @@ def _read_source(settings, path, config):
     known = [*map(str, config.class_names)]
     if set(names) <= set(known):
         return x, np.array([known.index(name) for name in names])[y]
+    # Numbers are the model's own only if both count from 0: whether a class that has another name
+    # is counted from 0, from 1 or otherwise, they do not tell.
     numbers = [int(name) if name.isdecimal() else -1 for name in names]
-    if all(0 <= number < config.num_classes for number in numbers):
+    counted = [*map(str, range(config.num_classes))]
+    inside = 0 in numbers and all(0 <= number < config.num_classes for number in numbers)
+    if inside and known in ([], counted):
         return x, np.array(numbers)[y]
-    expected = known or f"0 to {config.num_classes - 1}"
+    expected = known or f"0 to {config.num_classes - 1}, counted from 0"
     raise DataError(
-        f"{settings.source}: expected classes among {expected}, as the model has them. "
+        f"{settings.source}: expected classes among {expected}, as the model has them; labels that "
+        "are numbers get names by label_names, in [data] of the model's recipe. "
         f"Received: {list(names)}"
     )
 
@@ -199,7 +204,8 @@ def _values(certificate, report, radii, arguments):
         "model": arguments.model,
         "data": arguments.data,
         "dtype": arguments.dtype,
-        "lipschitz_bound": certificate.bound.value,
+        _bound_key(certificate): certificate.bound.value,
+        "standardized": certificate.deviation is not None,
         "norm": certificate.norm,
         "units": certificate.units,
         "examples": len(certificate),
@@ -210,6 +216,10 @@ def _values(certificate, report, radii, arguments):
         "class_names": list(certificate.class_names),
         "share_above": {key: certificate.coverage(r) for key, r in radii.items()},
     }
+    if report.feature_radii:
+        values["feature_radii"] = {
+            name: columns[f"radius of {name}"] for name in report.feature_radii
+        }
     if arguments.abstain_below is not None:
         values |= {"abstain_below": report.abstain_below, "abstains": columns["abstains"]}
         values |= _kept(certificate, report.abstain_below)
@@ -217,6 +227,12 @@ def _values(certificate, report, radii, arguments):
         shares = {key: certificate.certified_accuracy(r) for key, r in radii.items()}
         values |= {"accuracy": certificate.accuracy, "certified_accuracy": shares}
     return values
+
+
+def _bound_key(certificate):
+    """What the bound is called: in standard deviations it is not that of the whole model."""
+    standardized = certificate.deviation is not None
+    return "lipschitz_bound_after_standardization" if standardized else "lipschitz_bound"
 
 
 def _kept(certificate, threshold):
@@ -246,6 +262,10 @@ def _write(path, certificate, report):
     arrays = {key: getattr(certificate, key) for key in ("radius", "prediction", "rival")}
     if certificate.labels is not None:
         arrays["labels"] = certificate.labels
+    if report.feature_radii:
+        arrays["feature_radii"] = np.column_stack([*report.feature_radii.values()])
+        arrays["feature_names"] = np.array([*report.feature_radii])
+    arrays |= {_bound_key(certificate): certificate.bound.value}
     content = io.BytesIO()
-    np.savez(content, **arrays, lipschitz_bound=certificate.bound.value)
+    np.savez(content, **arrays, norm=report.norm, units=report.units)
     write_file(path, content.getvalue())

@@ -117,7 +117,8 @@ def _add_measuring(add):
     command.add_argument(
         "--out",
         metavar="FILE",
-        help="write the report of every example to a .csv, .json or .npz file",
+        help="write prediction, radius and nearest rival of every example, with norm and units, to "
+        "a .csv, .json or .npz file",
     )
     command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
     command.add_argument(
@@ -141,8 +142,8 @@ def _add_measuring(add):
     command.add_argument(
         "--standardized",
         action="store_true",
-        help="radii in standard deviations, and each feature's own, for a model that standardises "
-        "its input",
+        help="radii in standard deviations, for a model that begins by standardising its input; "
+        "for a table also a radius of each feature alone in its own units, in --json and --out",
     )
     _add_dtype(command)
 

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from hub_client import MODEL, REPO, hub, model_files, no_waiting
@@ -18,6 +18,11 @@ from huggingface_hub.utils import logging
 import lipzoo
 import lipzoo_cli
 from lipzoo import certify_command
+from lipzoo.certify_command import read_examples
+from lipzoo.training.settings import DataSettings
+from lipzoo.training.sources import DataError
+from lipzoo.zoo.saving import save_model
+from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.registry import weights_folder
 
 __all__ = ["hub", "no_waiting"]
@@ -187,7 +192,11 @@ def test_radii_are_written_to_files(capsys, digits):
     rows = list(csv.DictReader(io.StringIO((folder / "radii.csv").read_text())))
     assert [float(row["radius"]) for row in rows] == values["radius"]
     assert [row["class"] for row in rows] == [str(p) for p in values["prediction"]]
+    assert {row["norm"] for row in rows} == {values["norm"]} == {"l2"}
+    assert {row["units"] for row in rows} == {values["units"]} == {"pixels in [0, 1]"}
+    assert values["standardized"] is False
     stored = np.load(folder / "radii.npz")
+    assert (str(stored["norm"]), str(stored["units"])) == ("l2", "pixels in [0, 1]")
     assert stored["radius"].tolist() == values["radius"]
     assert stored["labels"].tolist() == y.tolist()
     assert float(stored["lipschitz_bound"]) == values["lipschitz_bound"]
@@ -231,6 +240,62 @@ def test_named_data_and_tables_are_certified_too(capsys, tmp_path):
     (tmp_path / "points.csv").write_text("\n".join(rows).replace("second arm", "another"))
     line = run(capsys, "certify", MODEL, tmp_path / "points.csv", code=2)
     assert "expected classes among ['first arm', 'second arm']" in line
+
+
+def test_radii_in_standard_deviations_say_what_they_are(capsys, tmp_path):
+    deviation = np.array([0.5, 20.0])
+    normalization = {"mean": [0.0, 100.0], "variance": (deviation**2).tolist()}
+    arguments = {
+        "input_shape": (2,),
+        "num_classes": 3,
+        "features": 8,
+        "dense_depth": 1,
+        "normalization": normalization,
+    }
+    units = {"scale": "as measured", "minimum": None, "maximum": None}
+    config = ModelConfig("GradFlowNet", arguments, units, feature_names=("length", "weight"))
+    save_model(tmp_path / "model", lipzoo.GradFlowNet(**arguments), config)
+    x = np.random.default_rng(0).normal(size=(6, 2)) * deviation + [0.0, 100.0]
+    np.save(tmp_path / "x.npy", x.astype("float32"))
+    command = ["certify", tmp_path / "model", tmp_path / "x.npy", "--standardized"]
+    values = run(capsys, *command, "--out", tmp_path / "radii.npz", "--json")
+    run(capsys, *command, "--out", tmp_path / "radii.csv", "--norm", "linf")
+    assert values["standardized"] is True
+    assert values["units"].startswith("standard deviations")
+    # Nobody is to take the bound of a part for that of the model.
+    bound = values["lipschitz_bound_after_standardization"]
+    assert "lipschitz_bound" not in values
+    whole = lipzoo.lipschitz_bound(lipzoo.load(tmp_path / "model")).value
+    assert whole == pytest.approx(bound / deviation.min(), rel=1e-3)
+    assert "after the standardisation" in run(capsys, *command)
+    alone = np.array([values["feature_radii"][name] for name in ("length", "weight")])
+    np.testing.assert_allclose(alone, np.outer(deviation, values["radius"]), rtol=1e-6)
+    stored = np.load(tmp_path / "radii.npz")
+    assert np.array_equal(stored["feature_radii"].T, alone)
+    assert stored["feature_names"].tolist() == ["length", "weight"]
+    assert float(stored["lipschitz_bound_after_standardization"]) == bound
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "radii.csv").read_text())))
+    assert {row["norm"] for row in rows} == {"linf"}
+    assert [float(row["radius of weight"]) for row in rows] == alone[1].tolist()
+
+
+def test_labels_that_are_numbers_are_matched_only_where_both_count_from_zero(tmp_path):
+    names = {"counted": ("0", "1", "2"), "unknown": (), "named": ("setosa", "versicolor", "other")}
+    arguments = {"input_shape": [1], "num_classes": 3}
+    configs = {key: ModelConfig("MLP", arguments, class_names=names[key]) for key in names}
+    for first, accepted in {0: ["counted", "unknown"], 1: []}.items():
+        path = tmp_path / f"from{first}.csv"
+        labels = np.arange(3) + first
+        path.write_text("".join(f"0.5,{label}\n" for label in labels))
+        for key, config in configs.items():
+            if key in accepted:
+                assert np.array_equal(read_examples(str(path), config)[1], labels)
+                continue
+            with pytest.raises(DataError, match=r"label_names.*Received"):
+                read_examples(str(path), config)
+        recipe = DataSettings(str(path), label_names=dict(zip(map(str, labels), names["named"])))
+        _, y = read_examples(str(path), configs["named"], recipe)
+        assert np.array_equal(y, [0, 1, 2])
 
 
 def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
@@ -281,18 +346,13 @@ def test_a_reader_of_the_pipe_may_go_away():
 def test_an_interrupted_write_leaves_the_old_radii(tmp_path, monkeypatch):
     path = tmp_path / "radii.npz"
     path.write_bytes(b"old")
-    certificate = SimpleNamespace(
-        radius=np.ones(2),
-        prediction=np.zeros(2, int),
-        rival=np.zeros(2, int),
-        labels=None,
-        bound=SimpleNamespace(value=1.0),
-    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    certificate = lipzoo.certify(model, np.ones((2, 2)), verbose=0)
 
     def full(*_, **__):
         raise OSError("no space left")
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="no space left"):
-        certify_command._write(path, certificate, None)
+        certify_command._write(path, certificate, certificate.report())
     assert path.read_bytes() == b"old"

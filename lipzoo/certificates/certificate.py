@@ -22,7 +22,8 @@ class Certificate:
         prediction: predicted class per example.
         labels: true classes, or `None`.
         logits: what the model returned.
-        bound: the `LipschitzBound` that the radii rest on, derived when they were.
+        bound: the `LipschitzBound` that the radii rest on, derived when they were; where they are
+            in standard deviations, that of the part of the model after the standardisation.
         rounding: whether the radii account for rounding errors.
         rival: per example the class that attains the minimum in the radius (in exact arithmetic),
             the one that the prediction is nearest to changing to; -1 where no class can be reached.

@@ -16,9 +16,10 @@ _NORM_NAMES = {"l1": "l1", "l2": "Euclidean", "linf": "l-infinity"}
 def summary(certificate) -> str:
     """Certified accuracy, or coverage without labels, at some radii, and quartiles of the radii."""
     count = f"{len(certificate):,} example" + ("s" if len(certificate) != 1 else "")
+    after = "" if certificate.deviation is None else " after the standardisation"
     lines = [
         f"Certificate of {count}, model '{certificate.bound.name}', Lipschitz bound "
-        f"{format_up(certificate.bound.value)} "
+        f"{format_up(certificate.bound.value)}{after} "
         f"({'rounding included' if certificate.rounding else 'exact arithmetic'})"
     ]
     if certificate.norm != "l2" or certificate.deviation is not None:

@@ -108,6 +108,7 @@ class CertificateReport:
     def to_csv(self) -> str:
         """One row per example, with a header.
 
+        `norm` and `units` are those of `radius`; the radius of a feature is in the feature's own.
         Truth values are 1 and 0, numbers have the shortest digits that give them back, and what
         does not exist (the rival of a prediction that nothing can change) is empty; an infinite
         radius is `inf`.
@@ -116,6 +117,7 @@ class CertificateReport:
         for name, values in columns.items():
             if name.startswith("radius"):
                 columns[name] = ["inf" if value is None else repr(value) for value in values]
+        columns |= {"norm": [self.norm] * len(self), "units": [self.units] * len(self)}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
