@@ -62,8 +62,9 @@ class Metrics(Accuracies):
         sample: results on some of the test examples, in float32, or `None`.
 
     Raises:
-        ValueError: if an accuracy is no fraction, a certified one exceeds the clean one, or one
-            increases with the radius.
+        ValueError: if an accuracy is no fraction, a certified one exceeds the clean one or the one
+            that an attack left, one increases with the radius, or sensitivity and specificity are
+            not both there, of a positive class with a name and of all examples together.
     """
 
     float64: Accuracies | None = None
@@ -93,6 +94,10 @@ class Metrics(Accuracies):
                 what = f"{most}{test.examples}, the examples of 'test'"
                 error = checks.expected(f"test_{name}.examples", what, table.examples)
                 raise ValueError(f"{where}: {error}")
+            if table.rates and table.positive != test.positive:
+                what = f"{test.positive!r}, as in 'test'"
+                error = checks.expected(f"test_{name}.positive", what, table.positive)
+                raise ValueError(f"{where}: {error}")
         if "comparison" in values:
             others["comparison"] = Comparison.from_dict(values["comparison"], where)
         return cls(**vars(test), **others)
@@ -112,17 +117,14 @@ def _read_accuracies(table, key, where):
     clean = _fraction(table["clean"], f"{key}.clean", where)
     certified = _read_shares(table["certified"], f"{key}.certified", clean, where)
     attacked = _read_shares(table.get("attacked", {}), f"{key}.attacked", clean, where)
-    proven = {name: share for name, _, share in certified}
-    for name, _, share in attacked:
-        if share < proven.get(name, 0.0):
-            what = f"at least the certified accuracy, {proven[name]}"
+    for name, radius, share in attacked:
+        # What withstands a perturbation withstands a smaller one.
+        proven = max((low for _, larger, low in certified if larger >= radius), default=0.0)
+        if share < proven:
+            what = f"at least the certified accuracy, {proven}"
             error = checks.expected(f"{key}.attacked.{name}", what, share)
             raise ValueError(f"{where}: {error}")
-    rates = {
-        name: _read_accuracies(table[name], f"{key}.{name}", where)
-        for name in ("sensitivity", "specificity")
-        if name in table
-    }
+    rates = _read_rates(table, key, where)
     return Accuracies(
         table["examples"],
         float(clean),
@@ -130,8 +132,30 @@ def _read_accuracies(table, key, where):
         attacked,
         str(table.get("attack", "")),
         rates,
-        str(table.get("positive", "")),
+        table.get("positive", ""),
     )
+
+
+def _read_rates(table, key, where):
+    """Reads what was measured of the positive class of two and of the other, or of neither."""
+    keys = ("positive", "sensitivity", "specificity")
+    if not any(name in table for name in keys):
+        return {}
+    for name in keys:
+        if name not in table:
+            raise ValueError(f"{where}: missing key '{key}.{name}'; {', '.join(keys)} go together")
+    positive = table["positive"]
+    if not isinstance(positive, str) or not positive:
+        error = checks.expected(f"{key}.positive", "the name of a class", positive)
+        raise ValueError(f"{where}: {error}")
+    rates = {name: _read_accuracies(table[name], f"{key}.{name}", where) for name in keys[1:]}
+    count = sum(part.examples for part in rates.values())
+    if count != table["examples"]:
+        what = f"the {table['examples']} examples of '{key}' in two classes"
+        parts = " + ".join(str(part.examples) for part in rates.values())
+        error = checks.expected(f"{key}.sensitivity and .specificity", what, parts)
+        raise ValueError(f"{where}: {error}")
+    return rates
 
 
 def _read_shares(values, key, clean, where):

@@ -1,5 +1,6 @@
 """A classifier beside other methods on the same test examples."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +53,17 @@ class Comparison:
         """Reads and checks the value.
 
         Raises:
-            ValueError: if a key is missing or unknown, a share is no fraction, or a certified share
-                exceeds the attacked one.
+            ValueError: if a key is missing or unknown, a share is no fraction, a certified share
+                exceeds the attacked one or grows with the radius, either exceeds the clean one, or
+                the interval does not hold the clean one.
         """
         keys = ("radii", "units", "attack", "methods")
         checks.check_keys(values, keys, keys, where, "comparison.")
         radii, methods = values["radii"], values["methods"]
-        if not isinstance(radii, list) or not all(checks.is_number(r) and r >= 0 for r in radii):
-            raise ValueError(f"{where}: {checks.expected('comparison.radii', 'radii', radii)}")
+        valid = isinstance(radii, list) and all(checks.is_number(r) and r >= 0 for r in radii)
+        if not valid or any(a >= b for a, b in itertools.pairwise(radii)):
+            what = "increasing radii of at least 0"
+            raise ValueError(f"{where}: {checks.expected('comparison.radii', what, radii)}")
         if not isinstance(methods, list) or not methods:
             error = checks.expected("comparison.methods", "a list of methods", methods)
             raise ValueError(f"{where}: {error}")
@@ -105,7 +109,20 @@ def _method(values, count, where):
     if not _is_share(values["clean"]):
         error = checks.expected("comparison.methods.clean", "a fraction", values["clean"])
         raise ValueError(f"{where}: {error}")
+    clean, (low, high) = values["clean"], values["interval"]
+    if not low <= clean <= high:
+        what = f"an interval that holds the clean share, {clean}"
+        error = checks.expected("comparison.methods.interval", what, values["interval"])
+        raise ValueError(f"{where}: {error}")
     proven, left = shares["certified"], shares["attacked"]
+    for key, share in shares.items():
+        if any(value > clean for value in share or ()):
+            error = checks.expected(f"comparison.methods.{key}", f"at most {clean}, clean", share)
+            raise ValueError(f"{where}: {error}")
+    if any(a < b for a, b in itertools.pairwise(proven or ())):
+        what = "shares that do not grow with the radius"
+        error = checks.expected("comparison.methods.certified", what, proven)
+        raise ValueError(f"{where}: {error}")
     if proven and left and any(a > b for a, b in zip(proven, left)):
         what = f"at least the certified shares, {proven}"
         raise ValueError(f"{where}: {checks.expected('comparison.methods.attacked', what, left)}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,9 @@ class ModelConfig:
         lipzoo_version: the version that wrote the file.
 
     Raises:
-        ValueError: if a value has the wrong type or exceeds a limit: integers up to 65,536,
-            inputs up to 2²⁴ values, lists up to 4,096 items, nesting up to 8 levels.
+        ValueError: if a value has the wrong type, two features have one name, or a limit is
+            exceeded: integers up to 65,536, inputs up to 2²⁴ values, lists up to 4,096 items,
+            nesting up to 8 levels.
 
     Example:
 
@@ -122,6 +124,9 @@ class ModelConfig:
             names = getattr(self, key)
             if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
                 raise _ConfigError(checks.expected(key, "a list of texts", names))
+        twice = sorted(name for name, n in Counter(self.feature_names).items() if n > 1)
+        if twice:
+            raise _ConfigError(checks.expected("feature_names", "names all different", twice))
         for key in ("arguments", "preprocessing"):
             if not isinstance(getattr(self, key), dict):
                 raise _ConfigError(checks.expected(key, "an object", getattr(self, key)))

@@ -154,8 +154,22 @@ def test_other_methods_are_shown_beside_the_model(run):
         ("certified", [0.1, 0.2], r"certified': expected 1 fractions"),
         ("interval", None, r"interval': expected 2 fractions"),
         ("clean", 2, r"clean': expected a fraction"),
+        ("clean", 0.96, r"interval': expected an interval that holds the clean share, 0.96"),
+        ("interval", [0.9, 0.1], r"interval': expected an interval that holds the clean share"),
+        ("attacked", [0.91], r"attacked': expected at most 0.9, clean"),
+        ("certified", [0.91], r"certified': expected at most 0.9, clean"),
     ):
         broken = {**value, "methods": [{**methods[0], key: wrong}]}
+        zoo_models.edit_json(run / "metrics.json", lambda v, b=broken: v.update(comparison=b))
+        with pytest.raises(ValueError, match=message):
+            lipzoo.info(run)
+    two = {**value, "radii": [0.5, 1.0]}
+    for radii, certified, message in (
+        ([1.0, 0.5], [0.6, 0.5], r"radii': expected increasing radii"),
+        ([0.5, 1.0], [0.5, 0.6], r"certified': expected shares that do not grow"),
+    ):
+        method = {**methods[0], "certified": certified, "attacked": None}
+        broken = {**two, "radii": radii, "methods": [method]}
         zoo_models.edit_json(run / "metrics.json", lambda v, b=broken: v.update(comparison=b))
         with pytest.raises(ValueError, match=message):
             lipzoo.info(run)

@@ -9,6 +9,7 @@ from lipzoo.zoo import Metrics, ModelConfig, read_config
 from lipzoo_catalogue.config import dump_config
 from lipzoo_catalogue.files import parse_json
 from lipzoo_catalogue.records import Claim
+from lipzoo_catalogue.tasks.classification import results
 
 FULL = ModelConfig(
     "GradFlowNet",
@@ -61,6 +62,10 @@ BROKEN = {
     },
     "key 'class_names': expected a list of texts": {"class_names": [1, 2]},
     "key 'class_names': expected 2 names": {"class_names": ["a"]},
+    "key 'feature_names': expected names all different. Received: ['b']": {
+        "arguments": {"input_shape": [3], "num_classes": 2},
+        "feature_names": ["a", "b", "b"],
+    },
     "missing key 'preprocessing.minimum'": {"preprocessing": {"scale": "x", "maximum": 1}},
     "key 'preprocessing.maximum': expected above the minimum": {
         "preprocessing": {"scale": "x", "minimum": 1, "maximum": 0}
@@ -128,6 +133,32 @@ BROKEN_METRICS = {
 }
 
 
+ONE_CLASS = {"examples": 40, "clean": 0.9, "certified": {"0.5": 0.7}}
+RATES = {
+    "positive": "sick",
+    "sensitivity": ONE_CLASS,
+    "specificity": {**ONE_CLASS, "examples": 60},
+}
+BROKEN_METRICS |= {
+    "missing key 'test.sensitivity'": {"test": {**TEST, **RATES, "sensitivity": ...}},
+    "missing key 'test.specificity'": {"test": {**TEST, **RATES, "specificity": ...}},
+    "missing key 'test.positive'": {"test": {**TEST, **RATES, "positive": ...}},
+    "key 'test.positive': expected the name of a class": {
+        "test": {**TEST, **RATES, "positive": ""}
+    },
+    "the 100 examples of 'test' in two classes. Received: '40 + 90'": {
+        "test": {**TEST, **RATES, "specificity": {**ONE_CLASS, "examples": 90}}
+    },
+    "key 'test_float64.positive': expected 'sick', as in 'test'. Received: 'well'": {
+        "test": {**TEST, **RATES},
+        "test_float64": {**TEST, **RATES, "positive": "well"},
+    },
+    "key 'test.attacked.0.25': expected at least the certified accuracy, 0.7": {
+        "test": {**TEST, "attacked": {"0.25": 0.6}}
+    },
+}
+
+
 def test_metrics_are_read_by_increasing_radius():
     metrics = Metrics.from_dict({"format_version": 1, "test": TEST, "seed": 0})
     assert metrics.certified == (("36/255", 36 / 255, 0.85), ("0.5", 0.5, 0.7))
@@ -141,10 +172,20 @@ def test_metrics_in_float64_are_read_beside_those_in_float32():
     assert metrics.float64.certified == (("0.5", 0.5, 0.75),)
 
 
+def test_metrics_of_a_positive_class_are_read():
+    metrics = Metrics.from_dict({"format_version": 1, "test": {**TEST, **RATES}})
+    assert metrics.positive == "sick"
+    assert [metrics.rates[key].examples for key in ("sensitivity", "specificity")] == [40, 60]
+    assert "among the 40 examples of the class 'sick' alone" in results(metrics)
+
+
 @pytest.mark.parametrize("message", BROKEN_METRICS)
 def test_impossible_metrics_are_refused(message):
+    values = {"format_version": 1, **BROKEN_METRICS[message]}
+    if isinstance(values["test"], dict):
+        values["test"] = {k: v for k, v in values["test"].items() if v is not ...}
     with pytest.raises(ValueError, match=r"metrics\.json: ") as caught:
-        Metrics.from_dict({"format_version": 1, **BROKEN_METRICS[message]}, "metrics.json")
+        Metrics.from_dict(values, "metrics.json")
     assert message in str(caught.value)
 
 

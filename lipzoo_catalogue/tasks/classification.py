@@ -42,8 +42,9 @@ def plain_lines(metrics: Metrics) -> Iterator[str]:
         yield f"  {metrics.sample.examples:,} examples under attack ({metrics.sample.attack}):"
         yield f"  {'epsilon':<13}{'certified':>9}   attacked"
         yield f"  {'0 (clean)':<13}{'':11}{_percent(metrics.sample.clean)}"
-        for (name, _, low), (_, _, high) in zip(metrics.sample.certified, metrics.sample.attacked):
-            yield f"  {name:<13}{_percent(low)}   {_percent(high)}"
+        left = {name: share for name, _, share in metrics.sample.attacked}
+        for name, _, proven in metrics.sample.certified:
+            yield f"  {name:<13}{_percent(proven)}   {_percent(left.get(name))}"
 
 
 def results(metrics: Metrics) -> str:
@@ -69,7 +70,7 @@ def results(metrics: Metrics) -> str:
         "ε changes that; the rounding of the arithmetic named is accounted for.\n\n"
     )
     if metrics.rates:
-        positive, negative = (metrics.rates[key].examples for key in sorted(metrics.rates))
+        positive, negative = (metrics.rates[key].examples for key in ("sensitivity", "specificity"))
         text += (
             f"*Sensitivity* counts so among the {positive:,} examples of the class "
             f"{metrics.positive!r} alone, *specificity* among the other {negative:,}.\n\n"
