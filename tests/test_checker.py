@@ -16,6 +16,9 @@ import lipzoo
 import lipzoo_cli
 from lipzoo_catalogue import checker
 from lipzoo_catalogue.checker.architectures import ARCHITECTURES
+from lipzoo_catalogue.checker.layers import ONE
+from lipzoo_catalogue.checker.report import compare
+from lipzoo_catalogue.checker.tensors import parse_tensors
 from lipzoo_catalogue.checking import check_source
 from lipzoo_catalogue.sources import find
 from tests.helpers import dense_jacobian
@@ -253,7 +256,9 @@ def _set(name, value):
         ({"tensors": _set("head.bias", np.ones(4, "float32"))}, "'head.bias' of shape (3,)"),
         ({"tensors": _set("head.bias", np.full(3, np.nan))}, "NaN or infinity in 'head.bias'"),
         ({"tensors": _set("head.bias", np.ones(3, "int32"))}, "of type I32"),
+        ({"arguments": lambda v: v.update(include_top=1)}, "include_top to be true or false"),
         ({"certificate": lambda v: v["layers"][0].update(bound="1")}, "at least 0 for"),
+        ({"certificate": lambda v: v["layers"][0].update(bound=10**400)}, "at least 0 for"),
     ],
 )
 def test_what_does_not_fit_together_is_an_input_error(change, message, tmp_path, capsys):
@@ -264,6 +269,34 @@ def test_what_does_not_fit_together_is_an_input_error(change, message, tmp_path,
     assert message in printed
     assert "Received" in printed or "argument" in printed
     assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time": 1e9}, "time of at most 1000 steps of size 2"),
+        ({"bounds": [1.0, 0.0]}, "bounds to be two increasing numbers"),
+        ({"bounds": [0.5]}, "bounds to be two increasing numbers"),
+    ],
+)
+def test_arguments_that_no_reconstruction_has_are_refused(change, message, tmp_path):
+    save(tmp_path / "model", "invnet-blur")
+    tamper(tmp_path / "model", arguments=lambda arguments: arguments.update(change))
+    with pytest.raises(ValueError, match=message):
+        checked(tmp_path / "model")
+
+
+@pytest.mark.parametrize("layers", [None, "abc", 7, {}, ["dense1"], [None], [7]])
+def test_layers_in_another_form_are_an_input_error(layers):
+    with pytest.raises(ValueError, match=r"list of objects\. Received: "):
+        compare("model", "MLP", {}, ONE, {"layers": layers, "lipschitz_bound": 1.0}, {})
+
+
+def test_a_header_nested_without_end_is_an_input_error():
+    header = b'{"a":' + b"[" * 200_000
+    content = len(header).to_bytes(8, "little") + header
+    with pytest.raises(ValueError, match="expected a safetensors file"):
+        parse_tensors(content, "model.safetensors")
 
 
 def test_an_unknown_architecture_is_named(tmp_path, capsys):

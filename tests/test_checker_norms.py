@@ -141,6 +141,18 @@ def test_forward_operators_have_the_singular_values_of_lipzoos(operator):
         ({"class_name": "Mask", "config": {"mask": [[0.5]]}}, "zeros and ones"),
         ({"class_name": "Matrix", "config": {"matrix": [1, 2]}}, "takes other arguments"),
         ({"class_name": "Tomography", "config": {"size": 0}}, "takes other arguments"),
+        ({"class_name": ["Matrix"]}, "an operator that the checker knows"),
+        (
+            {"class_name": "Matrix", "config": {"matrix": [[1, 2]], "input_shape": [3, 1]}},
+            "input_shape of 2 entries",
+        ),
+        (
+            {
+                "class_name": "Blur",
+                "config": {"image_shape": [4, 1], "kernel": [0.5, 0.5], "padding": "reflect"},
+            },
+            "padding to be one of same, circular, valid",
+        ),
     ],
 )
 def test_unknown_operators_are_refused(values, message):

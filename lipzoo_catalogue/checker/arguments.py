@@ -1,5 +1,6 @@
 """Arguments of the architectures, read from `config.json` and checked again."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -37,6 +38,21 @@ def choice(value, name: str, choices: Sequence[str]) -> str:
             f"Expected {name} to be one of {', '.join(choices)}. Received: {name}={value!r}"
         )
     return value
+
+
+def interval(values, name: str) -> tuple[float, float]:
+    """Returns two finite numbers, the first one below the second.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    numbers = values if isinstance(values, list | tuple) and len(values) == 2 else (0.0, 0.0)
+    valid = all(isinstance(value, int | float) for value in numbers)
+    if not (valid and -math.inf < numbers[0] < numbers[1] < math.inf):
+        raise ValueError(
+            f"Expected {name} to be two increasing numbers. Received: {name}={values!r:.80}"
+        )
+    return tuple(numbers)
 
 
 def sizes(shape) -> list[int]:

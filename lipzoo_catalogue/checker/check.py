@@ -31,7 +31,8 @@ def check_certificate(
 
     Raises:
         ValueError: if the checker does not know the architecture or an argument, a tensor is
-            missing, superfluous, of another shape or not finite, or a stated bound is no number.
+            missing, superfluous, of another shape or not finite, a stated bound is no number, or
+            the certificate states its layers in another form.
     """
     architecture = config.get("architecture")
     if architecture not in ARCHITECTURES:
@@ -63,3 +64,9 @@ def _check_names(name, walk, arguments):
         required = parameter.default is inspect.Parameter.empty and parameter.name in known
         if required and parameter.name not in arguments:
             raise ValueError(f"{name}: config.json has no argument {parameter.name!r}")
+        value = arguments.get(parameter.name, parameter.default)
+        if isinstance(parameter.default, bool) and not isinstance(value, bool):
+            raise ValueError(
+                f"{name}: expected {parameter.name} to be true or false. "
+                f"Received: {parameter.name}={value!r:.80}"
+            )

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from lipzoo_catalogue.checker.arguments import choice
 from lipzoo_catalogue.checker.convolutions import pairs_of_pixels, same_margins, torus_norm
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.singular import singular_values
@@ -82,7 +83,7 @@ def read_operator(values) -> ForwardOperator:
     """
     known = {"Matrix": _matrix, "Tomography": _tomography, "Blur": _blur, "Mask": _mask}
     name = values.get("class_name") if isinstance(values, dict) else None
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"Expected an operator that the checker knows: {', '.join(known)}. "
             f"Received: operator={str(values)[:80]}"
@@ -96,6 +97,11 @@ def read_operator(values) -> ForwardOperator:
 def _matrix(matrix, input_shape=None, output_shape=None):
     matrix = np.array(matrix, "float64")
     shape = [matrix.shape[1]] if input_shape is None else input_shape
+    if math.prod(shape) != matrix.shape[1]:
+        raise ValueError(
+            f"Expected an input_shape of {matrix.shape[1]} entries, one for each column of the "
+            f"matrix. Received: input_shape={shape!r}"
+        )
     return ForwardOperator(shape, matrix)
 
 
@@ -118,6 +124,7 @@ def _blur(image_shape, kernel, padding="same"):
     spatial = list(image_shape[:-1])
     kernel = np.array(kernel, "float64")
     margins = [same_margins(size) for size in kernel.shape]
+    padding = choice(padding, "padding", ("same", "circular", "valid"))
     if padding == "valid":
         margins = [(0, 0)] * kernel.ndim
     outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, kernel.shape)]

@@ -1,6 +1,7 @@
 """Bounds of single layers, each from its formula, and proven lower bounds beside them."""
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.operators import Operator
 
 ONE = Interval.exactly(1.0)
+# The architectures integrate no flow in more steps; without a limit a forged time takes for ever.
+_MOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ def gradient_flow(operator: Operator, bias, activation, time=None, gain=1.0) -> 
     slopes = monotone_slopes_of(activation)
     longest = 2 / Fraction(slopes.highest)
     steps = 1 if time is None else max(1, math.ceil(Fraction(positive(time, "time")) / longest))
+    if steps > _MOST_STEPS:
+        raise ValueError(
+            f"Expected a time of at most {_MOST_STEPS} steps of size {float(longest):g}. "
+            f"Received: time={time!r}, {steps:.3g} steps"
+        )
     size = float(longest) if time is None else positive(time, "time") / steps
     scaled = Interval.exactly(size * slopes.highest) * operator.norm * operator.norm
     bound = scaled.minus_one().maximum(ONE).power(steps)
@@ -97,8 +105,9 @@ def positive(value, name: str) -> float:
         ValueError: for anything else.
     """
     valid = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (valid and 0 < value < math.inf):
-        raise ValueError(f"Expected {name} to be a positive number. Received: {name}={value!r}")
+    if not (valid and 0 < value <= sys.float_info.max):
+        received = f"{name}={value!r}"
+        raise ValueError(f"Expected {name} to be a positive number. Received: {received[:80]}")
     return float(value)
 
 

@@ -1,7 +1,9 @@
 """What the checker found, and the verdict that follows from it."""
 
 import dataclasses
+import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -130,10 +132,10 @@ def compare(
         others: bounds of the whole model that further files state, by the files' names.
 
     Raises:
-        ValueError: if a stated bound is no number.
+        ValueError: if a stated bound is no number, or the layers are no list of objects.
     """
     layers, strangers = [], []
-    for row in certificate.get("layers", []):
+    for row in _rows(certificate.get("layers", [])):
         layer = str(row.get("name"))
         # Keras numbers the operations that have no name of their own. The name decides, not the
         # type that the certificate states: or any layer could pass for a projection.
@@ -152,10 +154,22 @@ def compare(
     return Report(name, architecture, tuple(layers), tuple(whole), tuple(strangers))
 
 
+def _rows(values):
+    rows = values if isinstance(values, list) else [values]
+    wrong = [row for row in rows if rows is not values or not isinstance(row, Mapping)]
+    if wrong:
+        raise ValueError(
+            "Expected the certificate to state its layers as a list of objects. "
+            f"Received: {wrong[0]!r:.80}"
+        )
+    return values
+
+
 def _number(value, what):
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+    valid = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    if not valid or sys.float_info.max < value < math.inf:
         raise ValueError(
             f"Expected the certificate to state a bound of at least 0 for {what}. "
-            f"Received: {value!r}"
+            f"Received: {value!r:.80}"
         )
     return float(value)

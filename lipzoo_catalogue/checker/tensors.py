@@ -40,7 +40,7 @@ def parse_tensors(content: bytes, where) -> dict[str, np.ndarray]:
         if end != len(numbers):
             raise ValueError(f"the tensors end at {end} of {len(numbers)} bytes")
         return {name: _array(name, numbers, *entry) for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{where}: expected a safetensors file of finite numbers: {error}. "
             f"Received: {len(content)} bytes beginning with {content[:16]!r}"

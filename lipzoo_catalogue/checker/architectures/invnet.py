@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 from lipzoo_catalogue.checker import layers
-from lipzoo_catalogue.checker.arguments import count
+from lipzoo_catalogue.checker.arguments import count, interval
 from lipzoo_catalogue.checker.forward_operators import ForwardOperator, read_operator
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.layers import LayerBound
@@ -91,6 +91,7 @@ def _unroll(network, operator, steps, flows, step_size, bounds, kind, block):
             block(f"step{k}_{kind}{j}")
     network.isometry("project", "drops channels")
     if bounds is not None:
+        interval(bounds, "bounds")
         network.isometry("clip", "projection onto a box")
     return network
 
