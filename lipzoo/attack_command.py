@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo import zoo
-from lipzoo.evaluation import CertificateViolation, Robustness
+from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
 from lipzoo.evaluation.attacks import resolve
 from lipzoo.training.checkpoint import write_json
@@ -82,19 +82,19 @@ def evaluate_attacked(arguments, source: Source, model, dataset, radii, referenc
     if failure is not None:
         raise CheckFailed(failure)
     if arguments.record:
-        folder = record(source, robustness)
+        folder = record(source, robustness.to_dict())
         if not arguments.json:
             print(f"recorded in {folder / METRICS}")
 
 
-def record(source: Source, robustness: Robustness) -> Path:
+def record(source: Source, values: dict) -> Path:
     """Writes the accuracies into a model's `metrics.json`, from which its card is rendered.
 
     A model of the zoo also gets its entry in the registry renewed.
 
     Args:
         source: where the model's files are.
-        robustness: result on examples of the model's test split.
+        values: a `Robustness.to_dict()` of examples of the model's test split, in float32.
 
     Returns:
         The model's folder.
@@ -108,11 +108,10 @@ def record(source: Source, robustness: Robustness) -> Path:
             f"Received: {source.name} from {source.folder}"
         )
     metrics = json.loads(source.read(METRICS))
-    values = robustness.to_dict()
     kept = ("examples", "seed", "clean", "certified", "attacked")
     metrics["test_sample"] = {
         **{key: values[key] for key in kept},
-        "attack": ", ".join(robustness.attacks),
+        "attack": ", ".join(values["attacks"]),
     }
     write_json(source.path(METRICS), metrics)
     if source.origin == "zoo":
