@@ -46,7 +46,7 @@ def evaluate(
     along the boundary that needs no gradients (foolbox). Others are named in
     `lipzoo.evaluation.attacks.ATTACKS`: `foolbox-pgd`, `deepfool`, `carlini-wagner` (foolbox),
     `auto-pgd`, `square` (ART). Cheap ones first save the others work. Attacks of foolbox and ART
-    seed the backend's global random state.
+    seed the backend's global random state (on JAX foolbox has one of its own, which nothing seeds).
 
     Args:
         model: built `keras.Model` with one input and logits as output.

@@ -32,7 +32,6 @@ class Search:
         self.target, self.labels, self.radius, self.seed = target, labels, radius, seed
         self.progress = _Progress(shows)
         lost = target.margins(target.x, labels) <= 0
-        self.correct = ~lost & (target.prediction == labels)
         self.distance = np.where(lost, 0.0, np.inf)
         self.inputs = target.x.copy()
         self.found_by = np.full(len(labels), "", dtype=object)

@@ -1,0 +1,28 @@
+"""The table of `benchmarks.attacks` for the README."""
+
+import json
+from pathlib import Path
+
+from lipzoo_catalogue.markdown import table
+
+RESULTS = Path(__file__).with_name("attacks.json")
+
+
+def attacks_table() -> str:
+    """What is certified of every model and what the attacks left standing, on the same images."""
+    results = json.loads(RESULTS.read_text())
+    models = results["models"]
+    radii = list(next(iter(models.values()))["attacked"])
+    rows = []
+    for name, row in models.items():
+        known = [f"`{name}`", f"{row['parameters']:,}", _percent(row["clean"])]
+        for label, key in (("under attack", "attacked"), ("certified", "certified")):
+            if any(row[key].values()):
+                rows.append([*known, label, *(_percent(row[key][radius]) for radius in radii)])
+                known = [""] * len(known)
+    header = ["model", "parameters", "clean", f"in % of {results['examples']:,} test images"]
+    return table([*header, *(f"ε = {radius}" for radius in radii)], rows)
+
+
+def _percent(share):
+    return f"{100 * share:.1f}"
