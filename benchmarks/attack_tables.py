@@ -15,12 +15,14 @@ def attacks_table() -> str:
     radii = list(next(iter(models.values()))["attacked"])
     rows = []
     for name, row in models.items():
-        known = [f"`{name}`", f"{row['parameters']:,}", _percent(row["clean"])]
+        known = [f"`{name}`", f"{row['parameters']:,}", _percent(row["clean_on_all"])]
+        known.append(_percent(row["clean"]))
         for label, key in (("under attack", "attacked"), ("certified", "certified")):
             if any(row[key].values()):
                 rows.append([*known, label, *(_percent(row[key][radius]) for radius in radii)])
                 known = [""] * len(known)
-    header = ["model", "parameters", "clean", f"in % of {results['examples']:,} test images"]
+    whole, sample = (f"{row[key]:,} test images" for key in ("of", "examples"))
+    header = ["model", "parameters", f"clean, % of {whole}", f"clean, % of {sample}", "of these"]
     return table([*header, *(f"ε = {radius}" for radius in radii)], rows)
 
 

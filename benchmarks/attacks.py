@@ -15,7 +15,7 @@ import numpy as np
 import lipzoo
 from lipzoo.attack_command import record
 from lipzoo.checking import parse_fraction
-from lipzoo.evaluation.figures import GREY, INK
+from lipzoo.evaluation.figures import INK
 from lipzoo.training.checkpoint import write_json
 from lipzoo.training.data import load_data
 from lipzoo.training.settings import DataSettings
@@ -72,9 +72,8 @@ def draw(results: dict, path: Path) -> None:
         axes.plot(radii, attacked, "o-", color=colour, markersize=4, label=name)
         if certified[1:].any():
             axes.plot(radii, certified, "--", color=colour, linewidth=1.4)
-            axes.fill_between(radii, certified, color=colour, alpha=0.08, linewidth=0)
-    axes.plot([], [], "o-", color=GREY, markersize=4, label="solid: left standing by the attacks")
-    axes.plot([], [], "--", color=GREY, label="dashed: certified, no attack can do more")
+    axes.plot([], [], "o-", color=INK, markersize=4, label="solid: left standing by the attacks")
+    axes.plot([], [], "--", color=INK, label="dashed: certified, no attack can do more")
     axes.set(xlim=(0, None), ylim=(0, 100))
     axes.set_xlabel("ε, the l2 norm of the perturbation", color=INK)
     axes.set_ylabel(f"accuracy in %, {results['examples']:,} test images", color=INK)
@@ -87,7 +86,7 @@ def main(arguments=None):
     """Writes the results, after every model."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attacks", description=__doc__)
     parser.add_argument("--model", action="append", help="only these (default: all that there are)")
-    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=500)
     parser.add_argument("--record", action="store_true", help="write into the models' metrics, too")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
