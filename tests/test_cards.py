@@ -44,6 +44,10 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert values.pop("clean accuracy") == round(100 * metrics["test"]["clean"], 2)
     for radius, share in metrics["test"]["certified"].items():
         assert values.pop(f"certified accuracy at l2 radius {radius}") == round(100 * share, 2)
+    sample = metrics.get("test_sample", {"examples": 0, "attacked": {}})
+    for radius, share in sample["attacked"].items():
+        key = f"accuracy under attack at l2 radius {radius}, {sample['examples']} examples"
+        assert values.pop(key) == round(100 * share, 2)
     assert not values
     card = plain_card(known)
     for table in (metrics["test"], metrics["test_float64"]):

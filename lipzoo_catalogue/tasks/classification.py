@@ -124,9 +124,11 @@ def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> 
         ("certified_accuracy", f"certified accuracy at l2 radius {name}", share)
         for name, _, share in metrics.certified
     ]
+    attacked = metrics.sample or metrics
+    few = f", {attacked.examples:,} examples" if metrics.sample else ""
     values += [
-        ("robust_accuracy", f"accuracy under attack at l2 radius {name}", share)
-        for name, _, share in (metrics.sample or metrics).attacked
+        ("robust_accuracy", f"accuracy under attack at l2 radius {name}{few}", share)
+        for name, _, share in attacked.attacked
     ]
     return [
         {
