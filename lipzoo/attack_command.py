@@ -6,13 +6,12 @@ import io
 import json
 from pathlib import Path
 
-import numpy as np
-
 from lipzoo import zoo
 from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
 from lipzoo.evaluation.attacks import resolve
 from lipzoo.training.checkpoint import write_json
+from lipzoo.training.npz import write_arrays
 from lipzoo_catalogue.commands import print_json
 from lipzoo_catalogue.files import METRICS, write_file
 from lipzoo_catalogue.outcome import CheckFailed
@@ -123,8 +122,7 @@ def _write(path, robustness):
     if path.suffix == ".npz":
         keys = ("index", "labels", "prediction", "radius", "distance", "inputs")
         arrays = {key: getattr(robustness, key) for key in keys}
-        with open(path, "wb") as file:
-            np.savez(file, **arrays, found_by=robustness.found_by.astype(str))
+        write_arrays(path, **arrays, found_by=robustness.found_by.astype(str))
         return
     text = io.StringIO()
     rows = robustness.rows()

@@ -1,7 +1,6 @@
 """`lipzoo certify`: a certified radius for every example of a user's data."""
 
 import argparse
-import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.training import DataError, load_data
 from lipzoo.training.data import load_examples, scale
-from lipzoo.training.npz import read_arrays
+from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo.training.recipe import DataSettings, parse_recipe
 from lipzoo.training.settings import parse_fraction
 from lipzoo.zoo.loading import load_from
@@ -266,6 +265,4 @@ def _write(path, certificate, report):
         arrays["feature_radii"] = np.column_stack([*report.feature_radii.values()])
         arrays["feature_names"] = np.array([*report.feature_radii])
     arrays |= {_bound_key(certificate): certificate.bound.value}
-    content = io.BytesIO()
-    np.savez(content, **arrays, norm=report.norm, units=report.units)
-    write_file(path, content.getvalue())
+    write_arrays(path, **arrays, norm=report.norm, units=report.units)

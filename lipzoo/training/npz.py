@@ -1,10 +1,13 @@
-"""Reading .npz files without pickle, closed again whatever they hold."""
+"""Reading .npz files without pickle, closed again whatever they hold; writing them whole."""
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+
+from lipzoo_catalogue.files import write_file
 
 _ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
@@ -25,3 +28,14 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {key: archive[key] for key in archive.files}
     except _ERRORS as error:
         raise ValueError(f"{path}: not an .npz file of plain arrays: {error}") from None
+
+
+def write_arrays(path: Path, **arrays) -> None:
+    """Writes arrays by name as an .npz file, atomically.
+
+    Raises:
+        OSError: if the file cannot be written; an existing file is then unchanged.
+    """
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_file(path, content.getvalue())
