@@ -30,7 +30,7 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import GREY, INK
 from lipzoo.layers import GradientFlowDense, GroupSort, SpectralDense
 from lipzoo.training import load_data
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 
 DEPTH, FEATURES = 6, 192
 RADII = (0.25, 0.5, 1.0)
@@ -181,11 +181,7 @@ def main(arguments=None):
         "networks": networks,
     }
     write_json(options.output / "activations.json", results)
-    figure = draw(networks)
-    write_atomically(
-        options.output / "activations.png",
-        lambda file: figure.savefig(file, format="png", dpi=120),
-    )
+    write_figure(options.output / "activations.png", draw(networks))
 
 
 def draw(networks: dict):

@@ -16,7 +16,7 @@ import lipzoo
 from lipzoo.attack_command import record
 from lipzoo.checking import parse_fraction
 from lipzoo.evaluation.figures import INK
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.data import load_data
 from lipzoo.training.settings import DataSettings
 from lipzoo_catalogue.files import WEIGHTS
@@ -61,7 +61,7 @@ def draw(results: dict, path: Path) -> None:
     """Accuracy under attack over ε, solid, and certified accuracy, dashed, of every model."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.4, 5.0), dpi=130, layout="constrained")
+    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
     axes = figure.subplots()
     for name, row in results["models"].items():
         colour = MODELS[name]
@@ -79,7 +79,7 @@ def draw(results: dict, path: Path) -> None:
     axes.set_ylabel(f"accuracy in %, {results['examples']:,} test images", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, labelcolor=INK)
-    figure.savefig(path)
+    write_figure(path, figure, dpi=130)
 
 
 def main(arguments=None):

@@ -19,7 +19,7 @@ from benchmarks.small_classifiers import (
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import GREY, INK
 from lipzoo.training import load_data
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.recipe import read_recipe
 from lipzoo.zoo import info
 
@@ -79,10 +79,7 @@ def main(arguments=None):
         "shipped": shipped,
     }
     write_json(options.output / "frontier.json", results)
-    figure = draw(results)
-    write_atomically(
-        options.output / "frontier.png", lambda file: figure.savefig(file, format="png", dpi=120)
-    )
+    write_figure(options.output / "frontier.png", draw(results))
 
 
 def draw(results: dict):

@@ -16,7 +16,7 @@ from benchmarks.inverse_figure import draw
 from lipzoo import training, zoo
 from lipzoo.inverse.tikhonov_reconstruction import tikhonov
 from lipzoo.inverse.variation import total_variation
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent
@@ -59,8 +59,7 @@ def study(name: str, figure_folder: Path) -> dict:
     methods[FREE] = comparison.network_row(networks[FREE], y, x, table["perturbation"])
     noise = {str(factor): at_noise(task, networks, factor) for factor in FACTORS}
     figure = draw(name, task, networks[name], table, noise)
-    path = figure_folder / f"{name}.png"
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    write_figure(figure_folder / f"{name}.png", figure, dpi=110)
     return {**table, "methods": methods, "psnr_at_noise": noise}
 
 

@@ -15,7 +15,7 @@ from benchmarks.swissroll_figure import draw
 from lipzoo import SensitivityLogger
 from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.data import load_data
 from lipzoo.training.model import build_model, compile_model
 
@@ -114,9 +114,7 @@ def main(arguments=None):
         },
     )
     figure = draw(results, first, dataset.test)
-    write_atomically(
-        options.output / FIGURE.name, lambda file: figure.savefig(file, format="png", dpi=120)
-    )
+    write_figure(options.output / FIGURE.name, figure)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from lipzoo.evaluation.figures import CERTIFIED, INK
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import EpochStart
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent
@@ -77,11 +77,7 @@ def main(arguments=None):
         "points": points,
     }
     write_json(options.output / "tradeoff.json", results)
-    figure = draw(points)
-    write_atomically(
-        options.output / "tradeoff.png",
-        lambda file: figure.savefig(file, format="png", dpi=120),
-    )
+    write_figure(options.output / "tradeoff.png", draw(points))
 
 
 def draw(points):

@@ -28,7 +28,7 @@ from benchmarks.small_classifiers import (
 from benchmarks.transfer_figure import draw
 from lipzoo.layers import SpectralDense
 from lipzoo.training import load_data, read_recipe
-from lipzoo.training.checkpoint import write_atomically, write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 
 EPSILONS = (0.0, 0.25, 0.5, 1.0)
 FLAGSHIP, DIGITS = "gradflow-fmnist", "gradflow-mnist"
@@ -208,10 +208,7 @@ def main(arguments=None):
         "mean_absolute_error": mean_errors(networks),
     }
     write_json(options.output / "transfer.json", results)
-    figure = draw(networks)
-    write_atomically(
-        options.output / "transfer.png", lambda file: figure.savefig(file, format="png", dpi=120)
-    )
+    write_figure(options.output / "transfer.png", draw(networks))
     for kind, by_name in results["mean_absolute_error"].items():
         shown = {n: [round(100 * v, 1) for v in e.values()] for n, e in by_name.items()}
         print(f"{kind:<26} mean absolute error in points at {EPSILONS}: {shown}")

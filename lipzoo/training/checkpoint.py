@@ -48,6 +48,11 @@ def write_json(path: Path, value) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
+def write_figure(path: Path, figure, dpi: int = 120) -> None:
+    """Writes a Matplotlib figure as PNG atomically."""
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
+
+
 def save_checkpoint(path: Path, model: keras.Model, state: dict) -> None:
     """Saves all variables of the model and its optimizer, and `state` (JSON values), atomically."""
     arrays = {f"model/{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(model.variables)}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lipzoo.training.checkpoint import write_atomically
+from lipzoo.training.checkpoint import write_figure
 from lipzoo.training.settings import parse_fraction
 
 
@@ -80,7 +80,7 @@ def _finish(figure, path):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    write_figure(path, figure)
 
 
 def _curve(axes, history: list[dict], key: str, label: str, colour: str) -> None:
