@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
 from lipzoo.certificates.inputs import check_labels
 from lipzoo.evaluation.balls import difference, into_ball, norms, random_offsets, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
+from lipzoo.evaluation.margins import margin_loss
 
 
 @dataclass(frozen=True)
@@ -131,21 +131,6 @@ def step_rates(steps: int, step_size: float | None) -> np.ndarray:
 def start_offset(x, epsilon, random, restart: int) -> np.ndarray:
     """Where a run starts, seen from `x`: the first at `x`, further ones anywhere in the ball."""
     return random_offsets(x.shape, epsilon, random) if restart else np.zeros(x.shape)
-
-
-def margin_loss(model):
-    """`(x, y) -> max_{j≠y} f_j(x) - f_y(x)` of tensors; a single logit f stands for (0, f)."""
-
-    def loss(x, y):
-        logits = model(x, training=False)
-        if logits.shape[-1] == 1:
-            logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
-        label = ops.one_hot(y, logits.shape[-1], dtype="bool")
-        own = ops.max(ops.where(label, logits, -np.inf), axis=-1)
-        other = ops.max(ops.where(label, -np.inf, logits), axis=-1)
-        return other - own
-
-    return loss
 
 
 def ascend(loss, x, y, epsilon, rates, offset, clip, stop: bool = False):

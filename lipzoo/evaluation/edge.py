@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from lipzoo.certificates.inputs import check_batch_size, check_inputs
-from lipzoo.evaluation.attack import margin_loss
 from lipzoo.evaluation.balls import column, difference, norms, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
+from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss
 
 # Lengths are computed in float64 and compared with radii that are open balls.
 _INSIDE = 1 - 1e-13
@@ -140,7 +140,7 @@ def _attack_batch(model, loss, x, radius, tries, steps, random):
             unit = np.spacing(np.abs((x + offset).astype(x.dtype))).astype("float64")
             candidate = offset + random.uniform(-1.0, 1.0, x.shape) * unit
         point = _inside(x, candidate, radius)
-        margin = _margin(_logits(model, point), label)
+        margin = computed_margins(_logits(model, point), label)
         better = margin < smallest
         best[better], smallest[better] = point[better], margin[better]
         offset[better] = difference(point, x)[better]
@@ -161,12 +161,5 @@ def _inside(x, offset, radius):
 
 
 def _logits(model, x):
-    """The logits as the model computes them, in float64, which holds them exactly."""
-    return keras.ops.convert_to_numpy(model.predict_on_batch(x)).astype("float64")
-
-
-def _margin(logits, label):
-    rows = np.arange(len(logits))
-    own = logits[rows, label]
-    logits[rows, label] = -np.inf
-    return own - logits.max(axis=1)
+    """The logits as the model computes them."""
+    return computed_logits(keras.ops.convert_to_numpy(model.predict_on_batch(x)))

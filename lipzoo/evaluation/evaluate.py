@@ -10,6 +10,7 @@ from lipzoo.certificates.certify import check_model
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
 from lipzoo.checking import finite_number, parse_fraction
 from lipzoo.evaluation.attacks import Target, resolve
+from lipzoo.evaluation.margins import computed_logits
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
 from lipzoo.evaluation.samples import stratified_sample
 from lipzoo.evaluation.search import Search
@@ -123,10 +124,7 @@ def evaluate(
 
 def _scale(logits, margin=10.0):
     """The factor that brings the median distance of the two largest logits to `margin`."""
-    logits = logits.astype("float64")
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    highest = np.sort(logits, axis=1)[:, -2:]
+    highest = np.sort(computed_logits(logits), axis=1)[:, -2:]
     median = float(np.median(highest[:, 1] - highest[:, 0]))
     return margin / median if median > 0 else 1.0
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.evaluation.balls import difference, norms
+from lipzoo.evaluation.margins import computed_margins, two_or_more
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,20 +50,12 @@ class Target:
     def logits(self, inputs):
         """Two logits or more of a tensor, scaled and in float32: what other libraries are given."""
         outputs = self.model(ops.cast(inputs, self.model.inputs[0].dtype), training=False)
-        if outputs.shape[-1] == 1:
-            outputs = ops.concatenate([ops.zeros_like(outputs), outputs], axis=-1)
-        return self.scale * ops.cast(outputs, "float32")
+        return self.scale * ops.cast(two_or_more(outputs), "float32")
 
     def margins(self, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """`f_y - max_{j≠y} f_j` of the model as it predicts; NaN logits have margin -inf."""
         logits = self.model.predict(inputs, batch_size=self.batch_size, verbose=0)
-        logits = logits.astype("float64")
-        if logits.shape[1] == 1:
-            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        rows = np.arange(len(labels))
-        own = logits[rows, labels]
-        logits[rows, labels] = -np.inf
-        return np.nan_to_num(own - logits.max(axis=1), nan=-np.inf)
+        return np.nan_to_num(computed_margins(logits, labels), nan=-np.inf)
 
 
 class Attack(abc.ABC):

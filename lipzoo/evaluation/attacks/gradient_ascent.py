@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from lipzoo.evaluation.attack import ascend, margin_loss, start_offset, step_rates
+from lipzoo.evaluation.attack import ascend, start_offset, step_rates
 from lipzoo.evaluation.attacks.base import Attack, Target
 from lipzoo.evaluation.attacks.settings import check_counts
 from lipzoo.evaluation.gradients import value_and_input_gradient
+from lipzoo.evaluation.margins import margin_loss
 
 
 @dataclass(frozen=True)

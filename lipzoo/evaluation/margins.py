@@ -1,0 +1,51 @@
+"""The margin of a classifier: how far its label is ahead of the others."""
+
+import numpy as np
+from keras import ops
+
+
+def two_or_more(logits):
+    """A tensor of logits, where a single logit f stands for the two (0, f)."""
+    if logits.shape[-1] == 1:
+        return ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
+    return logits
+
+
+def computed_logits(logits: np.ndarray) -> np.ndarray:
+    """An array of logits in float64, which holds them exactly; a single one f stands for (0, f)."""
+    logits = logits.astype("float64")
+    if logits.shape[1] == 1:
+        return np.concatenate([np.zeros_like(logits), logits], axis=1)
+    return logits
+
+
+def computed_margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`f_y - max_{j≠y} f_j` in float64 of logits that a model computed; NaN for NaN logits.
+
+    Args:
+        logits: shape `(examples, classes)`.
+        labels: integers y, shape `(examples,)`.
+
+    Example:
+
+    >>> computed_margins(np.array([[1.0, 3.0], [2.0, 2.0]]), np.array([1, 0])).tolist()
+    [2.0, 0.0]
+    """
+    logits = computed_logits(logits)
+    rows = np.arange(len(labels))
+    own = logits[rows, labels]
+    logits[rows, labels] = -np.inf
+    return own - logits.max(axis=1)
+
+
+def margin_loss(model):
+    """`(x, y) -> max_{j≠y} f_j(x) - f_y(x)` of tensors; a single logit f stands for (0, f)."""
+
+    def loss(x, y):
+        logits = two_or_more(model(x, training=False))
+        label = ops.one_hot(y, logits.shape[-1], dtype="bool")
+        own = ops.max(ops.where(label, logits, -np.inf), axis=-1)
+        other = ops.max(ops.where(label, -np.inf, logits), axis=-1)
+        return other - own
+
+    return loss
