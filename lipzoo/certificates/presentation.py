@@ -3,6 +3,7 @@
 import numpy as np
 
 from lipzoo.certificates import decisions
+from lipzoo.plotting import axes_or_new
 from lipzoo_catalogue.numbers import format_down, format_up
 
 _SHOWN_EPSILONS = {
@@ -43,14 +44,7 @@ def summary(certificate) -> str:
 
 def draw(certificate, ax=None):
     """Draws the certified accuracy over epsilon, or the coverage; see `Certificate.plot`."""
-    if ax is None:
-        try:
-            from matplotlib import pyplot
-        except ImportError as error:
-            raise ImportError(
-                "Certificate.plot needs Matplotlib: pip install 'lipzoo[plots]'"
-            ) from error
-        _, ax = pyplot.subplots()
+    ax = axes_or_new(ax, "Certificate.plot")
     radius, labels = certificate.radius, certificate.labels
     counted = radius if labels is None else radius[certificate.prediction == labels]
     epsilons = np.concatenate([[0.0], np.sort(counted[np.isfinite(counted)])])

@@ -6,6 +6,7 @@ import numpy as np
 
 from lipzoo.bounds.result import LipschitzBound
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo.plotting import axes_or_new
 from lipzoo_catalogue.numbers import format_up
 
 
@@ -162,14 +163,7 @@ class Robustness:
         Raises:
             ImportError: if Matplotlib is not installed.
         """
-        if ax is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError as error:
-                raise ImportError(
-                    "Robustness.plot needs Matplotlib: pip install 'lipzoo[plots]'"
-                ) from error
-            _, ax = pyplot.subplots()
+        ax = axes_or_new(ax, "Robustness.plot")
         end = 1.05 * max(*self.epsilons.values(), 1e-6)
         grid = np.linspace(0, end, 400)
         curve = [100 * np.mean(self.correct & (self.radius > epsilon)) for epsilon in grid]
