@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_percent
 
 RESULTS = Path(__file__).with_name("attacks.json")
 
@@ -15,16 +16,13 @@ def attacks_table() -> str:
     radii = list(next(iter(models.values()))["attacked"])
     rows = []
     for name, row in models.items():
-        known = [f"`{name}`", f"{row['parameters']:,}", _percent(row["clean_on_all"])]
-        known.append(_percent(row["clean"]))
+        known = [f"`{name}`", f"{row['parameters']:,}", format_percent(row["clean_on_all"])]
+        known.append(format_percent(row["clean"]))
         for label, key in (("under attack", "attacked"), ("certified", "certified")):
             if any(row[key].values()):
-                rows.append([*known, label, *(_percent(row[key][radius]) for radius in radii)])
+                shares = (format_percent(row[key][radius]) for radius in radii)
+                rows.append([*known, label, *shares])
                 known = [""] * len(known)
     whole, sample = (f"{row[key]:,} test images" for key in ("of", "examples"))
     header = ["model", "parameters", f"clean, % of {whole}", f"clean, % of {sample}", "of these"]
     return table([*header, *(f"ε = {radius}" for radius in radii)], rows)
-
-
-def _percent(share):
-    return f"{100 * share:.1f}"

@@ -14,7 +14,7 @@ from benchmarks import attack_tables, study_tables, truth_tables
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.numbers import format_percent, format_up
 from lipzoo_catalogue.tasks.classification import by_arithmetic
 
 HERE = Path(__file__).parent
@@ -65,9 +65,9 @@ def zoo_table() -> str:
         ]
         for dtype, accuracies in by_arithmetic(model.metrics).items():
             certified = ", ".join(
-                f"{_percent(share)} at {radius}" for radius, _, share in accuracies.certified
+                f"{format_percent(share)} at {radius}" for radius, _, share in accuracies.certified
             )
-            rows.append([*known, dtype, _percent(accuracies.clean), certified])
+            rows.append([*known, dtype, format_percent(accuracies.clean), certified])
             known = [""] * len(known)
     header = ["name", "data", "parameters", "proven bound", "test examples", "evaluated in"]
     header += ["clean %", "certified %, at l2 radius, rounding included"]
@@ -123,7 +123,7 @@ def saturation_table() -> str:
         ]
         for name, row in results["networks"].items()
     ]
-    share = _percent(results["clipped_share"])
+    share = format_percent(results["clipped_share"])
     header = [f"signals, {share} % of the samples clipped", "PSNR, dB", "proven bound"]
     return table([*header, "largest amplification found"], rows)
 
@@ -157,7 +157,11 @@ def swissroll_table() -> str:
     header = ["network, four numbers a layer", f"test accuracy %, mean of {results['seeds']} seeds"]
     header.append("smallest norm of ∂ last state / ∂ state, all epochs and layers")
     rows = [
-        [name, _percent(result["mean_test_accuracy"]), f"{result['smallest_backward_norm']:.3g}"]
+        [
+            name,
+            format_percent(result["mean_test_accuracy"]),
+            f"{result['smallest_backward_norm']:.3g}",
+        ]
         for name, result in results["networks"].items()
     ]
     return table(header, rows)
@@ -182,7 +186,7 @@ def depth_table() -> str:
         ],
         [
             f"depth {epoch['depth']}: validation accuracy after it",
-            f"{_percent(epoch['validation_accuracy'])} %",
+            f"{format_percent(epoch['validation_accuracy'])} %",
         ],
     ]
     return table([f"`{results['model']}`", "measured"], rows)
@@ -262,12 +266,8 @@ def _holds(path, text):
 
 
 def _accuracies(clean, certified, radii):
-    shown = [_percent(certified[radius]) if radius in certified else "" for radius in radii]
-    return [_percent(clean), *shown]
-
-
-def _percent(share):
-    return f"{100 * share:.1f}"
+    shown = [format_percent(certified.get(radius)) for radius in radii]
+    return [format_percent(clean), *shown]
 
 
 if __name__ == "__main__":

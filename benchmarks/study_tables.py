@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_percent
 
 HERE = Path(__file__).parent
 # The radius at which the transfer table compares.
@@ -21,8 +22,8 @@ def frontier_table() -> str:
 
 def _frontier_row(name, point, radii):
     test = point["test"]
-    shares = [_percent(test["certified"].get(radius)) for radius in radii]
-    return [name, f"{point['epsilon']}", _percent(test["clean"]), *shares]
+    shares = [format_percent(test["certified"].get(radius)) for radius in radii]
+    return [name, f"{point['epsilon']}", format_percent(test["clean"]), *shares]
 
 
 def activations_table() -> str:
@@ -72,7 +73,7 @@ def transfer_errors_table() -> str:
     rows = [
         [
             kind,
-            *(" / ".join(_percent(error) for error in by[name].values()) for name in _PREDICTIONS),
+            *(" / ".join(map(format_percent, by[name].values())) for name in _PREDICTIONS),
         ]
         for kind, by in errors.items()
     ]
@@ -84,10 +85,6 @@ _PREDICTIONS = ("as on the source", "share above", "calibrated", "thresholded")
 
 def _read(name):
     return json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _percent(share):
-    return "" if share is None else f"{100 * share:.1f}"
 
 
 def _interval(share, sign=""):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lipzoo_catalogue import checks
 from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_percent
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Comparison:
     def rows(self) -> Iterator[list[str]]:
         """Cells of a table, one row per method: its name, clean accuracy, then two per radius."""
         for method in self.methods:
-            low, high = method.interval
-            cells = [method.name, f"{_percent(method.clean)} ({_percent(low)} to {_percent(high)})"]
+            clean, low, high = map(format_percent, (method.clean, *method.interval))
+            cells = [method.name, f"{clean} ({low} to {high})"]
             for shares in (method.certified, method.attacked):
                 missing = ["none"] * len(self.radii)
-                cells += missing if shares is None else map(_percent, shares)
+                cells += missing if shares is None else map(format_percent, shares)
             yield cells
 
     def header(self) -> list[str]:
@@ -132,7 +133,3 @@ def _method(values, count, where):
 
 def _is_share(value) -> bool:
     return checks.is_number(value) and 0 <= value <= 1
-
-
-def _percent(share):
-    return f"{100 * share:.1f}"

@@ -1,4 +1,4 @@
-"""How numbers are shown: a bound never below itself, sizes with a unit."""
+"""How numbers are shown: a bound never below itself, shares in percent, sizes with a unit."""
 
 import math
 from fractions import Fraction
@@ -30,6 +30,16 @@ def format_down(value: float, digits: int = 7) -> str:
         step = Fraction(10) ** (math.floor(math.log10(value)) + 1 - digits)
         text = f"{float(Fraction(text) - step):.{digits}g}"
     return text
+
+
+def format_percent(share: float | None) -> str:
+    """A share in percent with one decimal, without the sign; nothing for `None`.
+
+    Example:
+        >>> format_percent(0.8532), format_percent(None)
+        ('85.3', '')
+    """
+    return "" if share is None else f"{100 * share:.1f}"
 
 
 def format_size(count: int) -> str:
