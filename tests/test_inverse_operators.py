@@ -18,6 +18,7 @@ from lipzoo.inverse import (
     check_adjoint,
     gaussian_kernel,
 )
+from lipzoo.spectral.threads import single_threaded_blas
 
 draw = np.random.default_rng(0).normal
 
@@ -337,3 +338,13 @@ def test_wrong_operators_are_refused():
 def test_bad_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=f"(?s){message}.*Received"):
         make()
+
+
+def test_the_inverse_does_not_depend_on_the_number_of_threads():
+    scanner = Tomography(28, 16)
+    known = scanner.regularised_inverse(2e-3)
+    with single_threaded_blas():
+        other = scanner.regularised_inverse(2e-3)
+        bound = other.norm_bound
+    np.testing.assert_array_equal(known.matrix(), other.matrix())
+    assert known.norm_bound == bound

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.spectral.threads import single_threaded_blas
 
 # Entries of a dense matrix that is made of an operator: 256 MiB in float64.
 MAX_ENTRIES = 2**25
@@ -81,8 +82,10 @@ class LinearOperator:
                 f"Expected an operator of at most {MAX_ENTRIES:,} entries, to be inverted as a "
                 f"matrix. Received: {self.outputs:,} x {self.inputs:,}"
             )
-        left, values, right = np.linalg.svd(self.matrix(), full_matrices=False)
-        inverse = (right.T * (values / (values**2 + alpha))) @ left.T
+        # With one thread, so that it is the same to the last bit in every process.
+        with single_threaded_blas():
+            left, values, right = np.linalg.svd(self.matrix(), full_matrices=False)
+            inverse = (right.T * (values / (values**2 + alpha))) @ left.T
         return Matrix(inverse, self.output_shape, self.input_shape)
 
     def get_config(self) -> dict:

@@ -10,6 +10,7 @@ from keras import ops
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
 from lipzoo.rounding import gamma, unit_roundoff
 from lipzoo.spectral import dense_norm_bound
+from lipzoo.spectral.threads import single_threaded_blas
 
 # Covers the float64 evaluation of a Frobenius norm of any size that fits into memory.
 _INFLATION = 1 + 1e-6
@@ -68,7 +69,8 @@ class Matrix(LinearOperator):
 
     @functools.cached_property
     def norm_bound(self) -> float:
-        return dense_norm_bound(self._matrix)
+        with single_threaded_blas():
+            return dense_norm_bound(self._matrix)
 
     @functools.cached_property
     def smallest_singular_value_bound(self) -> float:
