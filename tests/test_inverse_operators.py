@@ -348,3 +348,16 @@ def test_the_inverse_does_not_depend_on_the_number_of_threads():
         bound = other.norm_bound
     np.testing.assert_array_equal(known.matrix(), other.matrix())
     assert known.norm_bound == bound
+
+
+def test_an_operator_whose_products_underflow_is_not_taken_for_one_with_a_false_adjoint():
+    class Halved(Matrix):
+        def adjoint(self, y):
+            return 0.5 * super().adjoint(y)
+
+    tiny = float(np.finfo("float32").tiny)
+    check_adjoint(Blur((1, 1), [tiny]))
+    check_adjoint(Matrix([[tiny, -tiny], [0.0, tiny]]))
+    # Small is not yet below the range.
+    with pytest.raises(ValueError, match="the transpose of apply"):
+        check_adjoint(Halved([[1e-30, 2e-30]]))
