@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.signal
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import ops
@@ -245,13 +245,15 @@ def test_projections_at_right_angles_are_sums_of_columns_and_rows(rng):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 12), st.lists(st.floats(-360, 360), min_size=1, max_size=4))
+@example(4, [0.015625])
+@example(4, [1e-9])
 def test_every_angle_sees_all_of_the_mass(size, angles):
     scanner = Tomography(size, angles)
     image = np.random.default_rng(0).random((size, size))
     sinogram = (scanner.matrix() @ image.reshape(-1)).reshape(scanner.output_shape)
     # Bins are 1/size wide, pixels 1/size² large.
     np.testing.assert_allclose(sinogram.sum(axis=1) / size, image.mean(), atol=1e-9)
-    assert (scanner.matrix() >= -1e-12).all()
+    assert (scanner.matrix() >= -1e-14).all()
 
 
 def test_projections_resemble_those_of_scikit_image():

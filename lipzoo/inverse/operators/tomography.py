@@ -95,9 +95,9 @@ def _shadow(s, a, b, side):
     minus infinity to s.
     """
     a, b = max(a, b), min(a, b)
-    if b < 1e-6 * side:
-        return side**2 * np.clip(s / a + 0.5, 0.0, 1.0)
-    corners = [(+1, s + (a + b) / 2), (-1, s + (a - b) / 2), (-1, s - (a - b) / 2)]
-    corners.append((+1, s - (a + b) / 2))
-    total = sum(sign * np.maximum(t, 0.0) ** 2 for sign, t in corners)
-    return np.clip(side**2 * total / (2 * a * b), 0.0, side**2)
+    distance = np.abs(s)
+    # Beyond the line lies a corner of the trapezoid, or that corner and a part of its flat top.
+    corner = np.clip((a + b) / 2 - distance, 0.0, b)
+    share = corner * (corner / b) / (2 * a) if b > 0 else 0.0
+    share = share + np.clip((a - b) / 2 - distance, 0.0, None) / a
+    return side**2 * np.where(s < 0, share, 1.0 - share)
