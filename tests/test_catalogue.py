@@ -21,15 +21,18 @@ print(seconds, *loaded, file=sys.stderr)
 """
 
 _IMPORT = """
-import keras, time
-# Processor time: what else the machine does meanwhile does not count.
+import time
+# Processor time, of both imports: how fast the machine is, and what it does besides, cancels out.
+started = time.process_time()
+import keras
+of_keras = time.process_time() - started
 started = time.process_time()
 import lipzoo
-seconds = time.process_time() - started
+share = (time.process_time() - started) / of_keras
 names = ["lipzoo>GradientFlowDense", "lipzoo>SpectralBound", "lipzoo>OffsetCrossEntropy"]
 for name in names:
     assert keras.saving.get_registered_object(name) is not None, name
-print(seconds)
+print(share)
 """
 
 
@@ -72,10 +75,10 @@ def test_files_answer_without_keras_in_half_a_second(arguments):
         json.loads(done.stdout)
 
 
-def test_importing_lipzoo_registers_its_classes_and_adds_a_fifth_of_a_second_at_most():
-    seconds = []
+def test_importing_lipzoo_registers_its_classes_and_adds_little_to_importing_keras():
+    shares = []
     for _ in range(4):
-        seconds.append(float(run(_IMPORT).stdout))
-        if seconds[-1] < 0.2:
+        shares.append(float(run(_IMPORT).stdout))
+        if shares[-1] < 0.15:
             break
-    assert min(seconds) < 0.2
+    assert min(shares) < 0.15
