@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks import attack_tables, study_tables, truth_tables
+from benchmarks import attack_tables, beyond_table, study_tables, truth_tables
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
@@ -31,6 +31,7 @@ def render(text: str) -> str:
         "inverse_noise": inverse_noise_table,
         "saturation": saturation_table,
         "attacks": attack_tables.attacks_table,
+        "beyond": beyond_table.beyond_table,
         "published": published_table,
         "costs": costs_table,
         "swissroll": swissroll_table,

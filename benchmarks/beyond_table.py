@@ -1,0 +1,27 @@
+"""The table of `benchmarks.beyond` for the README."""
+
+import json
+from pathlib import Path
+
+from lipzoo_catalogue.comparison import Comparison
+from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.numbers import format_percent
+
+RESULTS = Path(__file__).with_name("beyond.json")
+
+
+def beyond_table() -> str:
+    """Every method on every data set: clean, certified and attacked accuracy at three radii."""
+    rows = []
+    for name, values in json.loads(RESULTS.read_text(encoding="utf-8"))["models"].items():
+        comparison = Comparison.from_dict(values, RESULTS)
+        radii = ", ".join(f"{radius:g}" for radius in comparison.radii)
+        label = f"{name.removeprefix('gradflow-')}; radii {radii}, {comparison.units}"
+        for method in comparison.methods:
+            cells = [label, method.name, format_percent(method.clean)]
+            for shares in (method.certified, method.attacked):
+                cells.append("none" if shares is None else " / ".join(map(format_percent, shares)))
+            rows.append(cells)
+            label = ""
+    header = ["data", "method", "clean %", "certified %", "left by the attacks, %"]
+    return table(header, rows)
