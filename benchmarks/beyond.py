@@ -1,8 +1,8 @@
 """`python -m benchmarks.beyond`: the models of sequences and tables beside other methods.
 
-Writes benchmarks/beyond.json, and the comparison into each model's metrics, for its card. Run where
-the recipes' data lie. Radii are l2, in the units that the other methods see too: standard
-deviations where the recipe standardises, else the units of the data.
+Writes benchmarks/beyond.json; with `--record` the comparison also goes into each model's metrics,
+for its card. Run where the recipes' data lie. Radii are l2, in the units that the other methods see
+too: standard deviations where the recipe standardises, else the units of the data.
 
 * logistic regression: scores are linear, so its radius `min_j (f_y - f_j) / ||w_y - w_j||` is
   exact; accuracy under the best attack is the certified one;
@@ -26,6 +26,7 @@ import numpy as np
 import lipzoo
 from lipzoo.certificates.standardized import standardization
 from lipzoo.evaluation.balls import difference, norms
+from lipzoo.evaluation.bisection import bisect
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import Batches, EpochStart
 from lipzoo.training.checkpoint import write_json
@@ -55,11 +56,18 @@ def measure(name: str) -> dict:
     splits = (dataset.train, dataset.validation, dataset.test)
     x, z, w = (dataset.inputs(split) for split in splits)
     y, u, v = (split.y for split in splits)
-    model, units = lipzoo.load(name), dataset_units(recipe)
+    model, raw, scaling = lipzoo.load(name), w, None
+    units = recipe.registry.units
     if recipe.data.standardize:
-        scaling = standardization(model)
+        scaling, units = standardization(model), "standard deviations"
         x, z, w = (((a - scaling.mean) / scaling.deviation).astype("float32") for a in (x, z, w))
-    methods = {name: certified_network(model, recipe.data.standardize)}
+    rest = model if scaling is None else after_standardization(model)
+
+    def radii(*_):
+        standardized = scaling is not None
+        return lipzoo.certify(model, raw, standardized=standardized, verbose=0).radius
+
+    methods = {name: (logits_of(rest), rest, radii)}
     plain = plain_network(recipe, (x, y), (z, u), dataset)
     methods["plain network of the same widths"] = (logits_of(plain), plain, None)
     methods |= classical((x, y), (z, u), dataset.num_classes)
@@ -67,28 +75,10 @@ def measure(name: str) -> dict:
     return {"radii": list(RADII[name]), "units": units, "attack": ATTACK, "methods": rows}
 
 
-def dataset_units(recipe) -> str:
-    """Units of the radii in words."""
-    return "standard deviations" if recipe.data.standardize else recipe.registry.units
-
-
-def certified_network(model, standardized):
-    """The zoo's model as a function of standardised inputs, with its radii."""
-    if not standardized:
-
-        def radii(scores, inputs, prediction, v):
-            return lipzoo.certify(model, inputs, v, verbose=0).radius
-
-        return logits_of(model), model, radii
-    scaling = standardization(model)
+def after_standardization(model) -> keras.Model:
+    """The network that follows the layer with which a model standardises its input."""
     layer = next(a for a in model.layers if isinstance(a, keras.layers.Normalization))
-    rest = keras.Model(layer.output, model.output)
-
-    def radii(scores, inputs, prediction, v):
-        raw = inputs.astype("float64") * scaling.deviation + scaling.mean
-        return lipzoo.certify(model, raw, v, standardized=True, verbose=0).radius
-
-    return logits_of(rest), rest, radii
+    return keras.Model(layer.output, model.output)
 
 
 def logits_of(model):
@@ -150,6 +140,7 @@ def classical(train, validation, classes) -> dict:
 
 
 def linear_scores(fitted):
+    """Scores of a logistic regression and their weights, one row per class, also for two."""
     weights, biases = fitted.coef_.astype("float64"), fitted.intercept_
     if len(weights) == 1:
         weights, biases = np.concatenate([0 * weights, weights]), np.append(0.0, biases)
@@ -165,7 +156,7 @@ def row(label, scores, network, proof, radii, w, v) -> dict:
     logits = np.asarray(scores(w), dtype="float64")
     prediction = logits.argmax(axis=1)
     correct = prediction == v
-    radius = proven_radii(proof, scores, w, prediction, v)
+    radius = None if proof is None else proof(scores, w, prediction)
     certified = shares = None
     if radius is not None:
         certified = [float(np.mean(correct & (radius > r))) for r in radii]
@@ -197,7 +188,7 @@ class Linear:
     def __init__(self, weights):
         self.weights = weights
 
-    def __call__(self, scores, w, prediction, v):
+    def __call__(self, scores, w, prediction):
         """`min_{j≠y} (f_y - f_j) / ||w_y - w_j||` of every example."""
         logits, points = scores(w), np.arange(len(w))
         margins = logits[points, prediction][:, None] - logits
@@ -212,19 +203,12 @@ class Nearest:
     def __init__(self, known, labels):
         self.known, self.labels = known, labels
 
-    def __call__(self, scores, w, prediction, v):
+    def __call__(self, scores, w, prediction):
         """`(d' - d) / 2` of every example."""
         distances = distances_between(w.reshape(len(w), -1), self.known)
         same = self.labels == prediction[:, None]
         own = np.where(same, distances, np.inf).min(axis=1)
         return (np.where(same, np.inf, distances).min(axis=1) - own) / 2
-
-
-def proven_radii(proof, scores, w, prediction, v):
-    """Radii of a method, or `None` where there is no proof."""
-    if proof is None:
-        return None
-    return proof(scores, w, prediction, v)
 
 
 def distances_between(first, second):
@@ -236,21 +220,18 @@ def distances_between(first, second):
 
 def bisected(scores, w, prediction):
     """Distances to inputs that are classified otherwise, on segments to such examples."""
+
+    def lost(inputs):
+        return np.asarray(scores(inputs)).argmax(axis=1) != prediction
+
     flat = w.reshape(len(w), -1)
     distances = distances_between(flat, flat)
     distances[prediction[:, None] == prediction] = np.inf
     found = np.full(len(w), np.inf)
     for place in np.argsort(distances, axis=1)[:, :NEIGHBOURS].T:
         start = np.isfinite(distances[np.arange(len(w)), place])
-        low, high = np.zeros(len(w)), np.ones(len(w))
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            weights = middle.reshape(-1, *[1] * (w.ndim - 1))
-            inputs = (w + weights * (w[place].astype("float64") - w)).astype(w.dtype)
-            lost = np.asarray(scores(inputs)).argmax(axis=1) != prediction
-            reached = np.where(start & lost, norms(difference(inputs, w)), np.inf)
-            found = np.minimum(found, reached)
-            low, high = np.where(lost, low, middle), np.where(lost, middle, high)
+        away = bisect(w, w[place], lost, BISECTIONS)
+        found = np.minimum(found, np.where(start, norms(difference(away, w)), np.inf))
     return found
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import lipzoo
 from benchmarks import beyond
 from lipzoo_catalogue.comparison import Comparison
 
@@ -28,9 +29,9 @@ def classical(blobs):
 
 def test_the_radius_of_linear_scores_is_the_distance_to_the_nearest_plane(blobs):
     scores, _, proof = classical(blobs)["logistic regression"]
-    x, y = blobs
+    x, _ = blobs
     prediction = scores(x).argmax(axis=1)
-    radii = proof(scores, x, prediction, y)
+    radii = proof(scores, x, prediction)
     for point, label, radius in zip(x, prediction, radii):
         logits = scores(point[None])[0]
         others = [j for j in range(3) if j != label]
@@ -44,9 +45,9 @@ def test_the_radius_of_linear_scores_is_the_distance_to_the_nearest_plane(blobs)
 
 def test_nothing_within_the_radius_of_the_nearest_neighbour_changes_its_prediction(blobs, rng):
     scores, _, proof = classical(blobs)["one nearest neighbour"]
-    x, y = blobs
+    x, _ = blobs
     prediction = scores(x).argmax(axis=1)
-    radii = proof(scores, x, prediction, y)
+    radii = proof(scores, x, prediction)
     assert np.all(radii >= 0)
     assert np.median(radii) > 0.1
     for _ in range(200):
@@ -58,10 +59,10 @@ def test_nothing_within_the_radius_of_the_nearest_neighbour_changes_its_predicti
 @pytest.mark.parametrize("name", ["logistic regression", "one nearest neighbour"])
 def test_bisection_finds_nothing_within_a_radius_and_comes_near_it(blobs, name):
     scores, _, proof = classical(blobs)[name]
-    x, y = blobs
+    x, _ = blobs
     prediction = scores(x).argmax(axis=1)
     found = beyond.bisected(scores, x, prediction)
-    radii = proof(scores, x, prediction, y)
+    radii = proof(scores, x, prediction)
     assert np.isfinite(found).all()
     assert np.all(found >= radii)
     assert np.median(found / radii) < 4
@@ -73,5 +74,8 @@ def test_the_results_are_of_the_models_as_they_are_and_no_radius_was_refuted():
     for name, values in results.items():
         comparison = Comparison.from_dict(values, name)
         assert name in comparison.methods[0].name
+        metrics = lipzoo.info(name).metrics
+        assert metrics.comparison == comparison
+        assert metrics.clean == comparison.methods[0].clean
         best = max(method.clean for method in comparison.methods)
         assert comparison.methods[0].clean >= best - 0.02

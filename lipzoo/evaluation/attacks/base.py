@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.evaluation.balls import difference, norms
+from lipzoo.evaluation.bisection import bisect
 from lipzoo.evaluation.margins import computed_margins, two_or_more
 
 
@@ -111,7 +112,7 @@ def nearest_of_other_classes(target: Target, x, y) -> tuple[np.ndarray, np.ndarr
     Returns:
         The points, and whether there was an example to start from.
     """
-    away, near = x.copy(), x.copy()
+    away = x.copy()
     found = np.full(len(x), False)
     flat = target.x.reshape(len(target.x), -1).astype("float64")
     for label in np.unique(y):
@@ -123,10 +124,7 @@ def nearest_of_other_classes(target: Target, x, y) -> tuple[np.ndarray, np.ndarr
         away[own] = target.x[target.prediction != label][squares.argmin(axis=1)]
         found[own] = True
     found &= target.margins(away, y) <= 0
-    for _ in range(12):
-        middle = ((near.astype("float64") + away) / 2).astype(x.dtype)
-        lost = target.margins(middle, y) <= 0
-        away[lost], near[~lost] = middle[lost], middle[~lost]
+    away = bisect(x, away, lambda inputs: target.margins(inputs, y) <= 0, steps=12)
     return away, found
 
 
