@@ -39,6 +39,7 @@ def render(text: str) -> str:
         "frontier": study_tables.frontier_table,
         "rounding": truth_tables.rounding_table,
         "tightness": truth_tables.tightness_table,
+        "other_norms": truth_tables.other_norms_table,
         "activations": study_tables.activations_table,
         "transfer": study_tables.transfer_table,
         "transfer_errors": study_tables.transfer_errors_table,

@@ -45,3 +45,22 @@ def tightness_table() -> str:
     ]
     header = ["model", "proven bound", "mean Jacobian norm", "largest", "largest ratio found"]
     return table([*header, "share of the bound, %", "test examples"], rows)
+
+
+def other_norms_table() -> str:
+    """Radii in three norms and the nearest inputs found, from `benchmarks.other_norms`."""
+    rows = []
+    for name, row in json.loads((HERE / "other_norms.json").read_text())["models"].items():
+        cells = [f"`{name}`", f"{row['input_size']:,}"]
+        for norm in ("l2", "l1", "linf"):
+            known = row["norms"][norm]
+            low, middle, high = known["ratio"].values()
+            cells.append(f"{known['median_radius']:.3g}")
+            cells.append(f"{middle:.1f} ({low:.1f} to {high:.1f})")
+            if norm != "l2":
+                cells.append(f"{known['linear_price']:.1f}")
+        rows.append(cells)
+    header = ["model", "d", "l2 radius", "found / radius"]
+    for norm in ("l1", "l-infinity"):
+        header += [f"{norm} radius", "found / radius", "if linear"]
+    return table(header, rows)

@@ -39,7 +39,7 @@ def test_the_cards_show_what_the_study_found():
 def test_a_model_is_measured_and_drawn(tmp_path):
     digits = load_digits()
     x = (digits.images[:40, ..., None] / 16).astype("float32")
-    row = attacks.measure("gradflow-digits", x, digits.target[:40], 10)
+    row = attacks.measure("gradflow-digits", x, digits.target[:40], 10, ("pgd", "boundary"))
     assert row["examples"] == 10
     assert row["of"] == 40
     assert row["violations"] == []

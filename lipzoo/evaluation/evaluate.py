@@ -10,7 +10,7 @@ from lipzoo.certificates.certify import check_model
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
 from lipzoo.checking import finite_number, parse_fraction
 from lipzoo.evaluation.attacks import Target, resolve
-from lipzoo.evaluation.margins import computed_logits
+from lipzoo.evaluation.margins import margin_scale
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
 from lipzoo.evaluation.samples import stratified_sample
 from lipzoo.evaluation.search import Search
@@ -98,7 +98,7 @@ def evaluate(
         attack.check(Target(model, x, labels, clip, batch_size))
 
     certificate = certify(model, x, labels, reference=reference, batch_size=batch_size, verbose=0)
-    scale = _scale(certificate.logits)
+    scale = margin_scale(certificate.logits)
     target = Target(model, x, certificate.prediction, clip, batch_size, scale)
     shows = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
     search = Search(target, labels, certificate.radius, seed, shows)
@@ -120,13 +120,6 @@ def evaluate(
     )
     _check_sandwich(robustness)
     return robustness
-
-
-def _scale(logits, margin=10.0):
-    """The factor that brings the median distance of the two largest logits to `margin`."""
-    highest = np.sort(computed_logits(logits), axis=1)[:, -2:]
-    median = float(np.median(highest[:, 1] - highest[:, 0]))
-    return margin / median if median > 0 else 1.0
 
 
 def _check_sandwich(robustness):

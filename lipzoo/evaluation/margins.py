@@ -38,6 +38,19 @@ def computed_margins(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return own - logits.max(axis=1)
 
 
+def margin_scale(logits: np.ndarray, margin: float = 10.0) -> float:
+    """The factor that brings the median distance of the two largest logits to `margin`.
+
+    Example:
+
+    >>> margin_scale(np.array([[1.0, 3.0], [0.0, 2.0]]))
+    5.0
+    """
+    highest = np.sort(computed_logits(logits), axis=1)[:, -2:]
+    median = float(np.median(highest[:, 1] - highest[:, 0]))
+    return margin / median if median > 0 else 1.0
+
+
 def margin_loss(model):
     """`(x, y) -> max_{j≠y} f_j(x) - f_y(x)` of tensors; a single logit f stands for (0, f)."""
 

@@ -28,8 +28,8 @@ class _FoolboxAttack(Attack):
         check_counts(self, *self._counts())
 
     def prepare(self, target: Target):
-        foolbox = _foolbox()
-        attacked = _foolbox_model(foolbox, target)
+        foolbox = import_foolbox()
+        attacked = foolbox_model(foolbox, target)
 
         def run(x, y, epsilon, random, restart):
             with global_seed(random):
@@ -142,8 +142,8 @@ class Boundary(_FoolboxAttack):
         return ("steps",)
 
     def prepare(self, target: Target):
-        foolbox = _foolbox()
-        attacked = _foolbox_model(foolbox, target)
+        foolbox = import_foolbox()
+        attacked = foolbox_model(foolbox, target)
         attack = foolbox.attacks.BoundaryAttack(steps=self.steps, tensorboard=False)
 
         def run(x, y, epsilon, random, restart):
@@ -169,15 +169,15 @@ class Boundary(_FoolboxAttack):
         return f"boundary ({self.steps:,} steps, no gradients)"
 
 
-def _foolbox():
+def import_foolbox():
+    """Imports foolbox without the warnings of its use of SciPy."""
     with warnings.catch_warnings():
-        # SciPy's names that foolbox uses are deprecated.
         warnings.simplefilter("ignore")
         import foolbox
     return foolbox
 
 
-def _foolbox_model(foolbox, target: Target):
+def foolbox_model(foolbox, target: Target):
     """The target as foolbox takes it, compiled: uncompiled Keras layers cost more than they do."""
     if keras.backend.backend() == "jax":
         import jax
