@@ -9,6 +9,7 @@ from keras import ops
 from lipzoo.rounding import unit_roundoff
 from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.convolution import GRID_FACTOR
+from lipzoo.spectral.gram import norm_bound_of_gram
 
 METHODS = ("orthogonal", "scale", "rows")
 
@@ -141,18 +142,28 @@ class SpectralBound(keras.constraints.Constraint):
         wide = matrix.shape[0] < matrix.shape[1]
         if wide:
             matrix = ops.transpose(matrix)
-        matrix_norm = gram_norm_bound(matrix, iterations=self.iterations)
+        # Entries of modulus at most 1: products of large kernels would overflow.
+        scale = _positive(ops.max(ops.abs(matrix)))
+        matrix = matrix / scale
+        gram = ops.matmul(ops.transpose(matrix), matrix)
         if self._is_matrix(kernel):
-            norm = matrix_norm
-            iterate = matrix / ops.maximum(matrix_norm / _NEWTON_SCHULZ_RADIUS, self.bound)
+            # A column that is too long says that the kernel has to be projected. Then, all that the
+            # bound has to say is whether the singular values are below the radius.
+            longest = scale * ops.sqrt(ops.max(ops.diagonal(gram)))
+            radius = _NEWTON_SCHULZ_RADIUS * self.bound
+            enough = ops.cast(ops.where(longest > inside, radius, inside), gram.dtype) / scale
+            norm = scale * norm_bound_of_gram(gram, self.iterations, enough)
+            factor = ops.maximum(norm / _NEWTON_SCHULZ_RADIUS, self.bound) / scale
         else:
             # The matrix of an overlapping convolution may be several times smaller than the
             # operator. Steps that start far below 1 only multiply, all singular values alike, and
             # the division that follows every time would let all but the largest die out.
             norm = self._norm_bound(kernel)
-            iterate = matrix / _positive(matrix_norm)
-        for _ in range(self.steps):
-            gram = ops.matmul(ops.transpose(iterate), iterate)
+            factor = _positive(norm_bound_of_gram(gram, self.iterations))
+        iterate, gram = matrix / factor, gram / ops.square(factor)
+        for step in range(self.steps):
+            if step:
+                gram = ops.matmul(ops.transpose(iterate), iterate)
             iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, gram)
         projected = ops.reshape(ops.transpose(iterate) if wide else iterate, shape)
         if self._is_matrix(kernel):

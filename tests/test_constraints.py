@@ -73,6 +73,21 @@ def test_orthogonal_raises_the_small_singular_values():
     assert np.linalg.svd(scaled, compute_uv=False).min() < 0.5
 
 
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (24, 24)])
+@pytest.mark.parametrize("step", [1e-4, 3e-3, 0.1, 10.0])
+def test_a_training_step_is_followed_by_one_newton_schulz_step(shape, step):
+    # Kernels that a step takes off the orthonormal ones: a little, and far off.
+    rows, columns = max(shape), min(shape)
+    kernel = np.linalg.qr(draw((rows, columns), 6))[0]
+    kernel = (kernel if shape == (rows, columns) else kernel.T) + step * draw(shape, 7)
+    left, values, right = np.linalg.svd(kernel, full_matrices=False)
+    projected = ops.convert_to_numpy(SpectralBound(1.0)(kernel.astype("float32")))
+    if values.max() <= 1.4:
+        expected = left * (values * (3 - values**2) / 2) @ right
+        np.testing.assert_allclose(projected, expected, atol=5e-5)
+    assert 0.8 < np.linalg.norm(projected, 2) <= 1.0
+
+
 def test_rows_of_orthogonal_kernels_reach_the_bound():
     orthogonal, _ = np.linalg.qr(draw((12, 6), 2))
     projected = ops.convert_to_numpy(SpectralBound(1.0, "rows")(3 * orthogonal))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lipzoo.spectral import conv_norm_bound, gram_norm_bound
+from lipzoo.spectral.gram import norm_bound_of_gram, smaller_gram
 from tests.convolution_operators import fine_supremum, keras_operator, norm
 
 # float32 rounding of the evaluation, which the bound does not cover.
@@ -62,6 +63,18 @@ def test_more_iterations_are_tighter(shape):
 @pytest.mark.parametrize("shape", [(60, 60), (200, 40), (40, 200)])
 def test_orthogonal_matrices_are_tight_without_iterations(shape):
     assert bound_of(orthogonal(*shape), iterations=0) == pytest.approx(1.0, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 12), st.floats(0.5, 3.0), st.integers(0, 1000))
+def test_squaring_stops_where_the_bound_is_good_enough(rows, columns, looseness, seed):
+    kernel = np.random.default_rng(seed).normal(size=(rows, columns))
+    exact = np.linalg.norm(kernel, 2)
+    gram = smaller_gram(kernel)
+    steps = [float(norm_bound_of_gram(gram, t)) for t in range(7)]
+    enough = looseness * exact
+    first = next((bound for bound in steps if bound <= enough), steps[-1])
+    assert float(norm_bound_of_gram(gram, 6, enough)) == pytest.approx(first, rel=1e-12)
 
 
 def test_multiplicity_halves_the_logarithm_of_the_excess():

@@ -70,11 +70,12 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
     scale = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel))), tiny)
     kernel = kernel / scale
     if rank == 0:
-        norm = _iterate(_RealGram(kernel), iterations, tiny)
+        norm = norm_bound_of_gram(smaller_gram(kernel), iterations)
     else:
         strides = positive_integers(strides, rank, "strides")
         real, imaginary, factor = _responses(kernel, strides, grid_size, compute)
-        norm = factor * _iterate(_ComplexGram(real, imaginary), iterations, tiny)
+        gram = _ComplexGram(real, imaginary)
+        norm = factor * _root(_norm_bound(gram, iterations, tiny))
     norm = norm * scale
     if dtype in ("float16", "bfloat16"):
         # Rounding to nearest must not bring the bound down.
@@ -82,33 +83,61 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
     return ops.cast(norm, dtype)
 
 
-def _iterate(gram, iterations, tiny):
-    """Returns `min(||G_t||_F, ||G_t||_inf)^(1 / 2^(t+1))`."""
-    scales = []
-    for _ in range(iterations):
-        # One common factor, a constant to the derivative: the result does not depend on it.
-        scale = ops.maximum(ops.stop_gradient(ops.max(gram.frobenius_norms())), tiny)
-        scales.append(scale)
-        gram = gram.squared(scale)
-    norm = ops.max(ops.minimum(gram.frobenius_norms(), gram.infinity_norms()))
-    for scale in reversed(scales):
-        norm = scale * _root(norm)
-    return _root(norm)
+def smaller_gram(matrix):
+    """Returns `AᵀA` or `AAᵀ`, whichever is smaller: both have the norm `‖A‖²`."""
+    if matrix.shape[0] < matrix.shape[1]:
+        matrix = ops.transpose(matrix)
+    return ops.matmul(ops.transpose(matrix), matrix)
+
+
+def norm_bound_of_gram(gram, iterations, enough=None):
+    """The bound of `gram_norm_bound` for a real matrix A from its Gram matrix.
+
+    Args:
+        gram: tensor `AᵀA` or `AAᵀ` in float32 or float64, of entries not far from 1.
+        iterations: number of squarings.
+        enough: scalar; no more squarings once the bound is at most this. `None`: all of them.
+
+    Returns:
+        Scalar tensor, at least ‖A‖ in exact arithmetic.
+
+    Example:
+
+    >>> import numpy as np
+    >>> gram = np.diag([4.0, 1.0]).astype("float32")
+    >>> float(norm_bound_of_gram(gram, 0)), round(float(norm_bound_of_gram(gram, 2)), 3)
+    (2.0, 2.0)
+    """
+    tiny = float(np.finfo(keras.backend.standardize_dtype(gram.dtype)).tiny)
+    enough = None if enough is None else ops.square(enough)
+    return _root(_norm_bound(_RealGram(gram), iterations, tiny, enough))
+
+
+def _norm_bound(gram, iterations, tiny, enough=None):
+    """Returns a bound of `‖G‖`: G's own norms, or `s` times the root of that of `(G/s)^2`."""
+    frobenius = gram.frobenius_norms()
+    norm = ops.max(ops.minimum(frobenius, gram.infinity_norms()))
+    if iterations == 0:
+        return norm
+    # One common factor, a constant to the derivative: the result does not depend on it.
+    scale = ops.maximum(ops.stop_gradient(ops.max(frobenius)), tiny)
+
+    def squared():
+        limit = None if enough is None else ops.square(enough / scale)
+        return scale * _root(_norm_bound(gram.squared(scale), iterations - 1, tiny, limit))
+
+    return squared() if enough is None else ops.cond(norm <= enough, lambda: norm, squared)
 
 
 class _RealGram:
-    """Gram matrix of a real matrix, of its smaller side."""
+    """Gram matrix of a real matrix."""
 
-    def __init__(self, matrix, gram=None):
-        if gram is None:
-            if matrix.shape[0] < matrix.shape[1]:
-                matrix = ops.transpose(matrix)
-            gram = ops.matmul(ops.transpose(matrix), matrix)
+    def __init__(self, gram):
         self.gram = gram
 
     def squared(self, scale):
         gram = self.gram / scale
-        return _RealGram(None, ops.matmul(gram, gram))
+        return _RealGram(ops.matmul(gram, gram))
 
     def frobenius_norms(self):
         return _root(ops.sum(ops.square(self.gram)))
