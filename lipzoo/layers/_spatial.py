@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.spectral import conv_norm_bound, dense_norm_bound, tap_norm_sum
-from lipzoo.spectral.convolve import convolve, convolve_adjoint
+from lipzoo.spectral.convolve import convolve, convolve_adjoint, shift_cyclically
 
 PADDINGS = ("same", "valid", "circular")
 
@@ -81,7 +81,6 @@ class ConvolutionOperator:
         self.padding = padding
         self.shift = tuple(shift)
         self.spatial = tuple(spatial)
-        self.axes = tuple(range(1, len(spatial) + 1))
         self.margins = tuple(map(self._margin, self.spatial, self.kernel_size, self.strides))
         self.output_spatial = tuple(
             (length + sum(margin) - size) // stride + 1
@@ -102,7 +101,7 @@ class ConvolutionOperator:
     def forward(self, inputs, kernel):
         """Returns `A inputs`, of shape `(batch, *output_spatial, filters)`."""
         if any(self.shift):
-            inputs = ops.roll(inputs, self.shift, self.axes)
+            inputs = shift_cyclically(inputs, self.shift)
         if self.is_patch_matrix:
             patches = self._to_patches(inputs)
             return ops.matmul(patches, self._matrix(kernel))
@@ -118,7 +117,7 @@ class ConvolutionOperator:
                 outputs, kernel, self.strides, self.margins, self.spatial, self._circular
             )
         if any(self.shift):
-            inputs = ops.roll(inputs, tuple(-step for step in self.shift), self.axes)
+            inputs = shift_cyclically(inputs, tuple(-step for step in self.shift))
         return inputs
 
     def norm_bound(self, kernel) -> float:

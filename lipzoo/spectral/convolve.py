@@ -54,6 +54,25 @@ def convolve_adjoint(outputs, kernel, strides, margins, sizes, circular=False):
     return padded
 
 
+def shift_cyclically(inputs, steps):
+    """Returns `inputs` with every spatial axis shifted by its number of pixels, around the end.
+
+    As `ops.roll`, which some formats that networks are exported to do not have. (In a split, unlike
+    in slices, gradients cost no more than the shift back.) The adjoint is that shift.
+
+    Example:
+
+    >>> x = ops.reshape(ops.arange(4), (1, 4, 1))
+    >>> ops.convert_to_numpy(shift_cyclically(x, (1,))).ravel().tolist()
+    [3, 0, 1, 2]
+    """
+    for axis, step in enumerate(steps, start=1):
+        if step := step % inputs.shape[axis]:
+            first, last = ops.split(inputs, [inputs.shape[axis] - step], axis=axis)
+            inputs = ops.concatenate([last, first], axis=axis)
+    return inputs
+
+
 def _wrap(inputs, margins):
     # ops.pad(mode="wrap") does not exist on every backend.
     for axis, (before, after) in enumerate(margins, start=1):
