@@ -30,11 +30,13 @@ from lipzoo.evaluation import (
     jacobian_norms,
     worst_movement,
 )
+from lipzoo.exporting import export
 from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
+from lipzoo_catalogue.exported import ExportedCertificate, exported_certificate
 
 __all__ = [
     "MLP",
@@ -42,6 +44,7 @@ __all__ = [
     "CertificateViolation",
     "CertifiedAccuracy",
     "Diagnosis",
+    "ExportedCertificate",
     "GradFlowNet",
     "HamNet",
     "HubError",
@@ -68,6 +71,8 @@ __all__ = [
     "constraints",
     "diagnose",
     "evaluate",
+    "export",
+    "exported_certificate",
     "info",
     "inverse",
     "jacobian_norms",

@@ -20,7 +20,8 @@ __all__ = ["hub"]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-OPTIONAL = ("foolbox", "matplotlib", "PIL", "scipy", "sklearn", "tensorflow_datasets")
+OPTIONAL = ("foolbox", "matplotlib", "onnx", "onnxruntime", "PIL", "scipy", "sklearn")
+OPTIONAL += ("tensorflow_datasets", "tf2onnx")
 
 
 def test_import_needs_no_optional_dependency():
@@ -51,7 +52,8 @@ def test_the_wheel_takes_the_weights_and_recipes_along():
         assert any((ROOT / folder).iterdir())
 
 
-def test_python_blocks_of_the_readme_run(hub, monkeypatch):
+def test_python_blocks_of_the_readme_run(hub, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
     hub.add("someone/their-model", model_files("gradflow-digits"))
     monkeypatch.setenv("HF_TOKEN", WRITER)

@@ -1,0 +1,80 @@
+"""Exports a network of another backend in a child process that runs TensorFlow."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import lipzoo
+from lipzoo.exporting.produce import produce
+from lipzoo.training.npz import read_arrays, write_arrays
+from lipzoo_catalogue.exported.certificate import ExportedCertificate
+from lipzoo_catalogue.files import dump_json
+
+_MODEL, _ARRAYS, _REQUEST, _RESULT = "model.keras", "arrays.npz", "request.json", "result.json"
+
+
+def produce_elsewhere(
+    model: keras.Model,
+    format: str,
+    certificate: ExportedCertificate,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    target: Path,
+) -> ExportedCertificate:
+    """As `produce`, on any backend: the network travels as a `.keras` file, in `target`'s folder.
+
+    Raises:
+        ValueError: as `produce` does, or if a class of the network is not known in a fresh process
+            after `import lipzoo`.
+    """
+    folder = target.parent
+    model.save(folder / _MODEL)
+    write_arrays(folder / _ARRAYS, inputs=inputs, outputs=outputs)
+    request = {"format": format, "target": target.name, "certificate": certificate.to_dict()}
+    (folder / _REQUEST).write_bytes(dump_json(request))
+    # The process finds the same lipzoo, installed or not.
+    paths = [str(Path(lipzoo.__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "tensorflow",
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+    }
+    command = [sys.executable, "-m", "lipzoo.exporting.child", str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    try:
+        result = json.loads((folder / _RESULT).read_bytes())
+    except FileNotFoundError:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise RuntimeError(f"Export in a process with TensorFlow failed: {last[0]}") from None
+    if "error" in result:
+        raise ValueError(result["error"])
+    return ExportedCertificate.from_dict(result)
+
+
+def main(folder: Path) -> None:
+    """What the child process does with the files in `folder`."""
+    request = json.loads((folder / _REQUEST).read_bytes())
+    arrays = read_arrays(folder / _ARRAYS)
+    try:
+        model = keras.saving.load_model(folder / _MODEL, compile=False)
+        certificate = produce(
+            model,
+            request["format"],
+            ExportedCertificate.from_dict(request["certificate"]),
+            arrays["inputs"],
+            arrays["outputs"],
+            folder / request["target"],
+        )
+        result = certificate.to_dict()
+    except (TypeError, ValueError) as error:
+        result = {"error": str(error)}
+    (folder / _RESULT).write_bytes(dump_json(result))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
