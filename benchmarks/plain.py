@@ -52,10 +52,9 @@ class PlainNetwork(keras.layers.Layer):
 
             def flow(x):
                 shape = x.shape
-                if any(shift):
-                    x = ops.roll(x, shift, (1, 2))
+                x = _shifted(x, shift)
                 x = _unpatched(_flow(_patches(x, *size), kernel, bias), *size, shape)
-                return ops.roll(x, [-step for step in shift], (1, 2)) if any(shift) else x
+                return _shifted(x, [-step for step in shift])
 
             return flow
         raise NotImplementedError(f"no plain equivalent of {kind} is written down")
@@ -85,6 +84,15 @@ def plain_model(model: keras.Model) -> keras.Model:
 def _flow(x, kernel, bias):
     response = ops.relu(ops.matmul(x, kernel) + bias)
     return x - 2.0 * ops.matmul(response, ops.transpose(kernel))
+
+
+def _shifted(x, shift):
+    # As fast as ops.roll, and faster where it is exported to.
+    for axis, step in enumerate(shift, start=1):
+        if step:
+            first, last = ops.split(x, [-step % x.shape[axis]], axis=axis)
+            x = ops.concatenate([last, first], axis=axis)
+    return x
 
 
 def _patches(x, high, wide):

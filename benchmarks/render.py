@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks import attack_tables, beyond_table, study_tables, truth_tables
+from benchmarks import attack_tables, beyond_table, export_table, study_tables, truth_tables
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
@@ -34,6 +34,7 @@ def render(text: str) -> str:
         "beyond": beyond_table.beyond_table,
         "published": published_table,
         "costs": costs_table,
+        "export": export_table.export_table,
         "swissroll": swissroll_table,
         "depth": depth_table,
         "frontier": study_tables.frontier_table,
