@@ -1,9 +1,9 @@
 """`python -m benchmarks.attacks`: accuracy of the Fashion-MNIST models over ε, proven and attacked.
 
 Writes benchmarks/attacks.json and attacks.png: the same test images for every model, the default
-attacks of `lipzoo.evaluate` and two of ART (extras `attacks` and `art`). A model whose weights are
-those of the file is not attacked again, so that a run continues where it was stopped. With
-`--record` the accuracies also go into the models' metrics, for their cards.
+attacks of `lipzoo.evaluate`. A model whose weights are those of the file is not attacked again, so
+that a run continues where it was stopped. With `--record` the accuracies also go into the models'
+metrics, for their cards.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from lipzoo_catalogue.sources import find
 
 RESULTS = Path(__file__).with_name("attacks.json")
 EPSILONS = ("0.1", "36/255", "0.25", "0.5", "1.0")
-ATTACKS = ("pgd", "auto-pgd", "boundary", "square")
+ATTACKS = ("pgd", "boundary")
 # Models by the colour of their curves.
 MODELS = {
     "resnet-fmnist": "#7b8794",

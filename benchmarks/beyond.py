@@ -39,6 +39,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 RADII = {
     "gradflow-breastcancer": (0.25, 0.5, 1.0),
     "gradflow-phoneme": (0.02, 0.05, 0.1),
+    "gradflow-pneumonia": (0.1, 0.25, 0.5),
     "gradflow-ecg200": (0.25, 0.5, 1.0),
     "gradflow-powercons": (0.5, 1.0, 2.0),
     "gradflow-syntheticcontrol": (0.25, 0.5, 1.0),
