@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
         # Certifying several models one after another is no mistake, though TensorFlow warns of it.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        cli.divide_processor(arguments)
         # The backend looks for its devices at the first operation.
         keras.ops.zeros(())
     return cli.run(arguments)

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
+
 import lipzoo
 from lipzoo import training, zoo
 from lipzoo.attack_command import check_options, evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.hub_commands import publish, verify
+from lipzoo.training import devices
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.settings import parse_fraction
@@ -66,8 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
+def divide_processor(arguments: argparse.Namespace) -> None:
+    """Makes as many devices of the processor as a command asks for, before the backend starts."""
+    if (getattr(arguments, "devices", None) or 1) > 1 and keras.backend.backend() == "tensorflow":
+        devices.divide_processor(arguments.devices)
+
+
 def train(arguments: argparse.Namespace) -> None:
-    """`lipzoo train RECIPE [--data SOURCE] [--out DIR] [--resume] [--json]`."""
+    """`lipzoo train RECIPE [--data SOURCE] [--out DIR] [--resume] [--devices N] [--json]`."""
     path = find_recipe(arguments.recipe)
     recipe = training.read_recipe(path)
     text = path.read_text(encoding="utf-8")
@@ -75,7 +84,13 @@ def train(arguments: argparse.Namespace) -> None:
         text = replace_source(text, arguments.data)
     folder = Path(arguments.out or Path("runs") / recipe.name)
     arguments.when_interrupted = f"; continue with --resume (run folder {folder})"
-    metrics = training.train(text, folder, resume=arguments.resume, verbose=not arguments.json)
+    metrics = training.train(
+        text,
+        folder,
+        resume=arguments.resume,
+        verbose=not arguments.json,
+        devices=arguments.devices,
+    )
     if arguments.json:
         print_json({**metrics, "run_folder": str(folder)})
     else:

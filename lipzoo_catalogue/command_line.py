@@ -222,6 +222,12 @@ def _add_making(add):
     command.add_argument(
         "--resume", action="store_true", help="continue a run that was interrupted or killed"
     )
+    command.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="share each batch out over N devices (default: the recipe's number, else 1)",
+    )
 
     command = add(
         "promote",

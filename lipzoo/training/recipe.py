@@ -66,6 +66,8 @@ class Recipe:
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
         values = self.to_dict()
+        # The weights do not depend on it.
+        del values["training"]["devices"]
         # Recipes without such settings keep the hash that they had before there were any.
         if not self.training.restart.epochs:
             del values["training"]["restart"]

@@ -17,6 +17,12 @@ from lipzoo.training.checkpoint import (
     write_atomically,
 )
 from lipzoo.training.data import Dataset, load_data
+from lipzoo.training.devices import (
+    check_devices,
+    data_parallel,
+    on_one_device,
+    shared_out,
+)
 from lipzoo.training.half import round_weights
 from lipzoo.training.model import TrainingError, build_model
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
@@ -32,7 +38,14 @@ class DivergedError(TrainingError):
     """The loss became NaN or infinite."""
 
 
-def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, verbose: bool = True):
+def train(
+    recipe_text: str,
+    run_folder: str | Path,
+    *,
+    resume: bool = False,
+    verbose: bool = True,
+    devices: int | None = None,
+):
     """Trains the model of a recipe and writes the run folder.
 
     The run is seeded by the recipe; shuffling and augmentation of a step depend on (seed, epoch,
@@ -47,6 +60,9 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
         run_folder: folder to write; it must not hold another run.
         resume: continue the run that the folder holds, or start it if there is none.
         verbose: whether to print.
+        devices: on how many devices each step is taken, see `lipzoo.training.devices`; `None` for
+            the recipe's number. Weights and metrics are the same up to rounding, so a run may be
+            resumed on another number of devices.
 
     Returns:
         The metrics, as written to `metrics.json`.
@@ -58,7 +74,9 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     say = print if verbose else (lambda *_: None)
     folder = Path(run_folder)
     checkpoint = folder / CHECKPOINT
+    devices = recipe.training.devices if devices is None else devices
     _check_folder(folder, recipe, resume)
+    check_devices(devices, recipe.training.batch_size)
     dataset = load_data(recipe.data)
     say(_describe(dataset))
     identity = {"recipe_sha256": recipe.sha256(), "data_sha256": dataset.fingerprint()}
@@ -66,61 +84,69 @@ def train(recipe_text: str, run_folder: str | Path, *, resume: bool = False, ver
     keras.utils.set_random_seed(recipe.seed)
     task, training = task_of(recipe, dataset), recipe.training
     arguments = task.arguments()
-    model = build_model(recipe.model.architecture, arguments)
-    if recipe.model.start:
-        start_from(
-            model, recipe.model.start, recipe.model.architecture, arguments.get("num_classes")
-        )
-    if training.adversary.epsilon:
-        low, high = (task.preprocessing[key] for key in ("minimum", "maximum"))
-        model = AdversarialModel(model, training.adversary, None if low is None else (low, high))
     batches = task.batches()
-    task.compile(model, len(batches))
-    say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
-
+    check_devices(devices, batches.batch_size)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be made: {error.strerror}") from error
-    history, epochs_done = [], 0
-    if resume and checkpoint.exists():
-        state, arrays = read_checkpoint(checkpoint)
-        _check_identity(folder, state, identity)
-        restore_variables(checkpoint, model, arrays)
-        history, epochs_done = state["history"], state["epochs_done"]
-        say(f"continuing after epoch {epochs_done} of {training.total_epochs}")
-    else:
-        write_atomically(folder / "recipe.toml", lambda file: file.write(recipe_text.encode()))
-
-    callbacks = [
-        EpochStart(batches, training.augment_at),
-        DivergenceCheck(),
-        LipschitzLogger(every=max(1, training.total_epochs // 5)),
-        Recorder(checkpoint, history, identity),
-    ]
-    if verbose:
-        callbacks.append(Progress(len(batches)))
-    try:
-        model.fit(
-            batches,
-            # The batches shuffle themselves; Keras would draw their order from global state.
-            shuffle=False,
-            epochs=training.total_epochs,
-            initial_epoch=epochs_done,
-            validation_data=task.validation_data(),
-            validation_batch_size=4 * training.batch_size,
-            class_weight=task.class_weight(),
-            callbacks=callbacks,
-            verbose=0,
-        )
-    except FloatingPointError as error:
-        raise DivergedError(f"{folder}: training diverged: {error}") from None
+    with data_parallel(devices):
+        model = _compiled(recipe, task, arguments, len(batches))
+        say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
+        history, epochs_done = [], 0
+        if resume and checkpoint.exists():
+            state, arrays = read_checkpoint(checkpoint)
+            _check_identity(folder, state, identity)
+            restore_variables(checkpoint, model, arrays)
+            history, epochs_done = state["history"], state["epochs_done"]
+            say(f"continuing after epoch {epochs_done} of {training.total_epochs}")
+        else:
+            write_atomically(folder / "recipe.toml", lambda file: file.write(recipe_text.encode()))
+        callbacks = [
+            EpochStart(batches, training.augment_at),
+            DivergenceCheck(),
+            LipschitzLogger(every=max(1, training.total_epochs // 5)),
+            Recorder(checkpoint, history, identity),
+        ]
+        if verbose:
+            callbacks.append(Progress(len(batches)))
+        try:
+            model.fit(
+                batches,
+                # The batches shuffle themselves; Keras would draw their order from global state.
+                shuffle=False,
+                epochs=training.total_epochs,
+                initial_epoch=epochs_done,
+                validation_data=shared_out(task.validation_data(), devices),
+                validation_batch_size=4 * batches.batch_size,
+                class_weight=task.class_weight(),
+                callbacks=callbacks,
+                verbose=0,
+            )
+        except FloatingPointError as error:
+            raise DivergedError(f"{folder}: training diverged: {error}") from None
+    if devices > 1:
+        model = on_one_device(model, lambda: build_model(recipe.model.architecture, arguments))
     if training.ema:
         project(model)
     round_weights(model, training.weights_dtype)
     metrics = write_results(folder, recipe, task, model, arguments, history, identity)
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _compiled(recipe: Recipe, task, arguments: dict, steps: int) -> keras.Model:
+    """The recipe's model, with the weights that it starts from, compiled for epochs of `steps`."""
+    model = build_model(recipe.model.architecture, arguments)
+    if recipe.model.start:
+        classes = arguments.get("num_classes")
+        start_from(model, recipe.model.start, recipe.model.architecture, classes)
+    adversary = recipe.training.adversary
+    if adversary.epsilon:
+        low, high = (task.preprocessing[key] for key in ("minimum", "maximum"))
+        model = AdversarialModel(model, adversary, None if low is None else (low, high))
+    task.compile(model, steps)
+    return model
 
 
 def _check_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
@@ -139,7 +165,7 @@ def _check_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
     copy = folder / "recipe.toml"
     if copy.exists():
         other = parse_recipe(copy.read_text(encoding="utf-8"), where=str(copy))
-        changed = _differences(dataclasses.asdict(other), dataclasses.asdict(recipe))
+        changed = _differences(_comparable(other), _comparable(recipe))
         if changed:
             raise TrainingError(
                 f"{folder}: the run has another recipe; these keys differ: {', '.join(changed)}"
@@ -151,6 +177,13 @@ def _check_identity(folder: Path, state: dict, identity: dict) -> None:
         raise TrainingError(f"{folder}: the data changed since this run began")
     if state.get("recipe_sha256") != identity["recipe_sha256"]:
         raise TrainingError(f"{folder}: the recipe changed since this run began")
+
+
+def _comparable(recipe: Recipe) -> dict:
+    """The recipe's values without the number of devices, which changes nothing."""
+    values = dataclasses.asdict(recipe)
+    del values["training"]["devices"]
+    return values
 
 
 def _differences(first: dict, second: dict, prefix: str = "") -> list[str]:

@@ -193,6 +193,8 @@ class TrainingSettings:
             the same.
         ema: decay of the running average of the weights; 0 is no averaging. The average is
             projected by the layers' constraints before it is used.
+        devices: on how many devices each step is taken, every one on its share of the batch. The
+            weights do not depend on it, up to rounding.
         jit_compile: `"auto"` compiles where it pays: not on TensorFlow without a GPU.
         weights_dtype: `"float16"` rounds the trained weights to half precision, for a file of half
             the size; what is reported is measured after that.
@@ -211,6 +213,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     ema: float = 0.0
+    devices: int = 1
     jit_compile: Literal["auto", True, False] = "auto"
     weights_dtype: Literal["float32", "float16"] = "float32"
     loss: LossSettings = field(default_factory=LossSettings)
@@ -229,7 +232,7 @@ class TrainingSettings:
 
     def check(self):
         """Yields `(key, expected, value)` for each value that is out of its range."""
-        for key in ("epochs", "batch_size"):
+        for key in ("epochs", "batch_size", "devices"):
             if getattr(self, key) < 1:
                 yield key, "a whole number, at least 1", getattr(self, key)
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):

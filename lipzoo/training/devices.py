@@ -1,0 +1,142 @@
+"""Data-parallel training: every device has all weights and a share of each batch."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+from lipzoo.training.model import TrainingError
+
+
+def check_devices(devices: int, batch_size: int) -> None:
+    """Says before any work whether batches can be shared out.
+
+    Args:
+        devices: number of devices.
+        batch_size: examples of a step, over all devices.
+
+    Raises:
+        TrainingError: if there are not so many devices, the backend cannot use them, or the batch
+            cannot be split evenly.
+    """
+    if devices < 1:
+        raise TrainingError(f"devices: expected at least 1. Received: {devices}")
+    if devices == 1:
+        return
+    if batch_size % devices:
+        raise TrainingError(
+            "batch_size: expected a multiple of the number of devices, which share each batch. "
+            f"Received: batch_size={batch_size}, devices={devices}"
+        )
+    _devices(devices)
+
+
+@contextlib.contextmanager
+def data_parallel(devices: int) -> Iterator[None]:
+    """Context in which a model is built, compiled and trained on so many devices.
+
+    Each device computes the gradients of its share of a batch; their mean is what one device would
+    have got of the whole batch, up to rounding. The optimizer's step and the constraints that
+    follow it are the same on every device, so that the weights stay the same and within the bound.
+    On TensorFlow this is `MirroredStrategy`, on JAX `keras.distribution.DataParallel`. Where there
+    are no accelerators the processor is divided: by JAX where `XLA_FLAGS` holds
+    `--xla_force_host_platform_device_count=4`, by this function on TensorFlow.
+
+    Args:
+        devices: number of devices; 1 changes nothing.
+
+    Raises:
+        TrainingError: see `check_devices`.
+
+    Example:
+
+    >>> with data_parallel(1):
+    ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    """
+    if devices == 1:
+        yield
+        return
+    chosen = _devices(devices)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy(chosen).scope():
+            yield
+        return
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=chosen))
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+def shared_out(examples: tuple, devices: int) -> tuple:
+    """Arrays of examples without the last few that would not make an equal share for each device.
+
+    Example:
+
+    >>> import numpy as np
+    >>> [len(array) for array in shared_out((np.zeros(10), np.zeros(10)), 4)]
+    [8, 8]
+    """
+    count = len(examples[0]) - len(examples[0]) % devices
+    return tuple(array[:count] for array in examples)
+
+
+def _devices(count: int) -> list[str]:
+    """Names of the first devices."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        present = _tensorflow_devices(count)
+        advice = "TensorFlow had been used before it could divide the processors"
+    elif backend == "jax":
+        present = keras.distribution.list_devices()
+        advice = (
+            f"to try it on processors set XLA_FLAGS=--xla_force_host_platform_device_count={count}"
+        )
+    else:
+        raise TrainingError(
+            "devices: expected the backend tensorflow or jax to train on several. "
+            f"Received: devices={count}, backend={backend}"
+        )
+    if len(present) < count:
+        kind = present[0].rpartition(":")[0] if present else "device"
+        raise TrainingError(
+            f"devices: expected at most {len(present)}, the number that this process sees "
+            f"({kind}; {advice}). Received: {count}"
+        )
+    return present[:count]
+
+
+def _tensorflow_devices(count):
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return [device.name for device in tf.config.list_logical_devices("GPU")]
+    with contextlib.suppress(RuntimeError):
+        # Refused once TensorFlow runs; then there are as many as there are.
+        divide_processor(count)
+    return [device.name for device in tf.config.list_logical_devices("CPU")]
+
+
+def divide_processor(count: int) -> None:
+    """Lets TensorFlow take the processor for so many devices, unless it has accelerators or did.
+
+    Raises:
+        RuntimeError: if TensorFlow was used before.
+    """
+    import tensorflow as tf
+
+    (processor, *_) = tf.config.list_physical_devices("CPU")
+    divided = tf.config.get_logical_device_configuration(processor) or ()
+    if len(divided) < count and not tf.config.list_physical_devices("GPU"):
+        parts = [tf.config.LogicalDeviceConfiguration()] * count
+        tf.config.set_logical_device_configuration(processor, parts)
+
+
+def on_one_device(model: keras.Model, build) -> keras.Model:
+    """Returns `build()` with the weights of a model that was trained on several devices."""
+    alone = build()
+    alone.set_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
+    return alone

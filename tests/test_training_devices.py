@@ -1,0 +1,155 @@
+"""Training on several devices: the weights of one device, and every replica within its bound."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import lipzoo
+from lipzoo import training, zoo
+from lipzoo.training.devices import check_devices, shared_out
+from lipzoo.training.model import TrainingError
+from tests.tiny_runs import recipe_text, write_blobs
+
+BACKEND = keras.backend.backend()
+several = pytest.mark.skipif(
+    BACKEND not in ("tensorflow", "jax"), reason="trains on one device on this backend"
+)
+# Trains in a process that sees four devices; prints the devices that hold the first kernel.
+_TRAIN = """
+import json, sys
+import keras
+from lipzoo import training, zoo
+from lipzoo.training.devices import data_parallel
+recipe, folder, devices, resume = sys.argv[1:5]
+if resume == "killed":
+    from lipzoo.training.progress import Recorder
+    recorded = Recorder.on_epoch_end
+    def die(self, epoch, logs=None):
+        recorded(self, epoch, logs)
+        if epoch == 1:
+            sys.stdout.flush()
+            import os
+            os._exit(9)
+    Recorder.on_epoch_end = die
+training.train(open(recipe).read(), folder, devices=int(devices), verbose=False,
+               resume=resume == "resumed")
+"""
+_REPLICAS = """
+import json, sys
+import keras, numpy as np
+import lipzoo
+from lipzoo.training.devices import data_parallel
+with data_parallel(4):
+    net = lipzoo.GradFlowNet((6,), 3, features=12, dense_depth=2)
+    net.compile(keras.optimizers.SGD(5.0, momentum=0.9), lipzoo.OffsetCrossEntropy())
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 6)).astype("float32"), rng.integers(0, 3, 64)
+    net.fit(x, y, batch_size=16, epochs=2, verbose=0)
+norms = []
+for weight in net.trainable_weights:
+    if weight.constraint is None:
+        continue
+    if keras.backend.backend() == "jax":
+        copies = [np.asarray(shard.data) for shard in weight.value.addressable_shards]
+    else:
+        copies = [copy.numpy() for copy in weight.value.values]
+    assert len(copies) == 4, len(copies)
+    norms.append([float(np.linalg.norm(copy.astype("float64"), 2)) for copy in copies])
+print(json.dumps(norms))
+"""
+
+
+def run(code, *arguments, expected=0):
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": BACKEND,
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == expected, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    source = write_blobs(tmp_path / "blobs.npz", examples=250)
+    path = tmp_path / "recipe.toml"
+    path.write_text(recipe_text(source, batch_size=32, training='optimizer = "sgd"'))
+    return path
+
+
+def weights(folder):
+    return zoo.read_weights(folder / "model.safetensors")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-4)
+
+
+@several
+def test_four_devices_give_the_weights_of_one_also_after_a_kill(recipe, tmp_path):
+    training.train(recipe.read_text(), tmp_path / "one", verbose=False)
+    run(_TRAIN, recipe, tmp_path / "four", 4, "whole")
+    assert_same(weights(tmp_path / "one"), weights(tmp_path / "four"))
+    run(_TRAIN, recipe, tmp_path / "killed", 4, "killed", expected=9)
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    run(_TRAIN, recipe, tmp_path / "killed", 4, "resumed")
+    assert_same(weights(tmp_path / "one"), weights(tmp_path / "killed"))
+    first, second = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "killed")
+    )
+    assert first["recipe_sha256"] == second["recipe_sha256"]
+    assert lipzoo.lipschitz_bound(zoo.load(tmp_path / "killed")).value <= 1.0
+
+
+@several
+def test_every_replica_is_within_the_constraint(tmp_path):
+    norms = json.loads(run(_REPLICAS).splitlines()[-1])
+    assert len(norms) > 2
+    assert np.max(norms) <= 1.0
+    # The steps were long enough to leave the ball: the constraint did something.
+    assert np.max(norms) > 0.99
+
+
+def test_a_run_may_go_on_with_another_number_of_devices(recipe):
+    text = recipe.read_text()
+    changed = text.replace("batch_size = 32", "batch_size = 32\ndevices = 4")
+    hashes = {training.parse_recipe(version).sha256() for version in (text, changed)}
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("devices", "batch_size", "message"),
+    [
+        (0, 32, "devices: expected at least 1. Received: 0"),
+        (-2, 32, "at least 1. Received: -2"),
+        (3, 32, "batch_size: expected a multiple.*batch_size=32, devices=3"),
+        (1000, 32000, "expected"),
+    ],
+)
+def test_what_cannot_be_shared_out_is_refused(devices, batch_size, message):
+    with pytest.raises(TrainingError, match=message):
+        check_devices(devices, batch_size)
+
+
+def test_nothing_is_written_where_the_devices_are_missing(recipe, tmp_path):
+    with pytest.raises(TrainingError, match="devices"):
+        training.train(recipe.read_text(), tmp_path / "run", devices=32, verbose=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_examples_are_shared_out_evenly():
+    x, y = shared_out((np.zeros((11, 2)), np.zeros(11)), 4)
+    assert len(x) == len(y) == 8
