@@ -5,13 +5,12 @@ which `lipzoo list`, `lipzoo info`, `--help` and a mistyped option need not wait
 need Keras are in `lipzoo.cli`, the others in `lipzoo_catalogue.commands`.
 """
 
-import contextlib
 import logging
 import os
 import sys
-import tempfile
 
 from lipzoo_catalogue.command_line import build_parser
+from lipzoo_catalogue.quiet import without_native_messages
 
 __all__ = ["build_parser", "main"]
 
@@ -34,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
 
         return run_command(command, arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _without_native_messages():
+    # The backend's start-up messages come before any logging level is read.
+    with without_native_messages():
         import keras
 
         from lipzoo import cli
@@ -45,28 +45,6 @@ def main(argv: list[str] | None = None) -> int:
         # The backend looks for its devices at the first operation.
         keras.ops.zeros(())
     return cli.run(arguments)
-
-
-@contextlib.contextmanager
-def _without_native_messages():
-    """Keeps the backend's start-up messages from stderr, unless the start fails.
-
-    They come from compiled code before any logging level is read, so only the descriptor can
-    be turned away.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as messages:
-        saved = os.dup(2)
-        os.dup2(messages.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            messages.seek(0)
-            os.write(saved, messages.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 if __name__ == "__main__":

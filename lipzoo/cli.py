@@ -12,6 +12,7 @@ from lipzoo import training, zoo
 from lipzoo.attack_command import check_options, evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
+from lipzoo.export_command import export
 from lipzoo.hub_commands import publish, verify
 from lipzoo.training import devices
 from lipzoo.training.checkpoint import CheckpointError
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         "verify": verify,
         "publish": publish,
         "demo": demo,
+        "export": export,
     }
     return run_command(
         commands[arguments.command],

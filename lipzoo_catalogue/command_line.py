@@ -242,6 +242,26 @@ def _add_making(add):
     )
 
     command = add(
+        "export",
+        "Write a model, with its certificate, in a format that runs without Keras.",
+        "lipzoo export gradflow-fmnist --format onnx --out fmnist.onnx",
+        hub=True,
+    )
+    command.add_argument("model", help=_MODEL)
+    command.add_argument(
+        "--format",
+        metavar="F",
+        required=True,
+        help="onnx, litert (formerly TensorFlow Lite), or saved_model (TensorFlow)",
+    )
+    command.add_argument(
+        "--out",
+        metavar="PATH",
+        required=True,
+        help="the file, or the folder of a saved_model; one that is there is replaced",
+    )
+
+    command = add(
         "publish",
         "Check a model and publish it on the Hugging Face Hub: one commit, with a card and a tag.",
         "lipzoo publish runs/mine --repo owner/name --dry-run",

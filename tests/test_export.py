@@ -1,12 +1,14 @@
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 import lipzoo
+import lipzoo_cli
 from lipzoo.exporting.running import run_exported
 from lipzoo_catalogue.files import read_file, sha256_of
 from lipzoo_catalogue.registry import model_folder
@@ -308,6 +310,18 @@ def test_truncated_files_are_refused(exported, tmp_path, format):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"lipzoo\.export wrote"):
             lipzoo.exported_certificate(path)
+
+
+def test_the_command_writes_and_reports(tmp_path, capsys):
+    path = tmp_path / "digits.onnx"
+    command = ["export", "gradflow-digits", "--format", "onnx", "--out", str(path)]
+    assert lipzoo_cli.main([*command, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    certificate = lipzoo.exported_certificate(path)
+    assert Path(printed["path"]) == path
+    assert printed["lipschitz_bound"] == certificate.lipschitz_bound
+    assert lipzoo_cli.main([*command[:3], "tflite", *command[4:]]) == 2
+    assert "format must be one of" in capsys.readouterr().err
 
 
 def test_the_benchmark_compares_the_same_products(tmp_path, capsys):

@@ -1,0 +1,38 @@
+"""`lipzoo export`: a model in a format that runs without Keras."""
+
+import argparse
+from pathlib import Path
+
+from lipzoo.exporting.export import check_target
+from lipzoo.exporting.export import export as export_model
+from lipzoo.zoo.loading import load_from
+from lipzoo_catalogue.commands import model_of, print_json, settings_of
+from lipzoo_catalogue.numbers import format_size
+from lipzoo_catalogue.sources import find
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """`lipzoo export MODEL --format F --out PATH [--json]`."""
+    path = Path(arguments.out).expanduser()
+    check_target(path, arguments.format)
+    source = find(
+        model_of(arguments.model),
+        revision=arguments.revision,
+        settings=settings_of(arguments),
+    )
+    with source.named_in_errors():
+        model = load_from(source, dtype="float32")
+    certificate = export_model(model, path, arguments.format)
+    if arguments.json:
+        values = {"path": str(path), "format": arguments.format, **certificate.to_dict()}
+        print_json(values)
+        return
+    found = certificate.agreement
+    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    size = format_size(sum(part.stat().st_size for part in parts))
+    print(certificate)
+    print(
+        f"written: {path} ({arguments.format}, {size}); its outputs in {found['runtime']} differ "
+        f"from the model's by {found['largest_difference']:.2g} at most, at {found['examples']} "
+        "inputs"
+    )
