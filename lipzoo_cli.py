@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 
+from lipzoo_catalogue.backend import check_backend
 from lipzoo_catalogue.command_line import build_parser
 from lipzoo_catalogue.quiet import without_native_messages
 
@@ -32,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
         from lipzoo_catalogue.outcome import run_command
 
         return run_command(command, arguments)
+    try:
+        check_backend()
+    except (ImportError, ValueError) as error:
+        print(f"lipzoo: {error}", file=sys.stderr)
+        return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # The backend's start-up messages come before any logging level is read.
     with without_native_messages():

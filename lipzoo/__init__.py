@@ -5,7 +5,12 @@ the bound holds after every step. Importing this package registers its Keras cla
 models load in a fresh process.
 """
 
+from lipzoo_catalogue.backend import check_backend
+
 __version__ = "0.1.0"
+
+# Before anything imports Keras, which would fail with a traceback of its own.
+check_backend()
 
 from lipzoo import activations, constraints, inverse, layers, losses, metrics, models, spectral, zoo
 from lipzoo.bounds import (

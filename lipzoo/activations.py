@@ -12,7 +12,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.float64 import keeps_float64
+from lipzoo.rounding import unit_roundoff
+
 LEAKY_SLOPE = 0.2
+
+_SINGLE = unit_roundoff("float32")
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,13 @@ class Activation:
 
         With a gain, c and c z are rounded before σ, which changes its argument by `2u |c z|`, and
         the quotient after it, by at most `2u (β |c z| + |σ(0)|) / c`. With an array of gains the
-        bound holds for each of them.
+        bound holds for each of them. Where the backend computes σ in float32 whatever it is given,
+        u is that of float32, and the argument is rounded as well.
         """
         relative, absolute = self.error_units
+        if unit < _SINGLE and not keeps_float64(self.function):
+            unit = _SINGLE
+            relative += 1.01 * self.lipschitz
         if self.homogeneous or _is_one(gain):
             return unit * relative, unit * absolute
         relative += 4 * self.lipschitz

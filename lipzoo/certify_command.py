@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo.certificates import certify as certify_arrays
+from lipzoo.float64 import computes_in_float64
 from lipzoo.training import DataError, load_data
 from lipzoo.training.data import load_examples, scale
 from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo.training.recipe import DataSettings, parse_recipe
 from lipzoo.training.settings import parse_fraction
 from lipzoo.zoo.loading import load_from
-from lipzoo.zoo.precision import computes_in_float64
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, RECIPE, write_file

@@ -13,6 +13,7 @@ from lipzoo.attack_command import check_options, evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.export_command import export
+from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
 from lipzoo.training import devices
 from lipzoo.training.checkpoint import CheckpointError
@@ -21,7 +22,6 @@ from lipzoo.training.settings import parse_fraction
 from lipzoo.training.tasks.classification import certified_table
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.zoo.loading import load_from
-from lipzoo.zoo.precision import computes_in_float64
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
 from lipzoo_catalogue.outcome import CheckFailed, run_command
 from lipzoo_catalogue.sources import find

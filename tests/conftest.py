@@ -13,6 +13,57 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 import keras
 import pytest
+from keras.src.backend.common import dtypes
+
+# Results that do not depend on the backend are checked under the default one: files, recipes,
+# cards and studies, what is plain NumPy, the Hub's protocol and the command line around it. The
+# names of test modules, without `test_`; lipzoo_catalogue does not import Keras.
+BACKEND_FREE = {
+    "attacks_study",
+    "backend_choice",
+    "benchmarks",
+    "benchmarks_beyond",
+    "benchmarks_other_norms",
+    "cards",
+    "catalogue",
+    "checker",
+    "checker_norms",
+    "cli_hub",
+    "hub_download",
+    "hub_olah",
+    "hub_processes",
+    "hub_publish",
+    "inverse_quality",
+    "inverse_stability",
+    "inverse_total_variation",
+    "rounding",
+    "spectral_convolution",
+    "spectral_dense",
+    "studies",
+    "study_activations",
+    "study_transfer",
+    "training_batches",
+    "training_data",
+    "training_recipe",
+    "zoo_config",
+    "zoo_files",
+    "zoo_registry",
+    "zoo_verify",
+}
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out, under another backend, what cannot depend on it."""
+    if keras.backend.backend() == "tensorflow":
+        return
+    free = [item for item in items if _is_backend_free(item)]
+    config.hook.pytest_deselected(items=free)
+    items[:] = [item for item in items if item not in free]
+
+
+def _is_backend_free(item):
+    path = item.path.relative_to(item.config.rootpath)
+    return path.parts[0] == "lipzoo_catalogue" or path.stem.removeprefix("test_") in BACKEND_FREE
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +72,13 @@ def _fresh_settings():
     keras.utils.set_random_seed(0)
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def float64(monkeypatch):
+    """Has Keras keep float64, which it narrows on JAX and PyTorch.
+
+    For tests that compare with float64, not for what they test: that lipzoo refuses float64 where
+    it is narrowed is tested in test_backends.
+    """
+    monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")

@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from tests.derivatives import jacobians
+
 
 def linear_operator(function, shape):
     """The matrix (outputs, inputs) of a linear `function` on tensors of `shape`."""
@@ -12,18 +14,8 @@ def linear_operator(function, shape):
 
 
 def dense_jacobian(function, point):
-    """The Jacobian (outputs, inputs) at `point` by autodiff, under TensorFlow."""
-    import tensorflow as tf
-
-    shape = function(tf.constant(point[None])).shape[1:]
-    # One row of the Jacobian for each copy of the point.
-    outputs = int(np.prod(shape))
-    x = tf.constant(np.repeat(point[None], outputs, axis=0))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = function(x)
-    rows = tf.reshape(tf.eye(outputs, dtype=y.dtype), (outputs, *shape))
-    return tape.gradient(y, x, rows).numpy().reshape(outputs, -1)
+    """The Jacobian (outputs, inputs) at `point` by autodiff."""
+    return jacobians(function, point[None])[0]
 
 
 def randomise(layer, seed=0):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from keras.ops import convert_to_numpy
 from operators import exact_norm, jacobian_norms, randomise
 
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
@@ -74,7 +75,7 @@ def test_rules_for_affine_layers_are_exact(layer, shape):
 @pytest.mark.parametrize(("layer", "shape"), EXACT)
 def test_the_offset_bounds_the_output_at_zero(layer, shape):
     built(layer, shape)
-    at_zero = np.linalg.norm(keras.ops.convert_to_numpy(layer(np.zeros((1, *shape)))))
+    at_zero = np.linalg.norm(convert_to_numpy(layer(np.zeros((1, *shape)))))
     assert at_zero <= bound_of(layer, shape).offset * (1 + 1e-6)
 
 
@@ -103,7 +104,7 @@ def test_pooling_of_every_size_stride_and_padding(rank, size, stride, length, pa
     x = generator.normal(size=(50, *shape)) * generator.choice([0, 1], size=(50, *shape))
     y = x + generator.normal(size=x.shape) * generator.choice([0, 1], size=x.shape, p=[0.9, 0.1])
     value = bound_of(layer, shape).value
-    moved = np.asarray(layer(x)) - np.asarray(layer(y))
+    moved = convert_to_numpy(layer(x)) - convert_to_numpy(layer(y))
     norms = np.linalg.norm(moved.reshape(50, -1), axis=1)
     assert np.all(norms <= value * np.linalg.norm((x - y).reshape(50, -1), axis=1) + 1e-12)
 
@@ -112,7 +113,7 @@ def test_overlapping_maxima_reach_their_bound():
     layer = layers.MaxPooling1D(3, 1, padding="same")
     peak = np.zeros((1, 5, 1), "float32")
     peak[0, 2, 0] = 1
-    moved = np.linalg.norm(np.asarray(layer(peak)))
+    moved = np.linalg.norm(convert_to_numpy(layer(peak)))
     assert moved == pytest.approx(bound_of(layer, (5, 1)).value, rel=1e-6)
 
 
@@ -238,7 +239,7 @@ def test_activations_alone_and_fused(name):
     value = lipschitz_bound(alone).value
     assert slopes.max() <= value * (1 + 1e-12)
     assert value <= 2.3 * slopes.max()
-    at_zero = np.linalg.norm(np.asarray(alone(np.zeros((1, 6)))))
+    at_zero = np.linalg.norm(convert_to_numpy(alone(np.zeros((1, 6)))))
     assert at_zero <= lipschitz_bound(alone).output.bound.offset * (1 + 1e-12)
 
     fused = keras.Sequential(
@@ -311,7 +312,7 @@ def test_layers_without_a_proof_are_refused_by_name(layer, reason):
 def test_quantized_layers_are_refused():
     layer = built(layers.Dense(4), (4,))
     layer.quantize("int8")
-    with pytest.raises(UncertifiedLayerError, match="int8"):
+    with pytest.raises(UncertifiedLayerError, match=r"Expected a floating.*Received: 'int8_from_"):
         layer_bound(layer, (None, 4))
 
 

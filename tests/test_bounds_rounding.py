@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from keras.ops import convert_to_numpy
 from operators import randomise
 
 from lipzoo.bounds import lipschitz_bound
@@ -75,8 +76,8 @@ def test_the_rounding_error_stays_below_the_claim(make, size):
     bound = lipschitz_bound(single).output.bound
     assert lipschitz_bound(double).value == pytest.approx(bound.value, rel=1e-6)
     x = size * np.random.default_rng(0).normal(size=(64, 6, 6, 3))
-    exact = np.asarray(double(x))
-    error = np.linalg.norm(np.asarray(single(x.astype("float32"))) - exact, axis=1)
+    exact = convert_to_numpy(double(x))
+    error = np.linalg.norm(convert_to_numpy(single(x.astype("float32"))) - exact, axis=1)
     norms = np.linalg.norm(x.reshape(64, -1), axis=1)
     claim = bound.rounding_slope * norms + bound.rounding_offset
     assert np.all(error <= claim)
@@ -96,7 +97,10 @@ def test_half_precision_is_covered_for_short_sums_and_vacuous_for_long_ones():
     double = keras.Model(inputs, layers.Dense(3, dtype="float64")(hidden))
     double.set_weights(half.get_weights())
     x = np.random.default_rng(0).normal(size=(100, 8))
-    error = np.linalg.norm(np.asarray(half(x)).astype("float64") - np.asarray(double(x)), axis=1)
+    error = np.linalg.norm(
+        convert_to_numpy(half(x)).astype("float64") - convert_to_numpy(double(x)),
+        axis=1,
+    )
     bound = lipschitz_bound(half).output.bound
     assert np.all(error <= bound.rounding_slope * np.linalg.norm(x, axis=1) + bound.rounding_offset)
     long = keras.Sequential([keras.Input((2048,)), layers.Dense(2, dtype=policy)])

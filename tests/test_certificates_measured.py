@@ -53,6 +53,7 @@ def uncertainties_of(model, x, reference=None):
     )
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("with_reference", [False, True])
 def test_error_and_norm_hold_at_x_and_in_the_ball(networks, with_reference):
     single, double = networks

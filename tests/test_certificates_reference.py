@@ -26,6 +26,7 @@ def x():
     return np.random.default_rng(0).random((40, 8, 8, 1)).astype("float32")
 
 
+@pytest.mark.usefixtures("float64")
 def test_radii_lie_halfway_between_the_two_arithmetics(networks, x):
     single, double = networks
     own = lipzoo.certify(single, x, verbose=0)
@@ -40,6 +41,7 @@ def test_radii_lie_halfway_between_the_two_arithmetics(networks, x):
     assert np.all(less_lost[certified] < 0.7 * lost[certified])
 
 
+@pytest.mark.usefixtures("float64")
 def test_no_computed_prediction_changes_inside_the_radius():
     """A linear network: the worst direction is known, and 2,000 points sit at the very edge."""
     size, count = 4096, 2000
@@ -98,6 +100,7 @@ def test_another_network_is_refused(networks, x, message):
         lipzoo.certify(single, x, reference=REFUSED[message](double), verbose=0)
 
 
+@pytest.mark.usefixtures("float64")
 def test_hidden_state_is_not_overlooked():
     """`set_weights` leaves a Normalization layer as it was."""
     data = np.random.default_rng(2).normal(3.0, 2.0, size=(50, 4))

@@ -91,6 +91,7 @@ def test_no_perturbation_of_that_size_changes_a_prediction(flows):
             assert np.array_equal(logits.argmax(axis=1), certificate.prediction)
 
 
+@pytest.mark.usefixtures("float64")
 def test_a_reference_in_float64_makes_the_radii_larger(flows):
     x = examples()
     precise = keras.models.clone_model(

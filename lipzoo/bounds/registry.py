@@ -74,7 +74,10 @@ def layer_bound(layer, input_shape) -> LayerBound:
     _refuse_bad_weights(layer)
     if getattr(layer, "quantization_mode", None) is not None:
         raise UncertifiedLayerError(
-            layer, f"It is quantized ({layer.quantization_mode}), which is not analysed."
+            layer,
+            "Expected a floating point dtype policy, which is float64, float32, float16, bfloat16 "
+            f"or a mixed one. Received: {layer.dtype_policy.name!r}, whose quantization is not "
+            "analysed.",
         )
     if replaces_call(layer):
         raise UncertifiedLayerError(

@@ -85,9 +85,10 @@ def certify(
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
         ValueError: if the model ends in softmax, the rounding error of a layer is not known, the
-            data do not fit the model, the reference is another network or comes with
-            rounding=False, batch_size is not a positive integer, or radii in standard deviations
-            are asked of a model that does not begin by standardising.
+            backend does not compute in its arithmetic (float64 on PyTorch), the data do not fit
+            the model, the reference is another network or comes with rounding=False, batch_size is
+            not a positive integer, or radii in standard deviations are asked of a model that does
+            not begin by standardising.
         TypeError: if x or y are not arrays of numbers, or the models are none of Keras.
 
     Reference: Lipschitz-margin training, arXiv 1802.04034; pairs of columns, arXiv 2102.08452.

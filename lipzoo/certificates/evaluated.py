@@ -8,6 +8,7 @@ import numpy as np
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.result import LinearHead
 from lipzoo.bounds.states import TensorBound
+from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import joint_norms
 from lipzoo.certificates.measured import (
     Uncertainty,
@@ -123,11 +124,12 @@ def evaluate(
 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
-        ValueError: if the rounding error of a layer is not known, or the logits are not finite or
-            have a wrong shape.
+        ValueError: if the rounding error of a layer is not known, the backend does not compute in
+            the model's arithmetic, or the logits are not finite or have a wrong shape.
     """
     bound = lipschitz_bound(model) if scale is None else scale.rest
     if rounding:
+        check_arithmetic(model)
         _check_rounding(bound)
     measuring = probe(model) if rounding else None
     inputs = arrays[0] if len(arrays) == 1 else arrays

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
+from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
 from lipzoo.certificates.measured import renew_prediction
 from lipzoo.inverse.layers import PlugAndPlay
@@ -85,7 +86,8 @@ def certify_reconstruction(
         UncertifiedLayerError: if a layer has no proven bound, as a plug-and-play iteration without
             contraction has none.
         ValueError: if y does not fit the model or is not finite, δ is negative or not finite, or
-            the rounding error of a layer is not known.
+            the rounding error of a layer is not known, or the backend does not compute in the
+            model's arithmetic.
         TypeError: if y is no array of numbers or the model none of Keras.
 
     Reference: design of the bound, arXiv 2510.22299.
@@ -113,6 +115,7 @@ def certify_reconstruction(
     if not rounding:
         _refuse_stopped(model)
     else:
+        check_arithmetic(model)
         error, sizes = _rounding_error(bound), joint_norms(arrays)
         radius = (radius + error(sizes) + error(sizes + noise)) * _INFLATION
     inputs = arrays if len(arrays) > 1 else arrays[0]

@@ -130,7 +130,8 @@ def _one_step(state, facts, activation, gain, step_size, dtype):
 def _response_at_bias(facts, activation, gain):
     """‖σ(b)‖ over all outputs; ‖σ(Ax + b)‖ exceeds it by at most β‖A‖‖x‖."""
     bias = np.zeros(1) if facts.bias is None else facts.bias.astype("float64")
-    response = ops.convert_to_numpy(activation(ops.convert_to_tensor(bias), gain))
+    factors = ops.convert_to_tensor(gain) if isinstance(gain, np.ndarray) else gain
+    response = ops.convert_to_numpy(activation(ops.convert_to_tensor(bias), factors))
     # Some backends evaluate this in float32 whatever it is given.
     relative, absolute = activation.rounding(unit_roundoff("float32"), gain)
     bias = np.broadcast_to(bias, response.shape)

@@ -1,10 +1,11 @@
 """The arithmetic in which a model is built, and so evaluated."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 
 import keras
+
+from lipzoo.float64 import FLOAT64_ADVICE, computes_in_float64
 
 DTYPES = ("float32", "float64")
 
@@ -33,8 +34,8 @@ def building_in(dtype: str | None) -> Iterator[None]:
         raise ValueError(f"dtype must be 'float32', 'float64' or None. Received: dtype={dtype!r}")
     if dtype == "float64" and not computes_in_float64():
         raise ValueError(
-            f"Expected a dtype that the backend {keras.backend.backend()!r} computes in as it is "
-            "set up (JAX needs JAX_ENABLE_X64=1). Received: dtype='float64'"
+            f"Expected a dtype that the backend {keras.backend.backend()!r} computes in. "
+            f"Received: dtype='float64' ({FLOAT64_ADVICE})"
         )
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
@@ -42,12 +43,3 @@ def building_in(dtype: str | None) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(previous)
-
-
-def computes_in_float64() -> bool:
-    """Whether the backend keeps float64 numbers; JAX makes them float32 unless told not to."""
-    with warnings.catch_warnings():
-        # JAX warns of the very truncation that is looked for.
-        warnings.simplefilter("ignore")
-        number = keras.ops.zeros((), dtype="float64")
-    return keras.backend.standardize_dtype(number.dtype) == "float64"

@@ -8,12 +8,12 @@ import numpy as np
 
 from lipzoo import models, zoo
 from lipzoo.certificates import certify
+from lipzoo.float64 import computes_in_float64
 from lipzoo.training.batches import Batches
 from lipzoo.training.data import Dataset
 from lipzoo.training.figures import write_curves
 from lipzoo.training.model import TrainingError, builder_of, compile_model
 from lipzoo.training.recipe import Recipe
-from lipzoo.zoo.precision import computes_in_float64
 
 
 class ClassificationTask:
