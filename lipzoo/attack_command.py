@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import importlib.util
 import io
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ from lipzoo import zoo
 from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
 from lipzoo.evaluation.attacks import resolve
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.npz import write_arrays
 from lipzoo_catalogue.commands import print_json
 from lipzoo_catalogue.files import METRICS, write_file
@@ -34,6 +35,14 @@ def check_options(arguments: argparse.Namespace) -> None:
     resolve(arguments.attack)
     if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
         raise ValueError(f"--out: expected a .csv or .npz file. Received: {arguments.out}")
+    if arguments.figure is not None and Path(arguments.figure).suffix != ".png":
+        raise ValueError(f"--figure: expected a .png file. Received: {arguments.figure}")
+    for option in ("out", "figure"):
+        path = getattr(arguments, option)
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            raise ValueError(f"--{option}: expected a folder that exists. Received: {path}")
+    if arguments.figure is not None and importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("--figure needs Matplotlib: pip install 'lipzoo[plots]'")
     if arguments.record and (arguments.data is not None or arguments.dtype != "float32"):
         raise ValueError(
             "--record is about the model's own test split in float32. "
@@ -133,12 +142,10 @@ def _write(path, robustness):
 
 
 def _draw(path, robustness, title):
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("--figure needs Matplotlib: pip install 'lipzoo[plots]'") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.subplots()
     robustness.plot(axes)
     axes.set_title(title, loc="left")
-    figure.savefig(path)
+    write_figure(path, figure, dpi=150)

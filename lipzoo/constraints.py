@@ -150,8 +150,8 @@ class SpectralBound(keras.constraints.Constraint):
             # A column that is too long says that the kernel has to be projected. Then, all that the
             # bound has to say is whether the singular values are below the radius.
             longest = scale * ops.sqrt(ops.max(ops.diagonal(gram)))
-            radius = _NEWTON_SCHULZ_RADIUS * self.bound
-            enough = ops.cast(ops.where(longest > inside, radius, inside), gram.dtype) / scale
+            radius = ops.cast(_NEWTON_SCHULZ_RADIUS * self.bound, gram.dtype)
+            enough = ops.where(longest > inside, radius, ops.cast(inside, gram.dtype)) / scale
             norm = scale * norm_bound_of_gram(gram, self.iterations, enough)
             factor = ops.maximum(norm / _NEWTON_SCHULZ_RADIUS, self.bound) / scale
         else:

@@ -195,7 +195,7 @@ def _add_attack_options(command):
     )
     group.add_argument("--samples", metavar="N", type=int, help="N of the examples, stratified")
     group.add_argument("--seed", metavar="S", type=int, default=0, help="of sample and attacks")
-    group.add_argument("--figure", metavar="FILE", help="draw the accuracies over epsilon")
+    group.add_argument("--figure", metavar="FILE", help="draw the accuracies over epsilon (.png)")
     group.add_argument("--out", metavar="FILE", help="write a row per example: .csv or .npz")
     group.add_argument(
         "--record",

@@ -93,3 +93,18 @@ def test_lengths_are_upper_bounds():
         square = sum((Fraction(float(a)) - Fraction(float(b))) ** 2 for a, b in zip(first, second))
         assert Fraction(float(bound)) ** 2 >= square
         assert float(bound) == pytest.approx(float(square) ** 0.5, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_is_found_on_the_sphere_itself_counts(size):
+    # The boundary of f(x) = (Σx/√d, 0) is at distance x·1/√d, just below the radius.
+    inputs = keras.Input((size,), dtype="float64")
+    head = keras.layers.Dense(2, use_bias=False, dtype="float64")
+    model = keras.Model(inputs, head(inputs))
+    direction = np.full(size, size**-0.5)
+    head.set_weights([np.stack([direction, 0 * direction], axis=1)])
+    distances = np.linspace(0.45, 0.4995, 60)
+    x = distances[:, None] * direction
+    found = lipzoo.evaluate(model, x, np.zeros(60, int), [0.5], "pgd", clip=None)
+    assert found.attacked.tolist() == [0.0]
+    assert np.all(found.distance <= 0.5)

@@ -145,6 +145,9 @@ class Robustness:
             lines.append(f"CERTIFICATES REFUTED at examples {', '.join(map(str, broken))}")
         else:
             lines.append("certified <= attacked <= clean: at every example and every epsilon")
+            lines.append(
+                "(an example is attacked at the epsilons that its certificate leaves open)"
+            )
         return "\n".join(lines)
 
     def _counts(self):
@@ -174,10 +177,9 @@ class Robustness:
         ax.plot(
             [0, *self.epsilons.values()],
             attacked,
-            "D-",
+            "D",
             color=ATTACKED,
             markersize=4.5,
-            linewidth=1,
             label="under attack: not refuted",
         )
         ax.set(xlim=(0, end), ylim=(0, 100))

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from lipzoo.evaluation.attacks.base import Attack, Target, lengths
+from lipzoo.evaluation.attacks.base import Attack, Target, inner_radius, lengths
 from lipzoo.evaluation.balls import difference, into_ball
 
 
@@ -75,11 +75,12 @@ class Search:
             self.progress.end()
 
     def _within(self, inputs, x, epsilon):
-        """Inputs that rounding left a little outside of the ball, moved into it."""
+        """Inputs moved into a ball so small that the bounds of their distances are at most ε."""
         if inputs.shape != x.shape:
             return inputs
         offset = difference(np.where(np.isfinite(inputs), inputs, x), x)
-        return into_ball(x, offset, np.full(len(x), epsilon), self.target.clip)[0]
+        radius = np.full(len(x), inner_radius(epsilon, x[0].size))
+        return into_ball(x, offset, radius, self.target.clip)[0]
 
     def offer(self, chosen: np.ndarray, inputs: np.ndarray, by: str) -> None:
         """Keeps those inputs that are adversarial and nearer than what was known.

@@ -15,7 +15,7 @@ class _ToolboxAttack(Attack):
     """Hands batches to an attack of the toolbox."""
 
     def check(self, target: Target) -> None:
-        if importlib.util.find_spec("art") is None:
+        if not _is_installed():
             raise missing(self, "the Adversarial Robustness Toolbox", "art")
         backend = keras.backend.backend()
         if backend != "tensorflow":
@@ -50,6 +50,13 @@ class _ToolboxAttack(Attack):
                 return attack.generate(x.astype("float32"), y)
 
         return run
+
+
+def _is_installed() -> bool:
+    """Whether the toolbox is there, and not another package or a folder called `art`."""
+    if importlib.util.find_spec("art") is None:
+        return False
+    return importlib.util.find_spec("art.attacks") is not None
 
 
 @dataclass(frozen=True)

@@ -132,3 +132,14 @@ def lengths(inputs, x) -> np.ndarray:
     """Upper bounds of `‖inputs - x‖₂` for each example, the rounding of the norm included."""
     # A float64 sum of n squares and its root are off by less than (n + 4) units of 2^-53.
     return norms(difference(inputs, x)) * (1.0 + (x[0].size + 4) * 2.0**-53)
+
+
+def inner_radius(epsilon: float, size: int) -> float:
+    """A radius such that `lengths` of points within it are at most ε, for inputs of `size` numbers.
+
+    Example:
+
+    >>> 0.5 - 1e-12 < inner_radius(0.5, 784) < 0.5
+    True
+    """
+    return epsilon * (1.0 - 2.0 * (size + 4) * 2.0**-53)
