@@ -8,8 +8,9 @@ from keras import ops
 
 from lipzoo.rounding import unit_roundoff
 from lipzoo.spectral import gram_norm_bound
+from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution import GRID_FACTOR
-from lipzoo.spectral.gram import norm_bound_of_gram
+from lipzoo.spectral.gram import autocorrelation, norm_bound_of_gram, polyphase
 
 METHODS = ("orthogonal", "scale", "rows")
 
@@ -124,8 +125,10 @@ class SpectralBound(keras.constraints.Constraint):
         target = self.bound / (1.0 + stored + 128 * unit + certificate)
         return target, self.bound / (1.0 + 64 * unit + certificate)
 
-    def _norm_bound(self, kernel):
-        return gram_norm_bound(kernel, strides=self.strides, iterations=self.iterations)
+    def _norm_bound(self, kernel, threshold=None):
+        return gram_norm_bound(
+            kernel, strides=self.strides, iterations=self.iterations, threshold=threshold
+        )
 
     def _is_matrix(self, kernel):
         """Whether the operator is the kernel's matrix applied to disjoint patches."""
@@ -146,6 +149,16 @@ class SpectralBound(keras.constraints.Constraint):
         scale = _positive(ops.max(ops.abs(matrix)))
         matrix = matrix / scale
         gram = ops.matmul(ops.transpose(matrix), matrix)
+
+        def raised(factor):
+            """The kernel divided by `factor`, its singular values raised towards 1."""
+            iterate, product = matrix / factor, gram / ops.square(factor)
+            for step in range(self.steps):
+                if step:
+                    product = ops.matmul(ops.transpose(iterate), iterate)
+                iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, product)
+            return ops.reshape(ops.transpose(iterate) if wide else iterate, shape)
+
         if self._is_matrix(kernel):
             # A column that is too long says that the kernel has to be projected. Then, all that the
             # bound has to say is whether the singular values are below the radius.
@@ -154,24 +167,17 @@ class SpectralBound(keras.constraints.Constraint):
             enough = ops.where(longest > inside, radius, ops.cast(inside, gram.dtype)) / scale
             norm = scale * norm_bound_of_gram(gram, self.iterations, enough)
             factor = ops.maximum(norm / _NEWTON_SCHULZ_RADIUS, self.bound) / scale
-        else:
+            return ops.where(norm > inside, raised(factor) * target, kernel)
+
+        def projected():
             # The matrix of an overlapping convolution may be several times smaller than the
             # operator. Steps that start far below 1 only multiply, all singular values alike, and
             # the division that follows every time would let all but the largest die out.
-            norm = self._norm_bound(kernel)
-            factor = _positive(norm_bound_of_gram(gram, self.iterations))
-        iterate, gram = matrix / factor, gram / ops.square(factor)
-        for step in range(self.steps):
-            if step:
-                gram = ops.matmul(ops.transpose(iterate), iterate)
-            iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, gram)
-        projected = ops.reshape(ops.transpose(iterate) if wide else iterate, shape)
-        if self._is_matrix(kernel):
-            projected = projected * target
-        else:
+            result = raised(_positive(norm_bound_of_gram(gram, self.iterations)))
             # Flattening is not the operator: what is proven is the division by the bound.
-            projected = projected * (target / _positive(self._norm_bound(projected)))
-        return ops.where(norm > inside, projected, kernel)
+            return result * (target / _positive(self._norm_bound(result)))
+
+        return branch(self._norm_bound(kernel, inside) > inside, projected, lambda: kernel)
 
     def _scale_rows(self, kernel, target, _inside):
         if len(kernel.shape) > 2 and not self._is_matrix(kernel):
@@ -230,16 +236,10 @@ def project(model: keras.Model) -> None:
 def _gram_row_sums(kernel, strides):
     """Returns `Σ_j Σ_shifts |(KᵀK)_ij(shift)|` for every output unit i.
 
-    Shifts between two output positions are multiples of the stride. The correlations of the
-    kernel with itself come from one convolution in which the kernel is both images and filters.
+    Shifts between two output positions are multiples of the stride.
     """
     spatial = tuple(kernel.shape[:-2])
     if not spatial:
         return ops.sum(ops.abs(ops.matmul(ops.transpose(kernel), kernel)), axis=0)
-    steps = _per_axis(strides, len(spatial))
-    images = ops.moveaxis(kernel, -1, 0)
-    padded = ops.pad(images, [(0, 0), *((size - 1, size - 1) for size in spatial), (0, 0)])
-    gram = ops.conv(padded, kernel, padding="valid", data_format="channels_last")
-    shifts = tuple(slice((size - 1) % step, None, step) for size, step in zip(spatial, steps))
-    gram = gram[(slice(None), *shifts, slice(None))]
-    return ops.sum(ops.abs(gram), axis=tuple(range(1, gram.ndim)))
+    gram = autocorrelation(polyphase(kernel, _per_axis(strides, len(spatial))))
+    return ops.sum(ops.abs(gram), axis=tuple(range(gram.ndim - 1)))

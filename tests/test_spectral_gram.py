@@ -78,6 +78,22 @@ def test_squaring_stops_where_the_bound_is_good_enough(rows, columns, looseness,
     assert float(norm_bound_of_gram(gram, 6, enough)) == pytest.approx(first, rel=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([(7, 5), (5, 3, 4), (3, 3, 4, 2), (2, 3, 2, 4)]),
+    st.sampled_from([1, 2]),
+    st.floats(0.3, 3.0),
+    st.integers(0, 1000),
+)
+def test_a_threshold_only_spares_work(shape, strides, looseness, seed):
+    kernel = np.random.default_rng(seed).normal(size=shape)
+    bound = bound_of(kernel, "float64", strides=strides)
+    threshold = looseness * bound
+    spared = bound_of(kernel, "float64", strides=strides, threshold=threshold)
+    assert spared >= bound * (1 - 1e-12)
+    assert (spared <= threshold) == (bound <= threshold)
+
+
 def test_multiplicity_halves_the_logarithm_of_the_excess():
     # Half of the singular values are 1: the norms of G_t tend to it from above.
     kernel = orthogonal(64, 64) * np.repeat([1.0, 0.5], 32) @ orthogonal(64, 64, seed=1)

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.spectral.branches import branch
 from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_grid, half_grid
 from lipzoo.spectral.validation import positive_integers
 
 
-def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
+def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16, threshold=None):
     """Upper bound of a kernel's operator norm by Gram iteration, differentiable, for training.
 
         G_0 = A^H A,   G_(t+1) = G_t^2,      ||A|| <= min(||G_t||_F, ||G_t||_inf)^(1 / 2^(t+1))
@@ -35,6 +36,8 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
         iterations: number of squarings. 0 costs one product with the transpose.
         grid_size: least number of frequencies M per axis; where it is below 8 d it is raised to
             8 d, which keeps the factor below 1.04 in two dimensions.
+        threshold: scalar, for those who only ask whether the bound is at most this: no more
+            squarings once it is, or once no bound can be. `None`: all of them.
 
     Returns:
         Scalar tensor of the kernel's dtype (half precision: computed in float32 and rounded
@@ -70,13 +73,12 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16):
     scale = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel))), tiny)
     kernel = kernel / scale
     if rank == 0:
-        norm = norm_bound_of_gram(smaller_gram(kernel), iterations)
+        gram, factor = _RealGram(smaller_gram(kernel)), 1.0
     else:
         strides = positive_integers(strides, rank, "strides")
-        real, imaginary, factor = _responses(kernel, strides, grid_size, compute)
-        gram = _ComplexGram(real, imaginary)
-        norm = factor * _root(_norm_bound(gram, iterations, tiny))
-    norm = norm * scale
+        gram, factor = _gram_on_grid(kernel, strides, grid_size)
+    compared = None if threshold is None else ops.square(threshold / (factor * scale))
+    norm = factor * scale * _root(_norm_bound(gram, iterations, tiny, compared, asks_only=True))
     if dtype in ("float16", "bfloat16"):
         # Rounding to nearest must not bring the bound down.
         norm = norm * (1.0 + (2.0**-10 if dtype == "float16" else 2.0**-7))
@@ -113,7 +115,7 @@ def norm_bound_of_gram(gram, iterations, enough=None):
     return _root(_norm_bound(_RealGram(gram), iterations, tiny, enough))
 
 
-def _norm_bound(gram, iterations, tiny, enough=None):
+def _norm_bound(gram, iterations, tiny, enough=None, asks_only=False):
     """Returns a bound of `‖G‖`: G's own norms, or `s` times the root of that of `(G/s)^2`."""
     frobenius = gram.frobenius_norms()
     norm = ops.max(ops.minimum(frobenius, gram.infinity_norms()))
@@ -124,9 +126,16 @@ def _norm_bound(gram, iterations, tiny, enough=None):
 
     def squared():
         limit = None if enough is None else ops.square(enough / scale)
-        return scale * _root(_norm_bound(gram.squared(scale), iterations - 1, tiny, limit))
+        norm = _norm_bound(gram.squared(scale), iterations - 1, tiny, limit, asks_only)
+        return scale * _root(norm)
 
-    return squared() if enough is None else ops.cond(norm <= enough, lambda: norm, squared)
+    if enough is None:
+        return squared()
+    decided = norm <= enough
+    if asks_only:
+        # No bound of ‖G‖ is below the length of a column.
+        decided = ops.logical_or(decided, gram.longest_column() > enough)
+    return branch(decided, lambda: norm, squared)
 
 
 class _RealGram:
@@ -145,40 +154,82 @@ class _RealGram:
     def infinity_norms(self):
         return ops.max(ops.sum(ops.abs(self.gram), axis=-1))
 
+    def longest_column(self):
+        return ops.sqrt(ops.max(ops.sum(ops.square(self.gram), axis=-1)))
 
-class _ComplexGram:
-    """Gram matrices P + iQ of complex matrices, by real products: P symmetric, Q antisymmetric."""
 
-    def __init__(self, real, imaginary):
-        if real.shape[1] < real.shape[2]:
-            # A^T has the same singular values as A.
-            real, imaginary = _transpose(real), _transpose(imaginary)
-        stacked = ops.concatenate([real, imaginary], axis=1)
-        product = ops.matmul(_transpose(real), imaginary)
-        self.real = ops.matmul(_transpose(stacked), stacked)
-        self.imaginary = product - _transpose(product)
+class _HermitianGram:
+    """Hermitian matrices P + iQ, each as one real matrix `M = P + Q`.
+
+    P is symmetric and Q antisymmetric, so M has both, and moduli and squares need nothing else:
+    `|P_jk + iQ_jk|^2 = (M_jk^2 + M_kj^2) / 2`, and `(P + iQ)^2` is `M^2 - (M - M^T)^2 / 2`.
+    """
+
+    def __init__(self, matrices):
+        self.matrices = matrices
 
     def squared(self, scale):
-        real, imaginary = self.real / scale, self.imaginary / scale
-        # (P + iQ)^2 = (P + Q)(P - Q) + N + N^T + i(N - N^T) with N = PQ: two products, not three.
-        product = ops.matmul(real, imaginary)
-        transposed = _transpose(product)
-        result = object.__new__(_ComplexGram)
-        result.real = ops.matmul(real + imaginary, real - imaginary) + product + transposed
-        result.imaginary = product - transposed
-        return result
+        matrices = self.matrices / scale
+        twice_odd = matrices - _transpose(matrices)
+        return _HermitianGram(
+            ops.matmul(matrices, matrices) - 0.5 * ops.matmul(twice_odd, twice_odd)
+        )
 
     def frobenius_norms(self):
-        return _root(ops.sum(ops.square(self.real) + ops.square(self.imaginary), axis=(1, 2)))
+        return _root(ops.sum(ops.square(self.matrices), axis=(1, 2)))
 
     def infinity_norms(self):
-        moduli = _root(ops.square(self.real) + ops.square(self.imaginary))
+        squares = ops.square(self.matrices)
+        # Raised to the smallest normal number, where the root has a derivative.
+        tiny = float(np.finfo(keras.backend.standardize_dtype(squares.dtype)).tiny)
+        moduli = ops.sqrt(ops.maximum(0.5 * (squares + _transpose(squares)), tiny))
         return ops.max(ops.sum(moduli, axis=-1), axis=-1)
 
+    def longest_column(self):
+        squares = ops.square(self.matrices)
+        return ops.sqrt(0.5 * ops.max(ops.sum(squares, axis=1) + ops.sum(squares, axis=2)))
 
-def _responses(kernel, strides, grid_size, dtype):
-    """Returns real and imaginary parts `(frequencies, phases * inputs, filters)`, and a factor."""
+
+def _gram_on_grid(kernel, strides, grid_size):
+    """Gram matrices of the frequency responses on half of a grid, and the grid's factor.
+
+    `K^(ω)^H K^(ω) = Σ_s C(s) exp(iωs)` with the correlations C of the kernel with itself, so
+    `Σ_s C(s) (cos ωs + sin ωs)` is its real part plus its imaginary part.
+    """
+    kernel = polyphase(kernel, strides)
+    *taps, inputs, filters = kernel.shape
+    if inputs < filters:
+        # The transposed responses have the same singular values.
+        kernel = ops.swapaxes(kernel, -1, -2)
+    grids = [gram_grid(count, grid_size) for count in taps]
+    factor = math.prod(bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids))
+    shifts = np.indices([2 * count - 1 for count in taps]).reshape(len(taps), -1).T
+    waves = fourier_matrix(half_grid(grids), shifts - (np.array(taps) - 1), grids)
+    size = min(inputs, filters)
+    correlations = ops.reshape(autocorrelation(kernel), (len(shifts), -1))
+    dtype = keras.backend.standardize_dtype(kernel.dtype)
+    matrices = ops.matmul((waves.real - waves.imag).astype(dtype), correlations)
+    return _HermitianGram(ops.reshape(matrices, (-1, size, size))), factor
+
+
+def polyphase(kernel, strides):
+    """The kernel of stride 1 that maps `Π strides` times as many channels, with fewer taps.
+
+    Args:
+        kernel: tensor `(*sizes, inputs, filters)`.
+        strides: one integer per spatial axis.
+
+    Returns:
+        Tensor `(*taps, Π strides * inputs, filters)`, `taps = ceil(sizes / strides)`.
+
+    Example:
+
+    >>> polyphase(np.ones((5, 2, 3), "float32"), (2,)).shape == (3, 4, 3)
+    True
+    """
     *sizes, inputs, filters = kernel.shape
+    if all(stride == 1 for stride in strides):
+        return ops.convert_to_tensor(kernel)
     taps = [-(-size // stride) for size, stride in zip(sizes, strides)]
     padding = [(0, count * stride - size) for count, stride, size in zip(taps, strides, sizes)]
     if any(map(any, padding)):
@@ -187,15 +238,31 @@ def _responses(kernel, strides, grid_size, dtype):
     rank = len(sizes)
     order = [*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1]
     kernel = ops.transpose(ops.reshape(kernel, [*split, inputs, filters]), order)
-    matrix = ops.reshape(kernel, (math.prod(taps), -1))
-    grids = [gram_grid(count, grid_size) for count in taps]
-    factor = math.prod(bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids))
-    positions = np.indices(taps).reshape(rank, -1).T
-    waves = fourier_matrix(half_grid(grids), positions, grids)
-    shape = (len(waves), math.prod(strides) * inputs, filters)
-    real = ops.matmul(waves.real.astype(dtype), matrix)
-    imaginary = ops.matmul(waves.imag.astype(dtype), matrix)
-    return ops.reshape(real, shape), ops.reshape(imaginary, shape), factor
+    return ops.reshape(kernel, (*taps, math.prod(strides) * inputs, filters))
+
+
+def autocorrelation(kernel):
+    """`C(s)_jk = Σ_x Σ_c K[x + s, c, j] K[x, c, k]`, by one convolution of the kernel with itself.
+
+    Args:
+        kernel: tensor `(*taps, inputs, filters)`.
+
+    Returns:
+        Tensor `(*(2 taps - 1), filters, filters)`; shift 0 is in the middle.
+
+    Example:
+
+    >>> kernel = np.array([1.0, 2.0], "float32").reshape(2, 1, 1)
+    >>> [float(c) for c in ops.reshape(autocorrelation(kernel), -1)]
+    [2.0, 5.0, 2.0]
+    """
+    rank = len(kernel.shape) - 2
+    images = ops.moveaxis(kernel, -1, 0)
+    padded = ops.pad(
+        images, [(0, 0), *((size - 1, size - 1) for size in kernel.shape[:-2]), (0, 0)]
+    )
+    gram = ops.conv(padded, kernel, padding="valid", data_format="channels_last")
+    return ops.moveaxis(gram, 0, rank)
 
 
 def _transpose(matrices):
