@@ -2,11 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The other backends have an environment of their own; a CPU build of PyTorch is enough.
+BACKENDS_VENV := .venv-backends
+BACKENDS_BIN := $(BACKENDS_VENV)/bin
+TORCH ?= torch==2.13.0
+# Processes that the tests are spread over; each takes about 2 GB.
+WORKERS ?= 2
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test format benchmarks readme clean
+.PHONY: demo test test-backends test-jax test-torch format benchmarks readme clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/lipzoo demo
@@ -14,7 +20,12 @@ demo: $(VENV)/.installed-demo
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-backends: test-jax test-torch
+
+test-jax test-torch: test-%: $(BACKENDS_VENV)/.installed
+	KERAS_BACKEND=$* $(BACKENDS_BIN)/python -m pytest -n $(WORKERS)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
@@ -29,13 +40,13 @@ readme: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.render
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(BACKENDS_VENV)
 
-$(BIN)/python:
+$(BIN)/python $(BACKENDS_BIN)/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "lipzoo needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	       "Choose another one: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -m venv $* || { rm -rf $*; \
 	  echo "$(PYTHON) cannot make a virtual environment: install its venv module" \
 	       "(on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 
@@ -46,3 +57,7 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@touch $@ $(VENV)/.installed-demo
+
+$(BACKENDS_VENV)/.installed: pyproject.toml | $(BACKENDS_BIN)/python
+	$(BACKENDS_BIN)/python -m pip install --quiet --editable ".[test,jax,torch]" "$(TORCH)"
+	@touch $@
