@@ -15,6 +15,7 @@ from lipzoo.certify_command import certify
 from lipzoo.export_command import export
 from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
+from lipzoo.join_command import join
 from lipzoo.training import devices
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
@@ -58,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         "promote": promote,
         "evaluate": evaluate,
         "certify": certify,
+        "join": join,
         "verify": verify,
         "publish": publish,
         "demo": demo,

@@ -110,9 +110,9 @@ def _add_measuring(add):
     command.add_argument("model", help=_MODEL)
     command.add_argument(
         "data",
-        help="an .npy file of examples; an .npz file with x, or x_test, and labels y if there are "
-        "any; a .csv file or a folder of images; or tfds:NAME, sklearn:NAME, whose test split is "
-        "used",
+        help="an .npy file of examples, which may be larger than memory; an .npz file with x, or "
+        "x_test, and labels y if there are any; a .csv file or a folder of images; or tfds:NAME, "
+        "sklearn:NAME, whose test split is used",
     )
     command.add_argument(
         "--out",
@@ -122,17 +122,14 @@ def _add_measuring(add):
     )
     command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
     command.add_argument(
-        "--epsilon",
-        metavar="E",
-        action="append",
-        help="radius, such as 0.25 or 36/255, at which to count; may be repeated",
+        "--labels", metavar="FILE", help="an .npy file with the labels of an .npy file of examples"
     )
     command.add_argument(
-        "--abstain-below",
-        metavar="R",
-        help="abstain where the radius is at most R: print coverage, accuracy of the covered, and "
-        "the report of the first examples",
+        "--shard",
+        metavar="k/K",
+        help="certify part k of K only, for lipzoo join; needs --out with an .npz file",
     )
+    _add_printing(command)
     command.add_argument(
         "--norm",
         choices=("l1", "l2", "linf"),
@@ -146,6 +143,19 @@ def _add_measuring(add):
         "for a table also a radius of each feature alone in its own units, in --json and --out",
     )
     _add_dtype(command)
+
+    command = add(
+        "join",
+        "Join the parts of a certified data set, made by lipzoo certify --shard, to one file.",
+        "lipzoo join radii.csv part-1.npz part-2.npz",
+    )
+    command.add_argument(
+        "out", metavar="OUT", help="what --out of lipzoo certify is: a .csv, .json or .npz file"
+    )
+    command.add_argument(
+        "parts", metavar="PART", nargs="+", help="the .npz files of all parts, in any order"
+    )
+    _add_printing(command)
 
     command = add(
         "evaluate",
@@ -176,6 +186,22 @@ def _add_measuring(add):
     command.add_argument("--examples", metavar="N", help="number of test images (default: all)")
     command.add_argument(
         "--digits", action="store_true", help="use scikit-learn's digits, which need no download"
+    )
+
+
+def _add_printing(command):
+    """Options about what is counted of certified examples."""
+    command.add_argument(
+        "--epsilon",
+        metavar="E",
+        action="append",
+        help="radius, such as 0.25 or 36/255, at which to count; may be repeated",
+    )
+    command.add_argument(
+        "--abstain-below",
+        metavar="R",
+        help="abstain where the radius is at most R: print coverage, accuracy of the covered, and "
+        "the report of the first examples",
     )
 
 

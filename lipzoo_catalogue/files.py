@@ -160,11 +160,23 @@ def write_file(path: str | Path, content: bytes) -> FileRecord:
     Raises:
         OSError: if the file cannot be written; an existing file is then unchanged.
     """
+    with replacing(path) as file:
+        file.write(content)
+    return record_of(content)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path):
+    """Context with a new binary file that takes the place of `path` at the end, if all went well.
+
+    Raises:
+        OSError: if the file cannot be written; an existing file is then unchanged.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -172,7 +184,6 @@ def write_file(path: str | Path, content: bytes) -> FileRecord:
         raise _not_written(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
-    return record_of(content)
 
 
 def write_folder(folder: str | Path, files: Mapping[str, bytes | None]) -> None:

@@ -20,6 +20,7 @@ COMMANDS = (
     "download",
     "verify",
     "certify",
+    "join",
     "evaluate",
     "demo",
     "train",

@@ -1,14 +1,15 @@
 """The commands around the Hub, and `certify`: what they print, what they end with."""
 
 import csv
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from hub_client import MODEL, REPO, hub, model_files, no_waiting
@@ -17,8 +18,7 @@ from huggingface_hub.utils import logging
 
 import lipzoo
 import lipzoo_cli
-from lipzoo import certify_command
-from lipzoo.certify_command import read_examples
+from lipzoo.certifying.examples import read_examples
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources import DataError
 from lipzoo.zoo.saving import save_model
@@ -327,7 +327,7 @@ def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
         "--examples: expected a positive": ["--examples", "0"],
         "--out: expected a .csv, .json or .npz": ["--out", "radii.txt"],
         "Expected a number or a fraction": ["--epsilon", "x"],
-        "No such file or directory": ["--out", tmp_path / "none" / "radii.csv"],
+        "--out: expected a folder that exists": ["--out", tmp_path / "none" / "radii.csv"],
         "--abstain-below: expected a finite radius": ["--abstain-below", "-0.5"],
         "--epsilon: expected a finite radius": ["--epsilon", "inf"],
         "Normalization along the last axis": ["--standardized"],
@@ -343,16 +343,17 @@ def test_a_reader_of_the_pipe_may_go_away():
     assert done.stderr == ""
 
 
-def test_an_interrupted_write_leaves_the_old_radii(tmp_path, monkeypatch):
-    path = tmp_path / "radii.npz"
-    path.write_bytes(b"old")
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    certificate = lipzoo.certify(model, np.ones((2, 2)), verbose=0)
+@pytest.mark.parametrize("name", ["radii.npz", "radii.csv", "radii.json"])
+def test_an_interrupted_write_leaves_the_old_radii(capsys, digits, monkeypatch, name):
+    folder = digits[0]
+    (folder / name).write_bytes(b"old")
+    before = sorted(folder.iterdir())
 
-    def full(*_, **__):
-        raise OSError("no space left")
+    def full(_):
+        raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="no space left"):
-        certify_command._write(path, certificate, certificate.report())
-    assert path.read_bytes() == b"old"
+    monkeypatch.setattr(os, "fsync", full)
+    command = ["certify", "gradflow-digits", folder / "xy.npz", "--out", folder / name]
+    assert "no space left" in run(capsys, *command, code=2)
+    assert (folder / name).read_bytes() == b"old"
+    assert sorted(folder.iterdir()) == before

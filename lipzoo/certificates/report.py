@@ -11,7 +11,7 @@ from lipzoo.certificates.inputs import check_radii
 from lipzoo_catalogue.numbers import format_down
 
 # A longer table is cut in print; CSV and JSON are whole.
-_SHOWN = 20
+SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ class CertificateReport:
         units: their units, as the model states them.
         feature_radii: certified radius of each feature alone by the feature's name, see
             `Certificate.feature_radii`; none but for tables in standard deviations.
+        first: number of the first example, where these are some of more.
 
     Example:
         >>> import keras, numpy as np, lipzoo
@@ -57,6 +58,7 @@ class CertificateReport:
     norm: str = "l2"
     units: str = ""
     feature_radii: dict[str, np.ndarray] = field(default_factory=dict)
+    first: int = 0
 
     @classmethod
     def of(cls, certificate, abstain_below: float) -> "CertificateReport":
@@ -89,7 +91,7 @@ class CertificateReport:
     def columns(self) -> dict[str, list]:
         """The columns by name, as Python values; a radius that is infinite is `None`."""
         columns = {
-            "example": list(range(len(self))),
+            "example": list(range(self.first, self.first + len(self))),
             "prediction": self.prediction.tolist(),
             "class": [self._name(i) for i in self.prediction],
             "radius": _finite(self.radius),
@@ -105,13 +107,21 @@ class CertificateReport:
         columns |= {f"radius of {name}": _finite(r) for name, r in self.feature_radii.items()}
         return columns
 
-    def to_csv(self) -> str:
+    def rows(self) -> list[dict]:
+        """What `columns` has, example by example."""
+        columns = self.columns()
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+    def to_csv(self, header: bool = True) -> str:
         """One row per example, with a header.
 
         `norm` and `units` are those of `radius`; the radius of a feature is in the feature's own.
         Truth values are 1 and 0, numbers have the shortest digits that give them back, and what
         does not exist (the rival of a prediction that nothing can change) is empty; an infinite
         radius is `inf`.
+
+        Args:
+            header: whether the first row holds the names of the columns.
         """
         columns = self.columns()
         for name, values in columns.items():
@@ -120,44 +130,52 @@ class CertificateReport:
         columns |= {"norm": [self.norm] * len(self), "units": [self.units] * len(self)}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        if header:
+            writer.writerow(columns)
         for row in zip(*columns.values()):
             writer.writerow([int(value) if isinstance(value, bool) else value for value in row])
         return text.getvalue()
 
     def to_json(self) -> str:
         """One object with a list of examples; an infinite radius is null."""
-        columns = self.columns()
         values = {
             "norm": self.norm,
             "units": self.units,
             "abstain_below": self.abstain_below,
             "coverage": float(np.mean(~self.abstains)),
             "class_names": list(self.class_names),
-            "examples": [dict(zip(columns, row)) for row in zip(*columns.values())],
+            "examples": self.rows(),
         }
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
 
     def __str__(self) -> str:
-        columns = {"example": [str(i) for i in range(min(len(self), _SHOWN))]}
-        columns["prediction"] = [self._name(i) or str(i) for i in self.prediction[:_SHOWN]]
-        columns["radius"] = [format_down(value, 5) for value in self.radius[:_SHOWN]]
+        return self.text(len(self), int(np.sum(~self.abstains)))
+
+    def text(self, examples: int, kept: int) -> str:
+        """The printed table, as that of more examples of which these are the first.
+
+        Args:
+            examples: number of all examples.
+            kept: number of those that are not abstained on.
+        """
+        columns = {"example": [str(i) for i in range(min(len(self), SHOWN))]}
+        columns["prediction"] = [self._name(i) or str(i) for i in self.prediction[:SHOWN]]
+        columns["radius"] = [format_down(value, 5) for value in self.radius[:SHOWN]]
         columns["rival"] = [
-            (self._name(i) or str(i)) if i >= 0 else "none" for i in self.rival[:_SHOWN]
+            (self._name(i) or str(i)) if i >= 0 else "none" for i in self.rival[:SHOWN]
         ]
         if self.labels is not None:
-            columns["label"] = [self._name(i) or str(i) for i in self.labels[:_SHOWN]]
-        columns["abstains"] = ["abstains" if i else "" for i in self.abstains[:_SHOWN]]
+            columns["label"] = [self._name(i) or str(i) for i in self.labels[:SHOWN]]
+        columns["abstains"] = ["abstains" if i else "" for i in self.abstains[:SHOWN]]
         widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
         rows = [list(columns), *zip(*columns.values())]
         lines = [
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
             for row in rows
         ]
-        if len(self) > _SHOWN:
-            lines.append(f"... {len(self) - _SHOWN:,} more")
-        kept = int(np.sum(~self.abstains))
-        share = f"covered: {kept:,} of {len(self):,} ({100 * kept / len(self):.2f} %)"
+        if examples > SHOWN:
+            lines.append(f"... {examples - SHOWN:,} more")
+        share = f"covered: {kept:,} of {examples:,} ({100 * kept / examples:.2f} %)"
         return "\n".join([*lines, f"{share}, radius above {self.abstain_below:g}"])
 
     def _name(self, number) -> str:

@@ -1,0 +1,188 @@
+"""Parts of a certified data set, and what must be the same for them to be joined."""
+
+import contextlib
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lipzoo.certificates.terms import Terms
+from lipzoo.certifying.certified import Certified
+from lipzoo.certifying.columns import ROWS, Columns
+from lipzoo.certifying.examples import Examples
+from lipzoo.certifying.shards import Shard
+
+_ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+_COLUMNS = ("radius", "prediction", "rival", "labels", "feature_radii")
+
+
+class PartError(ValueError):
+    """Files that are no parts of one certified data set."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part states of itself.
+
+    Args:
+        shard: which part it is.
+        settings: what all parts of a data set have in common: the model, the hashes of its
+            configuration and weights, number and `marks` of the examples, arithmetic, norm, and
+            the versions that computed.
+        terms: what holds for all examples.
+    """
+
+    shard: Shard
+    settings: dict
+    terms: Terms
+
+    def to_json(self) -> str:
+        """As text, which `parse` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> "Part":
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: if it is anything else.
+        """
+        values = json.loads(text)
+        names = {key: tuple(values["terms"][key]) for key in ("class_names", "feature_names")}
+        terms = Terms(**{**values["terms"], **names})
+        part = cls(Shard(**values["shard"]), dict(values["settings"]), terms)
+        part.shard.of(part.settings["examples"])
+        return part
+
+
+def marks(x: Examples) -> str:
+    """sha256 over shape, first and last example: tells data sets apart without reading them.
+
+    Two that differ only in between have the same marks.
+    """
+    digest = hashlib.sha256(f"{len(x)}".encode())
+    for rows in (slice(0, 1), slice(len(x) - 1, len(x))):
+        example = x[rows]
+        digest.update(f"{example.shape}{example.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(example).data)
+    return digest.hexdigest()
+
+
+def read_part(path: str | Path) -> Part:
+    """Reads what a part states of itself.
+
+    Raises:
+        PartError: if the file is no part, or damaged.
+    """
+    with _named(path), zipfile.ZipFile(path) as archive, archive.open("part.npy") as member:
+        return Part.parse(str(np.lib.format.read_array(member)))
+
+
+def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
+    """Refuses parts that are not all the parts of one data set, each once.
+
+    Raises:
+        PartError: saying which file does not fit, or which part is missing.
+    """
+    one, seen = parts[0], {}
+    for path, part in zip(paths, parts):
+        differing = [
+            key
+            for key in one.settings.keys() | part.settings.keys()
+            if one.settings.get(key) != part.settings.get(key)
+        ]
+        if replace(part.terms, bound=one.terms.bound) != one.terms:
+            differing.append("terms")
+        if differing:
+            raise PartError(
+                f"{path}: expected a part with the {', '.join(sorted(differing))} of {paths[0]}. "
+                f"Received: {_shown(part, differing)} instead of {_shown(one, differing)}"
+            )
+        if part.shard.count != one.shard.count:
+            raise PartError(
+                f"{path}: expected one of {one.shard.count} parts, as {paths[0]} is. "
+                f"Received: part {part.shard}"
+            )
+        if part.shard in seen:
+            raise PartError(
+                f"{path}: expected every part once. Received: part {part.shard}, "
+                f"which {seen[part.shard]} is"
+            )
+        seen[part.shard] = path
+    numbers = {shard.number for shard in seen}
+    missing = [n for n in range(1, one.shard.count + 1) if n not in numbers]
+    if missing:
+        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+        raise PartError(
+            f"expected all {one.shard.count} parts. Received: {len(seen)}, without part {shown}"
+        )
+
+
+def join(paths: Sequence[str | Path], parts: Sequence[Part], columns: Columns) -> Certified:
+    """Puts the columns of all parts one behind the other, in their order, in constant memory.
+
+    Raises:
+        PartError: if the parts do not fit together, or one is damaged.
+    """
+    check_parts(paths, parts)
+    for path, part in sorted(zip(paths, parts), key=lambda pair: pair[1].shard.number):
+        rows = len(part.shard.of(part.settings["examples"]))
+        for arrays in _pieces(path, rows):
+            columns.append(arrays)
+    # Each part's bound is proven; on another processor it may have been rounded otherwise.
+    return Certified(replace(parts[0].terms, bound=max(p.terms.bound for p in parts)), columns)
+
+
+def _pieces(path, rows):
+    """The columns of a part, some rows at a time."""
+    with _named(path), zipfile.ZipFile(path) as archive:
+        names = [name for name in _COLUMNS if f"{name}.npy" in archive.namelist()]
+        members = {name: _Column(archive, name, rows) for name in names}
+        for first in range(0, rows, ROWS):
+            count = min(ROWS, rows - first)
+            yield {name: member.read(count) for name, member in members.items()}
+
+
+class _Column:
+    """A column of an .npz file, read from its beginning to its end, its checksum checked."""
+
+    def __init__(self, archive, name, rows):
+        self._file = archive.open(f"{name}.npy")
+        version = np.lib.format.read_magic(self._file)
+        if version != (1, 0):
+            raise ValueError(f"column {name} in format {version}")
+        shape, fortran, self._dtype = np.lib.format.read_array_header_1_0(self._file)
+        if fortran or shape[:1] != (rows,) or self._dtype.hasobject:
+            raise ValueError(f"column {name} of shape {shape}, expected {rows} rows")
+        self._row = shape[1:]
+
+    def read(self, count):
+        size = count * int(np.prod(self._row)) * self._dtype.itemsize
+        content = self._file.read(size)
+        if len(content) != size:
+            raise EOFError("it ends too early")
+        return np.frombuffer(content, self._dtype).reshape(count, *self._row)
+
+
+@contextlib.contextmanager
+def _named(path):
+    try:
+        yield
+    except PartError:
+        raise
+    except FileNotFoundError:
+        raise PartError(f"{path}: no such file") from None
+    except _ERRORS as error:
+        raise PartError(
+            f"{path}: expected a part, as `lipzoo certify ... --shard` writes it. Received: {error}"
+        ) from None
+
+
+def _shown(part, keys):
+    values = {key: part.terms if key == "terms" else part.settings.get(key) for key in keys}
+    return ", ".join(f"{key}={values[key]}" for key in sorted(values))

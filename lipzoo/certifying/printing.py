@@ -1,0 +1,109 @@
+"""What `lipzoo certify` and `lipzoo join` print of certified examples."""
+
+import argparse
+import math
+
+from lipzoo.certificates.report import SHOWN
+from lipzoo.certifying.certified import Certified
+from lipzoo.certifying.counts import Counts
+from lipzoo.certifying.writing import bound_key
+from lipzoo.training.settings import parse_fraction
+from lipzoo_catalogue.commands import print_json
+
+
+def check_printing(arguments: argparse.Namespace) -> tuple[dict[str, float], float]:
+    """The radii of `--epsilon` by their text, and that of `--abstain-below`, 0 if it is not given.
+
+    Raises:
+        ValueError: if one is no finite number of at least 0.
+    """
+    radii = {text: _radius(text, "--epsilon") for text in arguments.epsilon or ()}
+    below = arguments.abstain_below
+    return radii, 0.0 if below is None else _radius(below, "--abstain-below")
+
+
+def show(
+    certified: Certified,
+    counts: Counts,
+    about: dict,
+    radii: dict[str, float],
+    arguments: argparse.Namespace,
+) -> None:
+    """Prints a summary, or with `--json` everything: that alone holds all radii in memory.
+
+    Args:
+        certified: the certified examples.
+        counts: counts at all radii that are asked for.
+        about: what the JSON object begins with.
+        radii: see `check_printing`.
+        arguments: the parsed arguments.
+    """
+    _, threshold = check_printing(arguments)
+    abstains = arguments.abstain_below is not None
+    if arguments.json:
+        print_json(about | _values(certified, counts, radii, threshold, abstains))
+        return
+    print(certified.summary(counts))
+    if certified.terms.units:
+        print(f"units: {certified.terms.units}")
+    for text, radius in radii.items():
+        print(f"radius above {text}: {100 * counts.coverage(radius):.2f} %")
+    if abstains:
+        _print_kept(counts, threshold)
+    if len(certified) <= SHOWN or abstains:
+        print(certified.report(threshold).text(len(certified), counts.kept(threshold)))
+    if arguments.out is not None:
+        print(f"report: {arguments.out}")
+
+
+def _radius(text, option):
+    radius = parse_fraction(text)
+    if not 0 <= radius < math.inf:
+        raise ValueError(f"{option}: expected a finite radius of at least 0. Received: {text}")
+    return radius
+
+
+def _values(certified, counts, radii, threshold, abstains):
+    terms = certified.terms
+    report = certified.report(threshold, 0, len(certified))
+    columns = report.columns()
+    values = {
+        bound_key(terms): terms.bound,
+        "standardized": terms.standardized,
+        "norm": terms.norm,
+        "units": terms.units,
+        "examples": len(certified),
+        # JSON has no infinity: null is the radius of a prediction that nothing can change.
+        "radius": columns["radius"],
+        "prediction": columns["prediction"],
+        "rival": columns["rival"],
+        "class_names": list(terms.class_names),
+        "share_above": {key: counts.coverage(radius) for key, radius in radii.items()},
+    }
+    if report.feature_radii:
+        values["feature_radii"] = {
+            name: columns[f"radius of {name}"] for name in report.feature_radii
+        }
+    if abstains:
+        values |= {"abstain_below": threshold, "abstains": columns["abstains"]}
+        values |= _kept(counts, threshold)
+    if certified.labelled:
+        shares = {key: counts.certified_accuracy(radius) for key, radius in radii.items()}
+        values |= {"accuracy": counts.accuracy, "certified_accuracy": shares}
+    return values
+
+
+def _kept(counts, threshold):
+    """Coverage, and accuracy of the covered predictions where there are labels and any of them."""
+    kept = {"coverage": counts.coverage(threshold)}
+    if counts.labelled:
+        kept["selective_accuracy"] = counts.selective_accuracy(threshold)
+    return kept
+
+
+def _print_kept(counts, threshold):
+    kept = _kept(counts, threshold)
+    line = f"abstaining below {threshold:g}: {100 * kept['coverage']:.2f} % covered"
+    if kept.get("selective_accuracy") is not None:
+        line += f", accuracy of these {100 * kept['selective_accuracy']:.2f} %"
+    print(line)

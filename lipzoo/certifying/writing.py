@@ -1,0 +1,106 @@
+"""Files of certified examples, written row by row: the same bytes as from memory."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lipzoo.certificates.terms import Terms
+from lipzoo.certifying.certified import Certified
+from lipzoo_catalogue.files import replacing
+
+FORMATS = (".csv", ".json", ".npz")
+
+
+def check_out(path: Path, option: str) -> None:
+    """Refuses, before any work, a file that cannot be written.
+
+    Raises:
+        ValueError: for an unknown ending, or a folder that does not exist.
+    """
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{option}: expected a .csv, .json or .npz file. Received: {path}")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"{option}: expected a folder that exists. Received: {path}")
+
+
+def write_certified(
+    path: Path, certified: Certified, abstain_below: float, coverage: float, part: str | None = None
+) -> None:
+    """Writes certified examples as .csv, .json or .npz, as the ending says, atomically.
+
+    Args:
+        path: the file.
+        certified: the examples.
+        abstain_below: radius up to which a prediction is not relied on.
+        coverage: share of the others.
+        part: what an .npz file states of itself as a part of a data set.
+
+    Raises:
+        OSError: if the file cannot be written; an existing file is then unchanged.
+    """
+    with replacing(path) as file:
+        if path.suffix == ".npz":
+            _write_npz(file, certified, part)
+        elif path.suffix == ".json":
+            _write_json(file, certified, abstain_below, coverage)
+        else:
+            for number, report in enumerate(certified.reports(abstain_below)):
+                file.write(report.to_csv(header=number == 0).encode())
+
+
+def bound_key(terms: Terms) -> str:
+    """What the bound is called: in standard deviations it is not that of the whole model."""
+    return "lipschitz_bound_after_standardization" if terms.standardized else "lipschitz_bound"
+
+
+def _write_json(file, certified, abstain_below, coverage):
+    terms = certified.terms
+    values = {
+        "norm": terms.norm,
+        "units": terms.units,
+        "abstain_below": abstain_below,
+        "coverage": coverage,
+        "class_names": list(terms.class_names),
+        "examples": [],
+    }
+    head, tail = _dump(values).rsplit("[]", 1)
+    file.write(f"{head}[".encode())
+    separator = "\n"
+    for report in certified.reports(abstain_below):
+        for row in report.rows():
+            file.write((separator + _dump(row)).replace("\n", "\n    ").encode())
+            separator = ",\n"
+    file.write(f"\n  ]{tail}\n".encode())
+
+
+def _dump(values):
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
+    """As `numpy.savez` would, but with columns copied from disk."""
+    terms, columns = certified.terms, certified.columns
+    alone = {bound_key(terms): terms.bound, "norm": terms.norm, "units": terms.units}
+    if terms.feature_names:
+        alone["feature_names"] = np.array(terms.feature_names)
+    if part is not None:
+        alone["part"] = part
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in columns.names:
+            row = columns.read(name, 0, 1)
+            header = {
+                "descr": np.lib.format.dtype_to_descr(row.dtype),
+                "fortran_order": False,
+                "shape": (len(columns), *row.shape[1:]),
+            }
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, header)
+                with open(columns.folder / name, "rb") as stored:
+                    shutil.copyfileobj(stored, member, 2**20)
+        for name, value in alone.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)

@@ -1,0 +1,25 @@
+"""`lipzoo join`: the parts of a certified data set, which processes made, as one file."""
+
+import argparse
+from pathlib import Path
+
+from lipzoo.certify_command import new_columns
+from lipzoo.certifying.parts import join as join_parts
+from lipzoo.certifying.parts import read_part
+from lipzoo.certifying.printing import check_printing, show
+from lipzoo.certifying.writing import check_out, write_certified
+
+
+def join(arguments: argparse.Namespace) -> None:
+    """`lipzoo join OUT PART... [--epsilon E] [--abstain-below R] [--json]`."""
+    out = Path(arguments.out)
+    check_out(out, "OUT")
+    radii, threshold = check_printing(arguments)
+    parts = [read_part(path) for path in arguments.parts]
+    with new_columns(out) as columns:
+        certified = join_parts(arguments.parts, parts, columns)
+        counts = certified.counts(threshold, *radii.values())
+        write_certified(out, certified, threshold, counts.coverage(threshold))
+        settings = parts[0].settings
+        about = {"model": settings["model"], "parts": len(parts), "dtype": settings["dtype"]}
+        show(certified, counts, about, radii, arguments)

@@ -1,0 +1,257 @@
+"""Certification from disk and in parts: the same answers and the same bytes as from memory."""
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import lipzoo
+import lipzoo_cli
+from lipzoo.certificates.presentation import SHOWN_EPSILONS
+from lipzoo.certificates.terms import Terms
+from lipzoo.certifying import columns as columns_module
+from lipzoo.certifying.certified import Certified, columns_of
+from lipzoo.certifying.columns import Columns
+from lipzoo.certifying.shards import Shard
+from lipzoo.certifying.writing import write_certified
+from lipzoo.zoo.saving import save_model
+from lipzoo_catalogue.config import ModelConfig
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Folder of a small model of pixels in [0, 1]."""
+    arguments = {"input_shape": (8, 8, 1), "num_classes": 10, "depth": 1, "width": 64}
+    pixels = {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
+    folder = tmp_path_factory.mktemp("zoo") / "small"
+    keras.utils.set_random_seed(0)
+    save_model(folder, lipzoo.MLP(**arguments), ModelConfig("MLP", arguments, pixels))
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command; returns what it prints, or the line that it says of an error."""
+
+    def run(*arguments, code=0):
+        capsys.readouterr()
+        assert lipzoo_cli.main([str(argument) for argument in arguments]) == code
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return printed.err.strip().splitlines()[-1] if code else printed.out
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Bytes and labels in .npy files, and in one .npz file."""
+    generator = np.random.default_rng(0)
+    x, y = generator.integers(0, 256, (23, 8, 8), "uint8"), generator.integers(0, 10, 23)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(x))
+    np.save(tmp_path / "y.npy", y)
+    np.savez(tmp_path / "xy.npz", x=x, y=y)
+    return tmp_path
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Columns are read two rows at a time."""
+    monkeypatch.setattr(columns_module, "ROWS", 2)
+
+
+def _certificates():
+    """A certificate with infinite radii and without labels; two of a table, with labels."""
+    generator = np.random.default_rng(1)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.set_weights([np.ones((2, 2)), np.array([0.0, -1.0])])
+    plain = lipzoo.certify(model, generator.normal(size=(7, 2)), rounding=False, verbose=0)
+    table = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Normalization(mean=[0.0, 0.0], variance=[1.0, 100.0]),
+            keras.layers.Dense(1),
+        ]
+    )
+    x = generator.normal(size=(7, 2))
+    standardized = lipzoo.certify(table, x, np.arange(7) % 2, standardized=True, verbose=0)
+    return plain, standardized, standardized.in_norm("linf")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_from_disk_everything_is_as_from_memory(tmp_path, small_pieces, number):
+    certificate = _certificates()[number]
+    threshold = float(np.median(np.minimum(certificate.radius, 1e3)))
+    (tmp_path / "columns").mkdir()
+    columns = Columns(tmp_path / "columns")
+    for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
+        columns.append({k: column[rows] for k, column in columns_of(certificate).items()})
+    certified = Certified(Terms.of(certificate), columns)
+    counts = certified.counts(threshold)
+    assert certified.summary(counts) == str(certificate)
+    report = certificate.report(threshold)
+    assert counts.coverage(threshold) == certificate.coverage(threshold)
+    if certificate.labels is not None:
+        for epsilon in SHOWN_EPSILONS[certificate.norm]:
+            expected = certificate.certified_accuracy(epsilon)
+            assert counts.certified_accuracy(epsilon) == expected
+        expected = certificate.selective_accuracy(threshold)
+        assert counts.selective_accuracy(threshold) == pytest.approx(expected, rel=1e-15)
+    texts = {"csv": report.to_csv(), "json": f"{report.to_json()}\n"}
+    for ending, text in texts.items():
+        path = tmp_path / f"radii.{ending}"
+        write_certified(path, certified, threshold, counts.coverage(threshold))
+        assert path.read_text() == text
+
+
+def test_quantiles_are_those_of_numpy(tmp_path, small_pieces):
+    values = [0.0, -0.0, 5e-324, 1e-300, 0.25, 0.25, np.nextafter(0.25, 1), 3.5, 1e300, np.inf]
+    shares = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
+    for count in range(1, len(values) + 1):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        columns = Columns(folder)
+        column = np.random.default_rng(count).permutation(values)[:count]
+        columns.append({"radius": column})
+        expected = np.quantile(column, shares, method="lower")
+        assert columns.quantiles("radius", shares) == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("file", "ending"), [("x.npy", "csv"), ("fortran.npy", "npz"), ("xy.npz", "json")]
+)
+def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending):
+    monkeypatch.setattr("lipzoo.certify_command._CHUNK", 4)
+    labels = [] if file == "xy.npz" else ["--labels", data / "y.npy"]
+    common = ["certify", model, data / file, *labels, "--norm", "linf"]
+    whole, joined = data / f"whole.{ending}", data / f"joined.{ending}"
+    counting = ["--abstain-below", "0.01", "--epsilon", "1/255"]
+    printed = run(*common, *counting, "--out", whole)
+    parts = []
+    for number in (3, 1, 2):
+        parts.append(data / f"part-{number}.npz")
+        text = run(*common, "--shard", f"{number}/3", "--out", parts[-1])
+        first, stop = (23 * (number - 1)) // 3, (23 * number) // 3
+        assert f"part {number}/3: examples {first} to {stop - 1} of 23" in text
+    assert run("join", joined, *parts, *counting) == printed.replace("whole.", "joined.")
+    if ending == "npz":
+        arrays = [np.load(path) for path in (whole, joined)]
+        assert arrays[0].files == arrays[1].files
+        for name in arrays[0].files:
+            one, other = (stored[name] for stored in arrays)
+            if name == "radius":
+                # A batch of another size may be summed in another order.
+                np.testing.assert_allclose(one, other, rtol=1e-4)
+            else:
+                assert np.array_equal(one, other), name
+    values = json.loads(run("join", joined, *parts, "--json"))
+    assert (values["examples"], values["parts"], values["model"]) == (23, 3, "small")
+    assert sorted(path.name for path in data.iterdir() if path.name.startswith(".")) == []
+
+
+def test_what_is_no_whole_is_refused(run, model, data):
+    common = ["certify", model, data / "x.npy"]
+
+    def part(name, shard, *options):
+        run(*common, "--shard", shard, "--out", data / f"{name}.npz", *options)
+        return data / f"{name}.npz"
+
+    one, two = part("one", "1/2"), part("two", "2/2")
+    out = data / "joined.csv"
+    out.write_text("old")
+    np.save(data / "other.npy", np.load(data / "x.npy")[::-1])
+    run("certify", model, data / "other.npy", "--shard", "2/2", "--out", data / "data.npz")
+    cut = data / "cut.npz"
+    cut.write_bytes(two.read_bytes()[:-200])
+    altered = data / "altered.npz"
+    content = bytearray(two.read_bytes())
+    with zipfile.ZipFile(two) as archive:
+        content[archive.getinfo("radius.npy").header_offset + 200] ^= 1
+    altered.write_bytes(content)
+    run(*common, "--out", data / "no-part.npz")
+    cases = {
+        "Received: 1, without part 2": [one],
+        "expected every part once. Received: part 1/2": [one, two, one],
+        "expected one of 2 parts": [one, part("third", "3/3")],
+        "with the dtype of": [one, part("double", "2/2", "--dtype", "float64")],
+        "with the terms of": [one, part("cube", "2/2", "--norm", "linf")],
+        "with the examples of": [one, part("fewer", "2/2", "--examples", "20")],
+        "with the data of": [one, data / "data.npz"],
+        "labels": [one, part("labelled", "2/2", "--labels", data / "y.npy")],
+        "no such file": [one, data / "nowhere.npz"],
+        "cut.npz: expected a part": [one, cut],
+        "altered.npz: expected a part": [one, altered],
+        "no-part.npz: expected a part": [one, data / "no-part.npz"],
+        "x.npy: expected a part": [one, data / "x.npy"],
+    }
+    for message, parts in cases.items():
+        line = run("join", out, *parts, code=2)
+        assert message in line, line
+    assert out.read_text() == "old"
+    assert "OUT: expected a .csv" in run("join", data / "joined.txt", one, two, code=2)
+    assert "folder that exists" in run("join", data / "none" / "x.csv", one, two, code=2)
+
+
+def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
+    monkeypatch.setattr("lipzoo.certify_command.load_from", lambda *_, **__: pytest.fail("loaded"))
+    np.save(data / "short.npy", np.zeros(5, int))
+    np.save(data / "large.npy", np.full(23, 10))
+    out = ["--out", data / "part.npz"]
+    cases = {
+        "such as 2/4": [["--shard", text, *out] for text in ("0/4", "5/4", "x", "2", "1/0")],
+        "expected --out with an .npz file": [
+            ["--shard", "1/2"],
+            ["--shard", "1/2", "--out", data / "part.csv"],
+        ],
+        "expected at most as many parts as examples, 23": [["--shard", "1/24", *out]],
+        "short.npy: expected one label per example": [["--labels", data / "short.npy"]],
+        "Expected labels from 0 to 9": [["--labels", data / "large.npy"]],
+        "nowhere.npy: no such file": [["--labels", data / "nowhere.npy"]],
+    }
+    for message, options in cases.items():
+        for option in options:
+            assert message in run("certify", model, data / "x.npy", *option, code=2)
+    line = run("certify", model, data / "xy.npz", "--labels", data / "y.npy", code=2)
+    assert "--labels: expected examples in an .npy file" in line
+
+
+@pytest.mark.parametrize("examples", [1, 2, 7, 10, 1000])
+def test_parts_follow_each_other_and_differ_by_one_example_at_most(examples):
+    for count in range(1, min(examples, 9) + 1):
+        parts = [Shard(number, count).of(examples) for number in range(1, count + 1)]
+        assert [i for part in parts for i in part] == list(range(examples))
+        sizes = {len(part) for part in parts}
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_memory_does_not_grow_with_the_examples(model, tmp_path):
+    """The examples take 50 MB more, all columns 1 MB: neither may show in the peak."""
+    program = (
+        "import resource, sys, lipzoo_cli; code = lipzoo_cli.main(sys.argv[1:]); "
+        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for examples in (1_000, 26_000):
+        path = tmp_path / f"{examples}.npy"
+        shape = (examples, 8, 8)
+        x = np.lib.format.open_memmap(path, "w+", "float64", shape)
+        x[:] = np.random.default_rng(0).random((1, 8, 8))
+        x.flush()
+        command = ["certify", str(model), str(path), "--out", str(tmp_path / "radii.csv")]
+        result = subprocess.run(
+            [sys.executable, "-c", program, *command],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        code, peak = re.fullmatch(r"(\d+) (\d+)", result.stdout.splitlines()[-1]).groups()
+        assert code == "0"
+        peaks.append(int(peak) / 1024)
+    assert peaks[1] < peaks[0] + 25
