@@ -1,9 +1,15 @@
 """Independent truths that several tests compare with."""
 
+import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from tests.derivatives import jacobians
+
+compiled = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch.compile takes minutes for a small network"
+)
 
 
 def linear_operator(function, shape):

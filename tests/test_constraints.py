@@ -9,7 +9,7 @@ from keras import ops
 
 from lipzoo.constraints import METHODS, SpectralBound, project
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import linear_operator
+from tests.helpers import compiled, linear_operator
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
 
@@ -115,7 +115,12 @@ def test_storage_rounding_is_covered(dtype, shape):
 
 @pytest.mark.parametrize(
     ("optimizer", "jit"),
-    [("adam", True), ("adam", False), ("momentum", False), ("accumulation", False)],
+    [
+        pytest.param("adam", True, marks=compiled),
+        ("adam", False),
+        ("momentum", False),
+        ("accumulation", False),
+    ],
 )
 def test_bound_holds_through_hostile_training(optimizer, jit):
     make = {

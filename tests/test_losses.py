@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
+from tests.helpers import compiled
 
 
 def _batch(seed=0, examples=64, classes=5):
@@ -140,7 +141,9 @@ def test_bad_arguments_are_refused(make, match):
         make()
 
 
-@pytest.mark.parametrize(("loss", "jit_compile"), [(LOSSES[0], True), (LOSSES[1], False)])
+@pytest.mark.parametrize(
+    ("loss", "jit_compile"), [pytest.param(LOSSES[0], True, marks=compiled), (LOSSES[1], False)]
+)
 def test_minimising_raises_the_margin(loss, jit_compile):
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 3, 96)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lipzoo.metrics import CertifiedAccuracy
+from tests.helpers import compiled
 
 
 def _certified(labels, logits, epsilon, columns=None, lipschitz=1.0):
@@ -148,7 +149,7 @@ def test_shapes_that_do_not_fit_are_refused(labels, logits, received):
         CertifiedAccuracy(0.1).update_state(np.zeros(labels, "int64"), np.zeros(logits))
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=compiled)])
 def test_inside_fit_it_follows_the_weights(jit_compile):
     generator = np.random.default_rng(0)
     x = generator.normal(size=(96, 6)).astype("float32")

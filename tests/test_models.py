@@ -9,7 +9,7 @@ import pytest
 
 import lipzoo
 from lipzoo.models import GradFlowNet
-from tests.helpers import dense_jacobian, randomise
+from tests.helpers import compiled, dense_jacobian, randomise
 
 SMALL = {"width": 8, "axial_units": 6, "features": 12, "patch_depths": (2,), "axial_depth": 2}
 
@@ -44,10 +44,10 @@ def test_features_are_the_model_without_its_head():
 @pytest.mark.parametrize(
     ("policy", "arguments", "jit"),
     [
-        ("float32", {}, True),
+        pytest.param("float32", {}, True, marks=compiled),
         ("float32", {"gradient_accumulation_steps": 2}, False),
         ("mixed_float16", {}, False),
-        ("mixed_bfloat16", {}, True),
+        pytest.param("mixed_bfloat16", {}, True, marks=compiled),
     ],
 )
 def test_bound_survives_200_steps_on_random_labels(policy, arguments, jit):
