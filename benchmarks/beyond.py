@@ -6,8 +6,10 @@ too: standard deviations where the recipe standardises, else the units of the da
 
 * logistic regression: scores are linear, so its radius `min_j (f_y - f_j) / ||w_y - w_j||` is
   exact; accuracy under the best attack is the certified one;
-* one nearest neighbour: with d the distance to the nearest training example of the same class as
-  the prediction and d' that of any other, both 1-Lipschitz, nothing within (d' - d) / 2 changes it;
+* one nearest neighbour: an input nearer to a training example z of the class y than to any z' of
+  another class is classified as y, and its distance to the bisecting plane of z and z' is
+  `(||x - z'||^2 - ||x - z||^2) / (2 ||z - z'||)`: the radius is the smallest over all z', for the
+  best of the nearest z;
 * random forest and the plain network of the same widths: nothing is proven.
 
 What is not proven is attacked: every method by bisection towards the nearest examples that it
@@ -44,14 +46,22 @@ RADII = {
     "gradflow-powercons": (0.5, 1.0, 2.0),
     "gradflow-syntheticcontrol": (0.25, 0.5, 1.0),
 }
+PLAIN = "plain network of the same widths"
+CLASSICAL = ("logistic regression", "random forest", "one nearest neighbour")
 RATES = (1e-3, 3e-3)
 NEIGHBOURS = 10
 BISECTIONS = 16
 ATTACK = f"bisection towards {NEIGHBOURS} examples of other classes; networks also PGD, 100 steps"
 
 
-def measure(name: str) -> dict:
-    """The comparison of one model, as `lipzoo_catalogue.comparison` reads it."""
+def measure(name: str, chosen=None, known=None) -> dict:
+    """The comparison of one model, as `lipzoo_catalogue.comparison` reads it.
+
+    Args:
+        name: the model.
+        chosen: classical methods to measure anew, the other rows taken from `known`; None for all.
+        known: an earlier comparison.
+    """
     recipe = read_recipe(RECIPES / f"{name}.toml")
     dataset = load_data(recipe.data)
     splits = (dataset.train, dataset.validation, dataset.test)
@@ -68,12 +78,21 @@ def measure(name: str) -> dict:
         standardized = scaling is not None
         return lipzoo.certify(model, raw, standardized=standardized, verbose=0).radius
 
-    methods = {name: (logits_of(rest), rest, radii)}
-    plain = plain_network(recipe, (x, y), (z, u), dataset)
-    methods["plain network of the same widths"] = (logits_of(plain), plain, None)
+    def plain():
+        network = plain_network(recipe, (x, y), (z, u), dataset)
+        return logits_of(network), network, None
+
+    methods = {name: lambda: (logits_of(rest), rest, radii), PLAIN: plain}
     methods |= classical((x, y), (z, u), dataset.num_classes)
-    rows = [row(label, *method, RADII[name], w, v) for label, method in methods.items()]
-    return {"radii": list(RADII[name]), "units": units, "attack": ATTACK, "methods": rows}
+    rows = {
+        label: row(label, *method(), RADII[name], w, v)
+        for label, method in methods.items()
+        if chosen is None or label in chosen
+    }
+    if chosen is not None:
+        rows = {row["name"]: rows.get(row["name"], row) for row in known["methods"]}
+    methods = [*rows.values()]
+    return {"radii": list(RADII[name]), "units": units, "attack": ATTACK, "methods": methods}
 
 
 def after_standardization(model) -> keras.Model:
@@ -115,29 +134,29 @@ def plain_network(recipe, train, validation, dataset) -> keras.Model:
 
 
 def classical(train, validation, classes) -> dict:
-    """The methods of scikit-learn."""
+    """The methods of scikit-learn, each a function that fits it: scores, no network, radii."""
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
 
     flat = [a.reshape(len(a), -1) for a in (train[0], validation[0])]
-    linear = max(
-        (LogisticRegression(C=c, max_iter=5000).fit(flat[0], train[1]) for c in (0.01, 0.1, 1, 10)),
-        key=lambda fitted: fitted.score(flat[1], validation[1]),
-    )
-    forest = RandomForestClassifier(500, random_state=0).fit(flat[0], train[1])
-    nearest = KNeighborsClassifier(1).fit(flat[0], train[1])
-    one_hot = np.eye(classes)
-    scores, weights = linear_scores(linear)
-    return {
-        "logistic regression": (scores, None, Linear(weights)),
-        "random forest": (lambda a: forest.predict_proba(a.reshape(len(a), -1)), None, None),
-        "one nearest neighbour": (
-            lambda a: one_hot[nearest.predict(a.reshape(len(a), -1))],
-            None,
-            Nearest(flat[0], train[1]),
-        ),
-    }
+
+    def logistic():
+        fits = (LogisticRegression(C=c, max_iter=5000) for c in (0.01, 0.1, 1, 10))
+        fits = (fit.fit(flat[0], train[1]) for fit in fits)
+        scores, weights = linear_scores(max(fits, key=lambda f: f.score(flat[1], validation[1])))
+        return scores, None, Linear(weights)
+
+    def forest():
+        fitted = RandomForestClassifier(500, random_state=0).fit(flat[0], train[1])
+        return lambda a: fitted.predict_proba(a.reshape(len(a), -1)), None, None
+
+    def nearest():
+        fitted, one_hot = KNeighborsClassifier(1).fit(flat[0], train[1]), np.eye(classes)
+        proof = Nearest(flat[0], train[1])
+        return lambda a: one_hot[fitted.predict(a.reshape(len(a), -1))], None, proof
+
+    return dict(zip(CLASSICAL, (logistic, forest, nearest)))
 
 
 def linear_scores(fitted):
@@ -202,14 +221,21 @@ class Nearest:
     """Radii of the one nearest neighbour among known examples."""
 
     def __init__(self, known, labels):
-        self.known, self.labels = known, labels
+        self.known, self.labels = known.astype("float64"), labels
 
     def __call__(self, scores, w, prediction):
-        """`(d' - d) / 2` of every example."""
-        distances = distances_between(w.reshape(len(w), -1), self.known)
-        same = self.labels == prediction[:, None]
-        own = np.where(same, distances, np.inf).min(axis=1)
-        return (np.where(same, np.inf, distances).min(axis=1) - own) / 2
+        """The distance to the nearest of the planes around one of the nearest z, the best one."""
+        points = w.reshape(len(w), -1).astype("float64")
+        return np.array([self._radius(*pair) for pair in zip(points, prediction)])
+
+    def _radius(self, point, label):
+        squares = np.sum(np.square(self.known - point), axis=1)
+        own = np.flatnonzero(self.labels == label)
+        own = own[np.argsort(squares[own])[:NEIGHBOURS]]
+        others = np.flatnonzero(self.labels != label)
+        apart = distances_between(self.known[own], self.known[others])
+        planes = (squares[others] - squares[own][:, None]) / (2 * np.maximum(apart, 1e-300))
+        return planes.min(axis=1).max()
 
 
 def distances_between(first, second):
@@ -248,12 +274,18 @@ def main(arguments=None):
     """Writes the results, model by model."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.beyond", description=__doc__)
     parser.add_argument("--only", action="append", help="a model to compare anew, the rest kept")
+    parser.add_argument(
+        "--method",
+        action="append",
+        choices=CLASSICAL,
+        help="a classical method to measure anew, the rest kept",
+    )
     parser.add_argument("--record", action="store_true", help="write into the models' metrics, too")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     known = json.loads(options.output.read_text())["models"] if options.output.exists() else {}
     for name in options.only or RADII:
-        known[name] = measure(name)
+        known[name] = measure(name, options.method, known.get(name))
         for entry in known[name]["methods"]:
             print(name, entry, flush=True)
         write_json(options.output, {"models": {key: known[key] for key in RADII if key in known}})
