@@ -18,7 +18,7 @@ from lipzoo_catalogue.files import METRICS, write_file
 from lipzoo_catalogue.outcome import CheckFailed
 from lipzoo_catalogue.sources import Source
 
-_NEED_ATTACK = ("samples", "figure", "out", "record")
+_NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
 
 
 def check_options(arguments: argparse.Namespace) -> None:
@@ -30,7 +30,8 @@ def check_options(arguments: argparse.Namespace) -> None:
     if not arguments.attack:
         given = [name for name in _NEED_ATTACK if getattr(arguments, name)]
         if given:
-            raise ValueError(f"--{given[0]} goes with --attack. Received: no --attack")
+            option = given[0].replace("_", "-")
+            raise ValueError(f"--{option} goes with --attack. Received: no --attack")
         return
     resolve(arguments.attack)
     if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
@@ -75,6 +76,7 @@ def evaluate_attacked(arguments, source: Source, model, dataset, radii, referenc
             samples=arguments.samples,
             seed=arguments.seed,
             reference=reference,
+            attack_certified=arguments.attack_certified,
         )
     except CertificateViolation as violation:
         failure, robustness = str(violation), violation.robustness

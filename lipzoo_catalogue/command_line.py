@@ -219,6 +219,11 @@ def _add_attack_options(command):
         "square (lipzoo[art]); may be repeated, cheap ones first. pgd and boundary, which needs "
         "no gradients, make a strong pair",
     )
+    group.add_argument(
+        "--attack-certified",
+        action="store_true",
+        help="attack also what is certified: no attack may succeed there",
+    )
     group.add_argument("--samples", metavar="N", type=int, help="N of the examples, stratified")
     group.add_argument("--seed", metavar="S", type=int, default=0, help="of sample and attacks")
     group.add_argument("--figure", metavar="FILE", help="draw the accuracies over epsilon (.png)")

@@ -124,9 +124,9 @@ class ModelConfig:
             names = getattr(self, key)
             if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
                 raise _ConfigError(checks.expected(key, "a list of texts", names))
-        twice = sorted(name for name, n in Counter(self.feature_names).items() if n > 1)
-        if twice:
-            raise _ConfigError(checks.expected("feature_names", "names all different", twice))
+            twice = sorted(name for name, n in Counter(names).items() if n > 1)
+            if twice:
+                raise _ConfigError(checks.expected(key, "names all different", twice))
         for key in ("arguments", "preprocessing"):
             if not isinstance(getattr(self, key), dict):
                 raise _ConfigError(checks.expected(key, "an object", getattr(self, key)))

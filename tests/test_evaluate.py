@@ -97,6 +97,15 @@ def test_only_open_examples_are_attacked():
     np.testing.assert_allclose(found.distance, [0.06, 0.35, 0.61, 0.0], rtol=1e-6)
 
 
+def test_certified_examples_are_attacked_too_where_asked_for():
+    model = linear([[1.0, 0.0]])
+    x, y = np.array([[0.05], [0.3], [-1.0]]), [0, 0, 0]
+    attack = Planted(np.array([[-0.01], [0.25], [-1.0]], "float32"), minimises=False)
+    found = lipzoo.evaluate(model, x, y, [0.1, 0.2], attack, clip=None, attack_certified=True)
+    assert attack.asked == [(0.1, 2), (0.2, 1)]
+    np.testing.assert_allclose(found.certified, found.attacked)
+
+
 def test_what_an_attack_claims_is_not_believed():
     model = linear([[1.0, 0.0]])
     x, y = np.array([[0.2], [0.3], [0.4], [0.5]]), [0, 0, 0, 0]
@@ -210,6 +219,10 @@ Y = [0, 1, 0, 1]
         ({"x": X + 0.6}, "box of the attacks"),
         ({"clip": (1, 0)}, "clip"),
         ({"clip": "none"}, "clip"),
+        ({"clip": 0.5}, "clip"),
+        ({"clip": (0, 1, 2)}, "clip"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 0.5}, "seed"),
         ({"y": [0, 1, 2, 1]}, "labels from 0 to 1"),
         ({"y": [0, 1]}, "one label per example"),
         ({"x": X[:, :1]}, "x of shape"),
@@ -238,3 +251,5 @@ def test_no_model_and_no_attack_are_named():
         lipzoo.evaluate(lambda x: x, X, Y)
     with pytest.raises(TypeError, match="name of an attack"):
         lipzoo.evaluate(linear(np.eye(2)), X, Y, attacks=[7])
+    with pytest.raises(TypeError, match="name of an attack"):
+        lipzoo.evaluate(linear(np.eye(2)), X, Y, attacks=None)

@@ -27,6 +27,7 @@ def evaluate(
     seed=0,
     reference=None,
     clip="auto",
+    attack_certified=False,
     batch_size=256,
     verbose="auto",
 ) -> Robustness:
@@ -61,6 +62,8 @@ def evaluate(
         reference: see `lipzoo.certify`.
         clip: smallest and largest value that an input may take, or `None` for any. `"auto"` is the
             range that a model of the zoo documents, and (0, 1) for other models.
+        attack_certified: whether to attack also what is certified at ε. That cannot change the
+            accuracies; it puts every certificate to the test, for the time of as many attacks more.
         batch_size: examples evaluated and attacked at once.
         verbose: whether to show progress on stderr; `"auto"` does on a terminal.
 
@@ -89,7 +92,7 @@ def evaluate(
     check_model(model)
     batch_size = check_batch_size(batch_size)
     x, labels = _check_data(model, x, y)
-    index = np.arange(len(x))
+    index, seed = np.arange(len(x)), _check_seed(seed)
     if samples is not None:
         index = stratified_sample(labels, _check_samples(samples, len(x)), seed)
     total, x, labels = len(x), x[index], labels[index]
@@ -101,7 +104,8 @@ def evaluate(
     scale = margin_scale(certificate.logits)
     target = Target(model, x, certificate.prediction, clip, batch_size, scale)
     shows = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
-    search = Search(target, labels, certificate.radius, seed, shows)
+    spared = np.zeros(len(x)) if attack_certified else certificate.radius
+    search = Search(target, labels, spared, seed, shows)
     for number, attack in enumerate(chosen_attacks):
         search.run(number, attack, np.array(list(radii.values())))
     robustness = Robustness(
@@ -138,8 +142,8 @@ def _check_sandwich(robustness):
 
 def _radii(epsilons):
     """The radii by their names, increasing."""
-    is_one = isinstance(epsilons, str | numbers.Real) or np.ndim(epsilons) == 0
-    wanted = [epsilons] if is_one else list(epsilons)
+    is_one = isinstance(epsilons, str | numbers.Real) or not hasattr(epsilons, "__iter__")
+    wanted = [epsilons] if is_one or np.shape(epsilons) == () else list(epsilons)
     if not wanted:
         raise ValueError(f"Expected at least one epsilon. Received: epsilons={epsilons!r}")
     radii = {}
@@ -168,6 +172,12 @@ def _check_samples(samples, available):
     return int(samples)
 
 
+def _check_seed(seed):
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"Expected seed to be a whole number from 0. Received: seed={seed!r}")
+    return int(seed)
+
+
 def _check_box(model, x, clip):
     """Smallest and largest value of an input, or `None`, with the examples between them."""
     if isinstance(clip, str):
@@ -175,9 +185,12 @@ def _check_box(model, x, clip):
             raise ValueError(f"Expected clip to be a pair, None or 'auto'. Received: clip={clip!r}")
         documented = getattr(model, "lipzoo_preprocessing", None) or {"minimum": 0, "maximum": 1}
         clip = documented.get("minimum"), documented.get("maximum")
-    if clip is None or None in clip:
+    if clip is None or (isinstance(clip, tuple | list) and None in clip):
         return None
-    low, high = float(clip[0]), float(clip[1])
+    try:
+        low, high = map(float, clip)
+    except (TypeError, ValueError):
+        low = high = np.nan
     if not low < high:
         raise ValueError(f"Expected clip to be (smallest, largest). Received: clip={clip!r}")
     if x.min() < low or x.max() > high:

@@ -18,7 +18,7 @@ class Search:
     Args:
         target: model and examples.
         labels: their labels.
-        radius: certified radius of each example.
+        radius: up to which each example needs no attack.
         seed: seed of all attacks.
         shows: whether to report progress on stderr.
 

@@ -52,7 +52,9 @@ def resolve(attacks) -> tuple[Attack, ...]:
     >>> [str(attack) for attack in resolve(["deepfool", ProjectedGradient(steps=20)])]
     ['deepfool (50 steps)', 'pgd (20 steps, 5 runs)']
     """
-    wanted = [attacks] if isinstance(attacks, str | Attack) else list(attacks)
+    if isinstance(attacks, str | Attack) or not hasattr(attacks, "__iter__"):
+        attacks = [attacks]
+    wanted = list(attacks)
     if not wanted:
         raise ValueError(f"Expected at least one attack. Received: attacks={attacks!r}")
     return tuple(_resolved(attack) for attack in wanted)
