@@ -61,6 +61,7 @@ def test_a_sample_at_other_radii(finished, capsys, tmp_path):
     ("options", "message"),
     [
         (["--samples", "5"], "--samples goes with --attack"),
+        (["--attack-certified"], "--attack-certified goes with --attack"),
         (["--record"], "--record goes with --attack"),
         (["--attack", "pgdd"], "Did you mean 'pgd'"),
         (["--attack", "pgd", "--samples", "0"], "samples"),

@@ -62,6 +62,7 @@ BROKEN = {
     },
     "key 'class_names': expected a list of texts": {"class_names": [1, 2]},
     "key 'class_names': expected 2 names": {"class_names": ["a"]},
+    "key 'class_names': expected names all different. Received: ['a']": {"class_names": ["a", "a"]},
     "key 'feature_names': expected names all different. Received: ['b']": {
         "arguments": {"input_shape": [3], "num_classes": 2},
         "feature_names": ["a", "b", "b"],
