@@ -40,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # The backend's start-up messages come before any logging level is read.
+    refused = None
     with without_native_messages():
         import keras
 
@@ -47,9 +48,15 @@ def main(argv: list[str] | None = None) -> int:
 
         # Certifying several models one after another is no mistake, though TensorFlow warns of it.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        cli.divide_processor(arguments)
-        # The backend looks for its devices at the first operation.
-        keras.ops.zeros(())
+        try:
+            cli.prepare_backend(arguments)
+            # The backend looks for its devices at the first operation.
+            keras.ops.zeros(())
+        except RuntimeError as error:
+            refused = error
+    if refused is not None:
+        print(f"lipzoo: {refused}", file=sys.stderr)
+        return 2
     return cli.run(arguments)
 
 

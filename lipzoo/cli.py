@@ -16,7 +16,7 @@ from lipzoo.export_command import export
 from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
 from lipzoo.join_command import join
-from lipzoo.training import devices
+from lipzoo.training import devices, processes
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.settings import parse_fraction
@@ -73,8 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
-def divide_processor(arguments: argparse.Namespace) -> None:
-    """Makes as many devices of the processor as a command asks for, before the backend starts."""
+def prepare_backend(arguments: argparse.Namespace) -> None:
+    """Joins the processes and makes the devices that a command asks for, before the backend starts.
+
+    Raises:
+        TrainingError: if the environment names a job that makes no sense.
+    """
+    if arguments.command == "train":
+        processes.join_job()
     if (getattr(arguments, "devices", None) or 1) > 1 and keras.backend.backend() == "tensorflow":
         devices.divide_processor(arguments.devices)
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from lipzoo.evaluation.balls import random_offsets
 from lipzoo.training.data import Split, scale
+from lipzoo.training.processes import own_share
 from lipzoo.training.settings import AugmentSettings
 
 
@@ -23,6 +24,8 @@ class Batches(keras.utils.PyDataset):
         ball: radius of an l2 ball from which a random offset is drawn for each example, of the
             shape of the example; the inputs of a batch are then `(x, offsets)`, as an
             `AdversarialModel` takes them. 0 for none.
+        share: of how many processes this is which one, `(processes, index)`: each gets its rows of
+            every batch, and all together the batch that a single process gets.
 
     Example:
 
@@ -40,6 +43,7 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         augment: AugmentSettings,
         ball: float = 0.0,
+        share: tuple[int, int] = (1, 0),
     ):
         super().__init__(workers=1, use_multiprocessing=False)
         self.split = split
@@ -48,6 +52,7 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.augment = augment
         self.ball = ball
+        self.share = share
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -59,6 +64,10 @@ class Batches(keras.utils.PyDataset):
         return len(self.split) // self.batch_size
 
     def __getitem__(self, step):
+        return own_share(self.whole(step), *self.share)
+
+    def whole(self, step: int) -> tuple:
+        """A batch, of which every process takes its share."""
         picked = self.order[step * self.batch_size : (step + 1) * self.batch_size]
         generator = np.random.default_rng((self.seed, self.epoch, step))
         x = scale(augmented(self.split.x[picked], self.augment, generator), self.divisor)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import keras
 
 from lipzoo.training.model import TrainingError
+from lipzoo.training.processes import process_count
 
 
 def check_devices(devices: int, batch_size: int) -> None:
@@ -21,7 +22,7 @@ def check_devices(devices: int, batch_size: int) -> None:
     """
     if devices < 1:
         raise TrainingError(f"devices: expected at least 1. Received: {devices}")
-    if devices == 1:
+    if devices == 1 and process_count() == 1:
         return
     if batch_size % devices:
         raise TrainingError(
@@ -41,6 +42,9 @@ def data_parallel(devices: int) -> Iterator[None]:
     On TensorFlow this is `MirroredStrategy`, on JAX `keras.distribution.DataParallel`. Where there
     are no accelerators the processor is divided: by JAX where `XLA_FLAGS` holds
     `--xla_force_host_platform_device_count=4`, by this function on TensorFlow.
+
+    In a job of several processes (JAX, see `lipzoo.training.processes`) the devices are those of
+    all processes, and each process feeds its own.
 
     Args:
         devices: number of devices; 1 changes nothing.
@@ -64,7 +68,9 @@ def data_parallel(devices: int) -> Iterator[None]:
             yield
         return
     before = keras.distribution.distribution()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=chosen))
+    # A process in a job of several brings its own share of each batch.
+    parallel = keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)
+    keras.distribution.set_distribution(parallel)
     try:
         yield
     finally:
@@ -105,6 +111,11 @@ def _devices(count: int) -> list[str]:
         raise TrainingError(
             f"devices: expected at most {len(present)}, the number that this process sees "
             f"({kind}; {advice}). Received: {count}"
+        )
+    if process_count() > 1 and len(present) != count:
+        raise TrainingError(
+            f"devices: expected {len(present)}, all those of the {process_count()} processes. "
+            f"Received: {count}"
         )
     return present[:count]
 

@@ -58,12 +58,12 @@ class Recorder(keras.callbacks.Callback):
     """Keeps the history and writes a checkpoint after every epoch.
 
     Args:
-        path: path of the checkpoint.
+        path: path of the checkpoint; `None` for a process that writes none.
         history: rows of earlier epochs, extended in place.
         identity: JSON values that say which run the checkpoint belongs to.
     """
 
-    def __init__(self, path: Path, history: list[dict], identity: dict):
+    def __init__(self, path: Path | None, history: list[dict], identity: dict):
         super().__init__()
         self.path = path
         self.history = history
@@ -77,5 +77,7 @@ class Recorder(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "seconds": time.perf_counter() - self.started, **values}
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         self.history.append(row)
+        if self.path is None:
+            return
         state = {**self.identity, "epochs_done": epoch + 1, "history": self.history}
         save_checkpoint(self.path, self.model, state)

@@ -1,6 +1,8 @@
 """Training runs: recipe and data in, run folder out; a killed run continues where it was."""
 
 import dataclasses
+import json
+import time
 from pathlib import Path
 
 import keras
@@ -25,6 +27,7 @@ from lipzoo.training.devices import (
 )
 from lipzoo.training.half import round_weights
 from lipzoo.training.model import TrainingError, build_model
+from lipzoo.training.processes import own_share, process_count, process_index, wait_for_all
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
@@ -61,7 +64,9 @@ def train(
         resume: continue the run that the folder holds, or start it if there is none.
         verbose: whether to print.
         devices: on how many devices each step is taken, see `lipzoo.training.devices`; `None` for
-            the recipe's number. Weights and metrics are the same up to rounding, so a run may be
+            the recipe's number. In a job of several processes (`lipzoo.training.processes`) all
+            of them call this, with a run folder that all of them see; process 0 writes it.
+            Weights and metrics are the same up to rounding, so a run may be
             resumed on another number of devices.
 
     Returns:
@@ -71,6 +76,9 @@ def train(
         RecipeError, DataError, TrainingError, CheckpointError: see there.
     """
     recipe = parse_recipe(recipe_text)
+    share = (process_count(), process_index())
+    writes = share[1] == 0
+    verbose = verbose and writes
     say = print if verbose else (lambda *_: None)
     folder = Path(run_folder)
     checkpoint = folder / CHECKPOINT
@@ -85,7 +93,10 @@ def train(
     task, training = task_of(recipe, dataset), recipe.training
     arguments = task.arguments()
     batches = task.batches()
+    batches.share = share
     check_devices(devices, batches.batch_size)
+    # None finds the folder as another has already changed it.
+    wait_for_all("folder checked")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -100,13 +111,13 @@ def train(
             restore_variables(checkpoint, model, arrays)
             history, epochs_done = state["history"], state["epochs_done"]
             say(f"continuing after epoch {epochs_done} of {training.total_epochs}")
-        else:
+        elif writes:
             write_atomically(folder / "recipe.toml", lambda file: file.write(recipe_text.encode()))
         callbacks = [
             EpochStart(batches, training.augment_at),
             DivergenceCheck(),
             LipschitzLogger(every=max(1, training.total_epochs // 5)),
-            Recorder(checkpoint, history, identity),
+            Recorder(checkpoint if writes else None, history, identity),
         ]
         if verbose:
             callbacks.append(Progress(len(batches)))
@@ -117,14 +128,16 @@ def train(
                 shuffle=False,
                 epochs=training.total_epochs,
                 initial_epoch=epochs_done,
-                validation_data=shared_out(task.validation_data(), devices),
-                validation_batch_size=4 * batches.batch_size,
+                validation_data=own_share(shared_out(task.validation_data(), devices), *share),
+                validation_batch_size=4 * batches.batch_size // share[0],
                 class_weight=task.class_weight(),
                 callbacks=callbacks,
                 verbose=0,
             )
         except FloatingPointError as error:
             raise DivergedError(f"{folder}: training diverged: {error}") from None
+    if not writes:
+        return _written_by_another(folder / "metrics.json")
     if devices > 1:
         model = on_one_device(model, lambda: build_model(recipe.model.architecture, arguments))
     if training.ema:
@@ -133,6 +146,13 @@ def train(
     metrics = write_results(folder, recipe, task, model, arguments, history, identity)
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _written_by_another(path: Path) -> dict:
+    """The metrics, as soon as process 0 has written them; the backend ends a job without it."""
+    while not path.exists():
+        time.sleep(0.5)
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _compiled(recipe: Recipe, task, arguments: dict, steps: int) -> keras.Model:

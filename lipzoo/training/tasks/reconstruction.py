@@ -29,8 +29,8 @@ class MeasuredBatches(Batches):
         self.measure = measure
         super().__init__(*arguments)
 
-    def __getitem__(self, step):
-        images, _ = super().__getitem__(step)
+    def whole(self, step: int) -> tuple:
+        images, _ = super().whole(step)
         # A stream of its own, beside that of the augmentation.
         generator = np.random.default_rng((self.seed, self.epoch, step, 1))
         return self.measure(images, generator), images
