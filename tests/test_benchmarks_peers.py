@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -114,6 +115,14 @@ def test_training_stops_when_the_budget_is_spent_and_does_not_count_its_first_st
     assert timing["training_images_per_second"] == 10 * shape.BATCH_SIZE / 20.0
     assert max(rates) <= 0.1
     assert rates[-1] < 0.01
+
+
+def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it():
+    code = "from benchmarks.peers.clock import memory; print(memory('VmHWM'), memory('VmRSS'))"
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, capture_output=True, check=True, cwd=measure.ROOT).stdout
+    peak, now = map(int, output.split())
+    assert 0 < now <= peak < clock.memory("VmRSS") / 2
 
 
 def test_a_training_of_lipzoo_is_measured_in_a_process_of_its_own(dataset):

@@ -40,10 +40,10 @@ def answer(network: type[Network]) -> None:
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     with np.load(folder / DATA) as data:
         x, y, images, labels = (data[key] for key in ("x", "y", "images", "labels"))
-    before = clock.resident_bytes()
+    before = clock.memory("VmRSS")
     built = network(request["network"], request["seed"])
     timing = clock.train(built.step, x, y, request["rate"], request["budget"], request["seed"])
-    peak = clock.peak_bytes()
+    peak = clock.memory("VmHWM")
     built.freeze()
     logits, speed = clock.infer(built.logits, images)
     result = {
