@@ -122,7 +122,9 @@ def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it():
     command = [sys.executable, "-c", code]
     output = subprocess.run(command, capture_output=True, check=True, cwd=measure.ROOT).stdout
     peak, now = map(int, output.split())
-    assert 0 < now <= peak < clock.memory("VmRSS") / 2
+    # Read at two moments, so that either may be a page above the other.
+    assert 0 < now < clock.memory("VmRSS") / 2
+    assert 0 < peak < clock.memory("VmRSS") / 2
 
 
 def test_a_training_of_lipzoo_is_measured_in_a_process_of_its_own(dataset):
