@@ -10,6 +10,12 @@ from tests.derivatives import jacobians
 compiled = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="torch.compile takes minutes for a small network"
 )
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="lipzoo promises it on TensorFlow alone"
+)
+half_precision = pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="float16 takes JAX minutes on a CPU"
+)
 
 
 def linear_operator(function, shape):

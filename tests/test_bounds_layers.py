@@ -61,6 +61,7 @@ EXACT = [
 ]
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
     ("layer", "shape"), EXACT, ids=[f"{type(a).__name__}-{s}" for a, s in EXACT]
 )
@@ -68,7 +69,8 @@ def test_rules_for_affine_layers_are_exact(layer, shape):
     built(layer, shape)
     exact = exact_norm(layer, shape)
     assert exact * (1 - 1e-6) <= bound_of(layer, shape).value <= exact * (1 + 1e-6)
-    if layer.compute_dtype == "float64":
+    # Layers made outside of a test have the constants that other backends narrow.
+    if layer.compute_dtype == "float64" and keras.backend.backend() == "tensorflow":
         assert exact * (1 - 1e-13) <= bound_of(layer, shape).value <= exact * TIGHT
 
 

@@ -69,6 +69,7 @@ def both_precisions(make):
     return single, double
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("make", [keras_layers, operations, lipzoo_layers])
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 def test_the_rounding_error_stays_below_the_claim(make, size):

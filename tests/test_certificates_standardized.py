@@ -8,6 +8,7 @@ from operators import randomise
 import lipzoo
 from lipzoo.certificates import certify
 from lipzoo.evaluation import pgd_attack
+from tests.helpers import tensorflow_only
 
 layers = keras.layers
 MEAN = np.array([1.0, -40.0, 0.3, 900.0])
@@ -74,6 +75,7 @@ def without_standardization(model):
     return inner
 
 
+@tensorflow_only
 def test_no_perturbation_of_that_size_changes_a_prediction(flows):
     x = examples()
     certificate = certify(flows, x, standardized=True, verbose=0)
@@ -92,6 +94,7 @@ def test_no_perturbation_of_that_size_changes_a_prediction(flows):
 
 
 @pytest.mark.usefixtures("float64")
+@tensorflow_only
 def test_a_reference_in_float64_makes_the_radii_larger(flows):
     x = examples()
     precise = keras.models.clone_model(

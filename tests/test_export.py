@@ -13,6 +13,7 @@ from lipzoo.exporting.running import run_exported
 from lipzoo_catalogue.files import read_file, sha256_of
 from lipzoo_catalogue.registry import model_folder
 from tests.checked_models import build
+from tests.helpers import tensorflow_only
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tf2onnx") is None, reason="lipzoo[export] is not installed"
@@ -224,6 +225,7 @@ def turning_model():
     return keras.Model(inputs, Roll(name="roller")(inputs), name="turning")
 
 
+@tensorflow_only
 def test_a_layer_that_a_format_cannot_express_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"'litert' cannot express Roll.*'roller' \(Roll\)"):
         lipzoo.export(turning_model(), tmp_path / "turning", "litert")
@@ -264,6 +266,7 @@ def test_a_layer_without_a_bound_is_refused(tmp_path):
     assert files_below(tmp_path) == []
 
 
+@tensorflow_only
 def test_a_failed_export_leaves_what_was_there(tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"earlier")
@@ -324,6 +327,7 @@ def test_the_command_writes_and_reports(tmp_path, capsys):
     assert "format must be one of" in capsys.readouterr().err
 
 
+@tensorflow_only
 def test_the_benchmark_compares_the_same_products(tmp_path, capsys):
     from benchmarks import export
 

@@ -135,6 +135,7 @@ def test_a_monotone_step_with_a_saturated_detector_adds_by_the_triangle_inequali
     assert bound == pytest.approx(2.0)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("contraction", [0.5, 0.9])
 @pytest.mark.parametrize("padding", ["same", "circular"])
 def test_plug_and_play_ends_at_its_fixed_point(contraction, padding):
@@ -166,6 +167,7 @@ def test_plug_and_play_ends_at_its_fixed_point(contraction, padding):
     assert np.abs(once([image, y]) - image).max() <= 1e-6
 
 
+@pytest.mark.usefixtures("float64")
 def test_an_averaged_iteration_converges_without_contraction():
     operator = problems.blur()
     layer = PlugAndPlay(
@@ -190,6 +192,7 @@ def test_every_example_stops_on_its_own():
         np.testing.assert_allclose(together[i : i + 1], alone, atol=2e-6)
 
 
+@pytest.mark.usefixtures("float64")
 def test_fixed_points_move_within_the_bound():
     operator = problems.blur()
     layer = PlugAndPlay(
@@ -212,6 +215,7 @@ def test_fixed_points_move_within_the_bound():
     assert moved.max() >= 0.2 * bound.value * 1e-3
 
 
+@pytest.mark.usefixtures("float64")
 def test_stopping_early_is_an_error_that_the_bound_states():
     operator, model = problems.blur(), problems.denoiser(dtype="float64")
     settings = {"contraction": 0.8, "bounds": (-5.0, 5.0), "dtype": "float64"}

@@ -170,6 +170,7 @@ def test_one_layer_serves_images_of_several_sizes():
         assert np.linalg.norm(jacobian, 2) <= 1 + 1e-5
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("activation", ["relu", "tanh", "softplus"])
 @pytest.mark.parametrize("padding", ["dense", "same", "circular"])
 def test_rounding_and_offset_hold_against_float64(activation, padding):

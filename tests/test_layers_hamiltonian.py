@@ -54,6 +54,7 @@ KINDS = {
 }
 
 
+@pytest.mark.usefixtures("float64")
 @settings(max_examples=30, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
@@ -176,6 +177,7 @@ def test_energy_stays_near_where_explicit_euler_drifts(method):
     assert abs(energy(euler) - energy(start)) > 3 * max(drifts)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("kind", sorted(KINDS))
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-12)])
 def test_inverse_undoes_the_layer(kind, dtype, tolerance):
@@ -219,6 +221,7 @@ def test_half_steps_of_verlet_with_shared_weights_are_merged():
     assert np.allclose(ops.convert_to_numpy(layer(x)), ops.convert_to_numpy(repeated), atol=1e-5)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_rounding_and_offset_hold_against_float64(kind):
     cls, arguments, shape = KINDS[kind]

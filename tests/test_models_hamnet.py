@@ -29,6 +29,7 @@ def test_images_sequences_and_tables(input_shape, head, operators):
     assert np.linalg.norm(dense_jacobian(model, point), 2) <= bound * (1 + 1e-4)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("depth", [12, 64, 256])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
 def test_symplectic_at_every_depth(depth, dtype, tolerance):
@@ -44,6 +45,7 @@ def test_symplectic_at_every_depth(depth, dtype, tolerance):
     assert norm >= 1 - tolerance
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("operators", ["convolution", "axial"])
 def test_the_body_of_an_image_network_is_symplectic(operators):
     keras.config.set_floatx("float64")

@@ -12,7 +12,7 @@ import lipzoo
 from lipzoo import InvNet, UnrolledNet, inverse
 from lipzoo.evaluation import worst_movement
 from tests import inverse_problems as problems
-from tests.helpers import dense_jacobian, linear_operator
+from tests.helpers import dense_jacobian, linear_operator, tensorflow_only
 
 
 def _norms(images):
@@ -154,6 +154,7 @@ def test_plug_and_play_inverts_too_when_its_denoiser_does_nothing():
     np.testing.assert_allclose(model.predict(y, verbose=0), images, atol=1e-4)
 
 
+@tensorflow_only
 def test_a_model_with_a_denoiser_has_its_certificate_where_it_contracts():
     operator = problems.blur()
     y = problems.measurements(operator, problems.signals())

@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import keras
 import matplotlib
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ __all__ = ["hub"]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-OPTIONAL = ("foolbox", "matplotlib", "onnx", "onnxruntime", "PIL", "scipy", "sklearn")
+OPTIONAL = ("foolbox", "matplotlib", "onnx", "onnxruntime", "PIL", "sklearn")
 OPTIONAL += ("tensorflow_datasets", "tf2onnx")
+# JAX needs SciPy itself.
+OPTIONAL += ("scipy",) if keras.backend.backend() != "jax" else ()
 
 
 def test_import_needs_no_optional_dependency():

@@ -26,6 +26,7 @@ from lipzoo.training.results import refresh_metrics
 from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingSettings
 from lipzoo.training.tasks import classification
 from lipzoo_catalogue.cards import plain_card
+from tests.helpers import tensorflow_only
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -262,6 +263,7 @@ def test_model_that_does_not_fit_the_data(source, old, new, message, tmp_path):
     assert not (tmp_path / "run" / run.CHECKPOINT).exists()
 
 
+@tensorflow_only
 def test_standardising_is_part_of_the_model_and_of_its_bound(tmp_path):
     x, y = blobs()
     spread = np.array([100.0, 1.0, 0.01, 1.0, 0.0], dtype="float32")

@@ -32,7 +32,7 @@ class AttackResult:
     @property
     def accuracy(self) -> float:
         """Share of examples that kept their label: an upper estimate of the robust accuracy."""
-        return float(1.0 - np.mean(self.success))
+        return float(np.mean(~self.success))
 
     def __str__(self) -> str:
         """One line: how many examples lost their label, at which distances."""
