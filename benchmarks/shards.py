@@ -34,8 +34,9 @@ SMALLER = 8
 # that has ended would be the peak of the one that started it, if that is larger.
 _COMMAND = """
 import sys, lipzoo_cli
+from benchmarks.memory import memory
 code = lipzoo_cli.main(sys.argv[1:])
-print(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+print(memory("VmHWM") // 1024)
 sys.exit(code)
 """
 _ONE_THREAD = {

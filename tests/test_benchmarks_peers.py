@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.memory import memory
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers import clock, environments, measure, norms, shape
 from benchmarks.peers_table import peers_table
@@ -118,13 +119,13 @@ def test_training_stops_when_the_budget_is_spent_and_does_not_count_its_first_st
 
 
 def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it():
-    code = "from benchmarks.peers.clock import memory; print(memory('VmHWM'), memory('VmRSS'))"
+    code = "from benchmarks.memory import memory; print(memory('VmHWM'), memory('VmRSS'))"
     command = [sys.executable, "-c", code]
     output = subprocess.run(command, capture_output=True, check=True, cwd=measure.ROOT).stdout
     peak, now = map(int, output.split())
     # Read at two moments, so that either may be a page above the other.
-    assert 0 < now < clock.memory("VmRSS") / 2
-    assert 0 < peak < clock.memory("VmRSS") / 2
+    assert 0 < now < memory("VmRSS") / 2
+    assert 0 < peak < memory("VmRSS") / 2
 
 
 def test_a_training_of_lipzoo_is_measured_in_a_process_of_its_own(dataset):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from benchmarks.memory import memory
 from benchmarks.peers import clock
 
 REQUEST, DATA, RESULT, ARRAYS = "request.json", "data.npz", "result.json", "arrays.npz"
@@ -40,10 +41,10 @@ def answer(network: type[Network]) -> None:
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     with np.load(folder / DATA) as data:
         x, y, images, labels = (data[key] for key in ("x", "y", "images", "labels"))
-    before = clock.memory("VmRSS")
+    before = memory("VmRSS")
     built = network(request["network"], request["seed"])
     timing = clock.train(built.step, x, y, request["rate"], request["budget"], request["seed"])
-    peak = clock.memory("VmHWM")
+    peak = memory("VmHWM")
     built.freeze()
     logits, speed = clock.infer(built.logits, images)
     result = {
