@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 BACKENDS_VENV := .venv-backends
 BACKENDS_BIN := $(BACKENDS_VENV)/bin
 TORCH ?= torch==2.13.0
+# What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is.
+BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,backends constraints losses metrics \
+  layers_gradient_flow layers_spectral spectral_gram models))
 # Processes that the tests are spread over; each takes about 2 GB.
 WORKERS ?= 2
 
@@ -25,7 +28,7 @@ test: $(VENV)/.installed-test
 test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(BACKENDS_VENV)/.installed
-	KERAS_BACKEND=$* $(BACKENDS_BIN)/python -m pytest -n $(WORKERS)
+	KERAS_BACKEND=$* $(BACKENDS_BIN)/python -m pytest -n $(WORKERS) $(BACKEND_TESTS)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
