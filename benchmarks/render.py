@@ -10,7 +10,14 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks import attack_tables, beyond_table, export_table, study_tables, truth_tables
+from benchmarks import (
+    attack_tables,
+    beyond_table,
+    export_table,
+    stability_tables,
+    study_tables,
+    truth_tables,
+)
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
@@ -35,6 +42,9 @@ def render(text: str) -> str:
         "published": published_table,
         "costs": costs_table,
         "export": export_table.export_table,
+        "overhead": stability_tables.overhead_table,
+        "growth": stability_tables.growth_table,
+        "memory": stability_tables.memory_table,
         "swissroll": swissroll_table,
         "depth": depth_table,
         "frontier": study_tables.frontier_table,

@@ -1,0 +1,51 @@
+"""The figure of `benchmarks.stability`: seconds per training step over depth."""
+
+import io
+
+from benchmarks.stability_networks import KINDS
+from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo_catalogue.files import write_file
+
+STYLES = {
+    "gradient flow": (CERTIFIED, "-", "o"),
+    "unconstrained flow": (CERTIFIED, "--", "o"),
+    "HamNet": ("#b8860b", "-", "s"),
+    "ResNet": (ATTACKED, "-", "^"),
+    "bare operators": (GREY, ":", "."),
+}
+
+
+def figure(results, path):
+    """Draws the training step over depth, one panel per kind and batch size, into a PNG file."""
+    from matplotlib.figure import Figure
+
+    rows = [row for row in results.get("depth", ()) if row["work"] == "training step"]
+    if not rows:
+        return
+    batch_sizes = sorted({row["batch_size"] for row in rows})
+    drawing = Figure(figsize=(4 * len(batch_sizes), 6.4), layout="constrained")
+    panels = drawing.subplots(len(KINDS), len(batch_sizes), squeeze=False, sharex=True)
+    for kind, line in zip(KINDS, panels):
+        for batch_size, axes in zip(batch_sizes, line):
+            here = [row for row in rows if (row["kind"], row["batch_size"]) == (kind, batch_size)]
+            _panel(axes, here)
+            axes.set_title(f"{kind}, batch size {batch_size}", color=INK, fontsize=10)
+    for axes in panels[-1]:
+        axes.set_xlabel("layers", color=INK)
+    for line in panels:
+        line[0].set_ylabel("seconds per training step", color=INK)
+    panels[0][0].legend(frameon=False, fontsize=8, labelcolor=INK)
+    drawn = io.BytesIO()
+    drawing.savefig(drawn, format="png", dpi=110)
+    write_file(path, drawn.getvalue())
+
+
+def _panel(axes, rows):
+    for name, (colour, line, marker) in STYLES.items():
+        own = [row for row in rows if row["network"] == name]
+        depths = [row["depth"] for row in own]
+        seconds = [row["seconds"] for row in own]
+        axes.plot(depths, seconds, color=colour, linestyle=line, marker=marker, ms=4, label=name)
+    axes.set(xscale="log", yscale="log", xticks=depths, xticklabels=depths)
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
