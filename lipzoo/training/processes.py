@@ -81,6 +81,7 @@ def own_share(values, processes: int, index: int):
 
     Example:
 
+    >>> import numpy as np
     >>> own_share((np.arange(6), np.arange(6) + 10), 2, 1)
     (array([3, 4, 5]), array([13, 14, 15]))
     """
