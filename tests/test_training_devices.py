@@ -13,7 +13,7 @@ import lipzoo
 from lipzoo import training, zoo
 from lipzoo.training.devices import check_devices, shared_out
 from lipzoo.training.model import TrainingError
-from tests.tiny_runs import recipe_text, write_blobs
+from tests.tiny_runs import assert_same_weights, write_shared_recipe
 
 BACKEND = keras.backend.backend()
 several = pytest.mark.skipif(
@@ -90,31 +90,18 @@ def run(code, *arguments, expected=0):
 
 @pytest.fixture
 def recipe(tmp_path):
-    source = write_blobs(tmp_path / "blobs.npz", examples=250)
-    path = tmp_path / "recipe.toml"
-    path.write_text(recipe_text(source, batch_size=32, training='optimizer = "sgd"'))
-    return path
-
-
-def weights(folder):
-    return zoo.read_weights(folder / "model.safetensors")
-
-
-def assert_same(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-4)
+    return write_shared_recipe(tmp_path)
 
 
 @several
 def test_four_devices_give_the_weights_of_one_also_after_a_kill(recipe, tmp_path):
     training.train(recipe.read_text(), tmp_path / "one", verbose=False)
     run(_TRAIN, recipe, tmp_path / "four", 4, "whole")
-    assert_same(weights(tmp_path / "one"), weights(tmp_path / "four"))
+    assert_same_weights(tmp_path / "one", tmp_path / "four")
     run(_TRAIN, recipe, tmp_path / "killed", 4, "killed", expected=9)
     assert not (tmp_path / "killed" / "metrics.json").exists()
     run(_TRAIN, recipe, tmp_path / "killed", 4, "resumed")
-    assert_same(weights(tmp_path / "one"), weights(tmp_path / "killed"))
+    assert_same_weights(tmp_path / "one", tmp_path / "killed")
     first, second = (
         json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "killed")
     )

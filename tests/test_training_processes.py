@@ -8,14 +8,12 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 import lipzoo_cli
-from lipzoo import zoo
 from lipzoo.training import processes
 from lipzoo.training.model import TrainingError
-from tests.tiny_runs import recipe_text, write_blobs
+from tests.tiny_runs import assert_same_weights, write_shared_recipe
 
 ROOT = Path(__file__).parents[1]
 with_jax = pytest.mark.skipif(
@@ -89,10 +87,7 @@ def finish(job, expected=0):
 
 @pytest.fixture
 def recipe(tmp_path):
-    source = write_blobs(tmp_path / "blobs.npz", examples=250)
-    path = tmp_path / "recipe.toml"
-    path.write_text(recipe_text(source, batch_size=32, training='optimizer = "sgd"'))
-    return path
+    return write_shared_recipe(tmp_path)
 
 
 @pytest.fixture
@@ -102,18 +97,11 @@ def alone(tmp_path, recipe):
     return tmp_path / "alone"
 
 
-def assert_same(first, second):
-    first, second = (zoo.read_weights(folder / "model.safetensors") for folder in (first, second))
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-4)
-
-
 @with_jax
 @pytest.mark.parametrize("devices", [2, 4])
 def test_two_processes_give_the_weights_of_one(tmp_path, recipe, alone, devices):
     (first, _), (second, _) = finish(start(tmp_path / "two", recipe, devices=devices))
-    assert_same(alone, tmp_path / "two")
+    assert_same_weights(alone, tmp_path / "two")
     assert "written 0" in second
     assert "written 0" not in first
     for printed in (first, second):
@@ -147,7 +135,7 @@ def test_a_job_whose_process_died_goes_on_from_its_checkpoint(tmp_path, recipe, 
     assert not (folder / "metrics.json").exists()
     outputs = finish(start(folder, recipe, "--resume"))
     assert "continuing after epoch 2 of 3" in outputs[0][0]
-    assert_same(alone, folder)
+    assert_same_weights(alone, folder)
 
 
 @with_jax

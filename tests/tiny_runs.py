@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lipzoo import zoo
+
 RECIPE = """\
 name = "tiny-blobs"
 description = "Two clouds of points"
@@ -57,3 +59,22 @@ def write_blobs(path, **arguments):
 def recipe_text(source, epochs=3, batch_size=16, training=""):
     """A recipe for the clouds, or for another source."""
     return RECIPE.format(source=source, epochs=epochs, batch_size=batch_size, training=training)
+
+
+def write_shared_recipe(folder):
+    """Writes data and a recipe whose batches can be shared out, with an optimizer that is linear.
+
+    Differences of rounding are not blown up by SGD, as they are by the division in Adam.
+    """
+    source = write_blobs(folder / "blobs.npz", examples=250)
+    path = folder / "recipe.toml"
+    path.write_text(recipe_text(source, batch_size=32, training='optimizer = "sgd"'))
+    return path
+
+
+def assert_same_weights(first, second):
+    """Two run folders have the same weights, up to the rounding of sums in another order."""
+    first, second = (zoo.read_weights(folder / "model.safetensors") for folder in (first, second))
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=1e-4)
