@@ -11,6 +11,7 @@ from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution import GRID_FACTOR
 from lipzoo.spectral.gram import autocorrelation, norm_bound_of_gram, polyphase
+from lipzoo.tracing import traced_once
 
 METHODS = ("orthogonal", "scale", "rows")
 
@@ -94,12 +95,14 @@ class SpectralBound(keras.constraints.Constraint):
             )
         if storage in ("float16", "bfloat16"):
             kernel = ops.cast(kernel, "float32")
-        project = {
-            "orthogonal": self._orthogonalise,
-            "scale": self._scale,
-            "rows": self._scale_rows,
-        }[self.method]
-        return ops.cast(project(kernel, *self._targets(kernel, storage)), storage)
+        return ops.cast(traced_once(_project, kernel, self, storage), storage)
+
+    def __eq__(self, other):
+        """Whether the other one is of the same class and does the same."""
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self), *self.get_config().items()))
 
     def get_config(self):
         return {
@@ -186,6 +189,15 @@ class SpectralBound(keras.constraints.Constraint):
         rows = ops.sqrt(_gram_row_sums(kernel, self.strides))
         scale = ops.where(rows > target, target / _positive(rows), ops.ones_like(rows))
         return kernel * scale
+
+
+def _project(kernel, constraint, storage):
+    project = {
+        "orthogonal": constraint._orthogonalise,
+        "scale": constraint._scale,
+        "rows": constraint._scale_rows,
+    }[constraint.method]
+    return project(kernel, *constraint._targets(kernel, storage))
 
 
 def _per_axis(strides, rank):
