@@ -18,6 +18,8 @@ def convolve(inputs, kernel, strides, margins, circular=False):
     >>> np.ravel(convolve(x, kernel, strides=(1,), margins=[(0, 1)], circular=True)).tolist()
     [1.0, 3.0, 5.0, 3.0]
     """
+    if not circular and _is_same(kernel, strides, margins):
+        return ops.conv(inputs, kernel, 1, "same", data_format="channels_last")
     padded = _wrap(inputs, margins) if circular else _pad(inputs, [(0, 0), *margins, (0, 0)])
     if len(set(strides)) == 1:
         return ops.conv(padded, kernel, strides, "valid", data_format="channels_last")
@@ -40,6 +42,8 @@ def convolve_adjoint(outputs, kernel, strides, margins, sizes, circular=False):
     >>> np.ravel(x).tolist()
     [3.0, 1.0, 3.0, 5.0]
     """
+    if not circular and _is_same(kernel, strides, margins):
+        return ops.conv_transpose(outputs, kernel, 1, "same", data_format="channels_last")
     if len(set(strides)) > 1:
         outputs, strides = _spread(outputs, strides), 1
     padded = ops.conv_transpose(outputs, kernel, strides, "valid", data_format="channels_last")
@@ -71,6 +75,13 @@ def shift_cyclically(inputs, steps):
             first, last = ops.split(inputs, [inputs.shape[axis] - step], axis=axis)
             inputs = ops.concatenate([last, first], axis=axis)
     return inputs
+
+
+def _is_same(kernel, strides, margins):
+    """Whether margins of zeros are those that every backend means by "same" and its adjoint."""
+    halves = [(size // 2, size // 2) for size in kernel.shape[:-2]]
+    odd = all(size % 2 for size in kernel.shape[:-2])
+    return odd and set(strides) == {1} and [tuple(margin) for margin in margins] == halves
 
 
 def _wrap(inputs, margins):
