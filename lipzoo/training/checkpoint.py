@@ -1,13 +1,13 @@
 """Checkpoints of a run: written whole or not at all, and enough to continue exactly."""
 
 import json
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from lipzoo.training.npz import read_arrays
+from lipzoo_catalogue.files import replacing
 
 
 class CheckpointError(RuntimeError):
@@ -26,20 +26,11 @@ def write_atomically(path: Path, write) -> None:
     Raises:
         CheckpointError: if the file cannot be written; the message has the system's reason.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with replacing(path) as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be written: {error.strerror or error}. What stood there before is "
-            "unchanged"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise CheckpointError(error.strerror or str(error)) from error
 
 
 def write_json(path: Path, value) -> None:
