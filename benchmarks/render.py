@@ -1,7 +1,7 @@
-"""`python -m benchmarks.render` writes the README's tables and MODEL_CARDS.md from the files.
+"""`python -m benchmarks.render` writes the tables of README and docs, and MODEL_CARDS.md.
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`. With `--check` nothing
-is written, and the exit status says whether both documents agree with the files.
+is written, and the exit status says whether the documents agree with the files of results.
 """
 
 import argparse
@@ -27,12 +27,13 @@ from lipzoo_catalogue.tasks.classification import by_arithmetic
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+DOCUMENTS = (README, *sorted((HERE.parent / "docs").glob("*.md")))
 CARDS = HERE.parent / "MODEL_CARDS.md"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 
 def render(text: str) -> str:
-    """Returns the README's text with its tables made anew."""
+    """Returns a document's text with its tables made anew."""
     tables = {
         "zoo": zoo_table,
         "inverse": inverse_table,
@@ -46,6 +47,7 @@ def render(text: str) -> str:
         "shards": shards_table.shards_table,
         "overhead": stability_tables.overhead_table,
         "growth": stability_tables.growth_table,
+        "floor": stability_tables.floor_table,
         "memory": stability_tables.memory_table,
         "swissroll": swissroll_table,
         "depth": depth_table,
@@ -261,14 +263,12 @@ def costs_table() -> str:
 
 
 def main(arguments=None) -> int:
-    """Writes or checks the README and the model cards."""
+    """Writes or checks the README, the pages of docs and the model cards."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.render", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only compare")
     options = parser.parse_args(arguments)
-    wanted = {
-        README: render(README.read_text(encoding="utf-8")),
-        CARDS: model_cards(map(info, list_models())),
-    }
+    wanted = {path: render(path.read_text(encoding="utf-8")) for path in DOCUMENTS}
+    wanted[CARDS] = model_cards(map(info, list_models()))
     if options.check:
         return int(any(not _holds(path, text) for path, text in wanted.items()))
     for path, text in wanted.items():

@@ -1,9 +1,10 @@
 """`python -m benchmarks.stability`: what stability costs in training and inference.
 
-Three parts, each measured in turns on whatever machine this is: the training step with the
+Four parts, each measured in turns on whatever machine this is: the training step with the
 constraint against the same step without it; training step and inference of gradient flows, the
 same without constraint, HamNet layers, residual blocks and the bare operators over depths and
-batch sizes; and their peak memory. Writes benchmarks/stability.json and stability.png.
+batch sizes, of convolutions and of dense layers; and their peak memory. Writes
+benchmarks/stability.json and stability.png.
 """
 
 import argparse
@@ -20,7 +21,15 @@ import numpy as np
 
 import lipzoo
 from benchmarks.stability_figure import figure
-from benchmarks.stability_networks import CLASSES, KINDS, NETWORKS, SIDE, layer_flops, network
+from benchmarks.stability_networks import (
+    CLASSES,
+    KINDS,
+    NETWORKS,
+    SIDE,
+    WIDTHS,
+    layer_flops,
+    network,
+)
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.constraints import METHODS
 from lipzoo.training import read_recipe
@@ -34,7 +43,6 @@ DEPTHS = (6, 12, 24, 48)
 BATCH_SIZES = (1, 32, 256)
 # And their rounds.
 OVERHEAD_BATCH_SIZES = {128: 15, 1024: 7}
-WIDTHS = {"conv": 32, "dense": 512}
 # The kernels on which the constraint weighs most: of 64 channels, and of 1,024 x 1,024 numbers.
 OVERHEAD_WIDTHS = {"conv": 64, "dense": 1024}
 OVERHEAD_DEPTH = 4
@@ -94,21 +102,20 @@ def _overhead(label, models, batch_sizes):
     return rows
 
 
-def over_depth(rounds: int, depths=DEPTHS, batch_sizes=BATCH_SIZES) -> list[dict]:
+def over_depth(kind: str, rounds: int, depths=DEPTHS, batch_sizes=BATCH_SIZES) -> list[dict]:
     """Seconds of training step and inference of every network, over depths and batch sizes."""
+    models = {
+        (name, depth): network(name, kind, depth, WIDTHS[kind])
+        for name in NETWORKS
+        for depth in depths
+    }
     rows = []
-    for kind in KINDS:
-        models = {
-            (name, depth): network(name, kind, depth, WIDTHS[kind])
-            for name in NETWORKS
-            for depth in depths
-        }
-        for batch_size in batch_sizes:
-            for work in ("training step", "inference"):
-                turns = _turns(models, work, *examples(batch_size))
-                # Small batches take milliseconds, of which more are needed.
-                count = rounds if batch_size > 32 else 4 * rounds
-                rows += _rows(interleaved(turns, count), kind, batch_size, work)
+    for batch_size in batch_sizes:
+        for work in ("training step", "inference"):
+            turns = _turns(models, work, *examples(batch_size))
+            # Small batches take milliseconds, of which more are needed.
+            count = rounds if batch_size > 32 else 4 * rounds
+            rows += _rows(interleaved(turns, count), kind, batch_size, work)
     return rows
 
 
@@ -170,9 +177,12 @@ def main(arguments=None):
     parser.add_argument("--quick", action="store_true", help="few rounds: meaningless numbers")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    depth_settings = {"rounds": 5}
+    if options.quick:
+        depth_settings = {"rounds": 2, "depths": (1, 2), "batch_sizes": (1, 2)}
     parts = {
         "overhead": lambda: overhead({8: 2, 16: 2}) if options.quick else overhead(),
-        "depth": lambda: over_depth(2, (1, 2), (1, 2)) if options.quick else over_depth(5),
+        **{kind: lambda kind=kind: over_depth(kind, **depth_settings) for kind in KINDS},
         "memory": lambda: memory(2, (1,)) if options.quick else memory(),
     }
     unknown = set(options.only or ()) - set(parts)

@@ -19,9 +19,9 @@ def figure(results, path):
     """Draws the training step over depth, one panel per kind and batch size, into a PNG file."""
     from matplotlib.figure import Figure
 
-    rows = [row for row in results.get("depth", ()) if row["work"] == "training step"]
-    if not rows:
+    if not set(KINDS) <= set(results):
         return
+    rows = [row for kind in KINDS for row in results[kind] if row["work"] == "training step"]
     batch_sizes = sorted({row["batch_size"] for row in rows})
     drawing = Figure(figsize=(4 * len(batch_sizes), 6.4), layout="constrained")
     panels = drawing.subplots(len(KINDS), len(batch_sizes), squeeze=False, sharex=True)

@@ -8,6 +8,8 @@ from lipzoo.constraints import SpectralBound
 CLASSES = 10
 NETWORKS = ("gradient flow", "unconstrained flow", "HamNet", "ResNet", "bare operators")
 KINDS = ("conv", "dense")
+# Of the comparison over depths: channels, or length of the vectors.
+WIDTHS = {"conv": 32, "dense": 512}
 # What a layer maps: feature maps of 14 x 14 pixels, or vectors.
 SIDE = 14
 KERNEL = 3
@@ -51,6 +53,19 @@ def layer_flops(kind: str, width: int) -> int:
     """Multiplications and additions of one layer's two products, for one example, forwards."""
     positions, taps = (SIDE * SIDE, KERNEL * KERNEL) if kind == "conv" else (1, 1)
     return 2 * 2 * positions * taps * width * width
+
+
+def layer_bytes(kind: str, width: int, batch_size: int) -> int:
+    """Least memory traffic of one layer's two products in a training step, in float32.
+
+    Every product reads or writes six tensors of states: its input and output forwards, and
+    backwards its input again, the output's gradient twice and the input's once. The kernel is read
+    in both directions and its gradient written; Adam reads this, and reads and writes the kernel
+    and two moments. What a cache keeps between two operators is not subtracted.
+    """
+    positions, taps = (SIDE * SIDE, KERNEL * KERNEL) if kind == "conv" else (1, 1)
+    states, kernel = batch_size * positions * width, taps * width * width
+    return 2 * 4 * (6 * states + 10 * kernel)
 
 
 def _flow(x, kind, _width, method):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.stability_networks import KINDS, NETWORKS
+from benchmarks.stability_networks import KINDS, NETWORKS, WIDTHS, layer_bytes
 from lipzoo_catalogue.markdown import table
 
 RESULTS = Path(__file__).with_name("stability.json")
@@ -28,7 +28,7 @@ def overhead_table() -> str:
 
 def growth_table() -> str:
     """Training step and inference against a ResNet, and how they grow with depth."""
-    rows = _results()["depth"]
+    rows = _depth_rows()
     deepest, shallowest = (find(row["depth"] for row in rows) for find in (max, min))
     lines = []
     for kind in KINDS:
@@ -63,6 +63,33 @@ def growth_table() -> str:
     return table(header, lines)
 
 
+def floor_table() -> str:
+    """Arithmetic and memory traffic of the bare operators, and how fast this machine does them."""
+    rows = [
+        row
+        for row in _depth_rows()
+        if (row["network"], row["work"]) == ("bare operators", "training step")
+    ]
+    deepest = max(row["depth"] for row in rows)
+    lines = []
+    for row in rows:
+        if row["depth"] == deepest:
+            moved = deepest * layer_bytes(row["kind"], WIDTHS[row["kind"]], row["batch_size"])
+            rates = [amount / row["seconds"] / 1e9 for amount in (row["flops"], moved)]
+            lines.append(
+                [
+                    row["kind"],
+                    row["batch_size"],
+                    f"{row['flops'] / 1e9:.3g}",
+                    f"{moved / 1e9:.3g}",
+                    f"{1000 * row['seconds']:.3g}",
+                    *(f"{rate:.3g}" for rate in rates),
+                ]
+            )
+    header = ["layers", "batch", "GFLOP", "GB", f"step of {deepest} layers, ms"]
+    return table([*header, "GFLOP/s", "GB/s"], lines)
+
+
 def exponent(rows) -> float:
     """The p of a least-squares fit of seconds = c · depthᵖ."""
     depths, seconds = ([row[key] for row in rows] for key in ("depth", "seconds"))
@@ -86,6 +113,11 @@ def memory_table() -> str:
     ]
     header = ["layers", "network", *(f"{depth} layers, MiB" for depth in depths)]
     return table([*header, f"parameters of {depths[-1]}"], lines)
+
+
+def _depth_rows():
+    results = _results()
+    return [row for kind in KINDS for row in results[kind]]
 
 
 def _results():

@@ -36,7 +36,8 @@ def test_only_the_networks_with_structure_are_constrained():
 
 def test_seconds_are_measured_at_every_depth_and_drawn(monkeypatch, tmp_path):
     monkeypatch.setattr(stability, "WIDTHS", {"conv": 4, "dense": 4})
-    rows = stability.over_depth(2, (1, 2), (2,))
+    results = {kind: stability.over_depth(kind, 2, (1, 2), (2,)) for kind in KINDS}
+    rows = [row for kind in KINDS for row in results[kind]]
     assert len(rows) == len(KINDS) * len(NETWORKS) * 2 * 2
     assert all(row["seconds"] > 0 for row in rows)
     by_depth = {
@@ -44,7 +45,7 @@ def test_seconds_are_measured_at_every_depth_and_drawn(monkeypatch, tmp_path):
     }
     for kind, name, work, depth in by_depth:
         assert by_depth[kind, name, work, depth] == depth * by_depth[kind, name, work, 1]
-    stability.figure({"depth": rows}, tmp_path / "depth.png")
+    stability.figure(results, tmp_path / "depth.png")
     assert (tmp_path / "depth.png").stat().st_size > 10_000
 
 
@@ -63,4 +64,4 @@ def test_peak_memory_counts_what_was_held():
 def test_an_unknown_part_is_refused(capsys):
     with pytest.raises(SystemExit):
         stability.main(["--only", "speed"])
-    assert "expected overhead, depth, memory. Received: speed" in capsys.readouterr().err
+    assert "expected overhead, conv, dense, memory. Received: speed" in capsys.readouterr().err
