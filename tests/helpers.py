@@ -13,6 +13,9 @@ compiled = pytest.mark.skipif(
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="lipzoo promises it on TensorFlow alone"
 )
+in_float64 = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras narrows float64 on PyTorch"
+)
 half_precision = pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="float16 takes JAX minutes on a CPU"
 )

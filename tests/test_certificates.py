@@ -115,7 +115,7 @@ def test_heads_of_lipzoo_are_recognised(head):
 
 def attack(model, x, labels, radius, steps=40):
     """Follows the gradient of the smallest margin on the sphere of each example's radius."""
-    others = 1 - np.eye(model.output_shape[-1])[labels]
+    others = keras.ops.convert_to_tensor(1 - np.eye(model.output_shape[-1])[labels], x.dtype)
 
     def margin(point):
         logits = model(point)

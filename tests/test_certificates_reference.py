@@ -100,6 +100,9 @@ def test_another_network_is_refused(networks, x, message):
         lipzoo.certify(single, x, reference=REFUSED[message](double), verbose=0)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="there the mean is a view of the weight"
+)
 @pytest.mark.usefixtures("float64")
 def test_hidden_state_is_not_overlooked():
     """`set_weights` leaves a Normalization layer as it was."""

@@ -182,7 +182,6 @@ def test_what_is_no_whole_is_refused(run, model, data):
         "Received: 1, without part 2": [one],
         "expected every part once. Received: part 1/2": [one, two, one],
         "expected one of 2 parts": [one, part("third", "3/3")],
-        "with the dtype of": [one, part("double", "2/2", "--dtype", "float64")],
         "with the terms of": [one, part("cube", "2/2", "--norm", "linf")],
         "with the examples of": [one, part("fewer", "2/2", "--examples", "20")],
         "with the data of": [one, data / "data.npz"],
@@ -193,6 +192,8 @@ def test_what_is_no_whole_is_refused(run, model, data):
         "no-part.npz: expected a part": [one, data / "no-part.npz"],
         "x.npy: expected a part": [one, data / "x.npy"],
     }
+    if keras.backend.backend() != "torch":  # which does not compute in float64
+        cases["with the dtype of"] = [one, part("double", "2/2", "--dtype", "float64")]
     for message, parts in cases.items():
         line = run("join", out, *parts, code=2)
         assert message in line, line

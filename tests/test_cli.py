@@ -10,6 +10,7 @@ import pytest
 
 import lipzoo
 import lipzoo_cli
+from tests.helpers import in_float64
 from tests.tiny_runs import recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +115,7 @@ def test_evaluate_recomputes_the_numbers_of_the_run(finished, capsys):
     assert "test, float32" in text
 
 
+@in_float64
 def test_evaluate_in_float64(finished, capsys):
     assert lipzoo_cli.main(["evaluate", str(finished), "--dtype", "float64", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -144,6 +146,7 @@ def test_evaluate_on_other_data(finished, capsys, tmp_path):
     assert "0.x" in _fails(capsys, ["evaluate", finished, "--epsilon", "0.x"])
 
 
+@in_float64
 def test_evaluate_fails_when_the_published_numbers_are_not_reproduced(finished, capsys):
     path = finished / "metrics.json"
     original = path.read_text()

@@ -62,6 +62,7 @@ def blurred(image, kernel, padding):
     return scipy.ndimage.correlate(image, kernel, mode=mode, origin=origin)
 
 
+@pytest.mark.usefixtures("float64")
 def test_apply_and_adjoint_agree_with_the_matrix(operator, rng):
     matrix = operator.matrix()
     assert matrix.dtype == "float64"
@@ -140,6 +141,7 @@ def test_configurations_survive_json_and_keras(operator):
     assert restored != OPERATORS["mask" if not isinstance(operator, Mask) else "matrix"]
 
 
+@pytest.mark.usefixtures("float64")
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_blur_is_a_correlation_in_scipy(data):

@@ -97,7 +97,9 @@ def test_training_moves_the_gains_and_not_the_bound(tmp_path):
 
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    # PyTorch sums in an order that depends on where the numbers lie.
+    expected = {"desired": model.predict(x, verbose=0), "rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(again.predict(x, verbose=0), **expected)
     config = zoo.ModelConfig(
         "GradFlowNet",
         {
@@ -112,7 +114,7 @@ def test_training_moves_the_gains_and_not_the_bound(tmp_path):
     )
     zoo.save_model(tmp_path / "model", model, config)
     loaded = lipzoo.load(tmp_path / "model")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), **expected)
     round_weights(model)
     assert lipschitz_bound(model).value <= 1.0
 
