@@ -41,6 +41,8 @@ def figure(results, path):
 
 
 def _panel(axes, rows):
+    from matplotlib.ticker import LogLocator
+
     for name, (colour, line, marker) in STYLES.items():
         own = [row for row in rows if row["network"] == name]
         depths = [row["depth"] for row in own]
@@ -48,4 +50,6 @@ def _panel(axes, rows):
         axes.plot(depths, seconds, color=colour, linestyle=line, marker=marker, ms=4, label=name)
     axes.set(xscale="log", yscale="log", xticks=depths, xticklabels=depths)
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.spines[["top", "right"]].set_visible(False)

@@ -47,7 +47,7 @@ def growth_table() -> str:
                 lines.append(
                     [
                         kind,
-                        batch_size,
+                        str(batch_size),
                         name,
                         f"{1000 * last['seconds']:.3g}",
                         f"{last['ratio_to_ResNet']:.2f} ×",
@@ -79,7 +79,7 @@ def floor_table() -> str:
             lines.append(
                 [
                     row["kind"],
-                    row["batch_size"],
+                    str(row["batch_size"]),
                     f"{row['flops'] / 1e9:.3g}",
                     f"{moved / 1e9:.3g}",
                     f"{1000 * row['seconds']:.3g}",
