@@ -8,6 +8,8 @@ from keras.ops import convert_to_numpy
 from operators import randomise
 
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.certificates import certify
+from lipzoo.constraints import SpectralBound
 from lipzoo.layers import (
     GradientFlowConv2D,
     GradientFlowDense,
@@ -106,6 +108,22 @@ def test_half_precision_is_covered_for_short_sums_and_vacuous_for_long_ones():
     assert np.all(error <= bound.rounding_slope * np.linalg.norm(x, axis=1) + bound.rounding_offset)
     long = keras.Sequential([keras.Input((2048,)), layers.Dense(2, dtype=policy)])
     assert lipschitz_bound(long).output.bound.rounding_slope == np.inf
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("mixed_bfloat16", 512), ("mixed_float16", 4096)])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_sums_too_long_for_the_arithmetic_have_a_bound_and_certify_nothing(dtype, size, activation):
+    keras.config.set_dtype_policy(dtype)
+    rows = SpectralBound(method="rows")
+    inputs = keras.Input((size,))
+    x = SpectralDense(4, activation=activation, kernel_constraint=rows)(inputs)
+    x = GradientFlowDense(size, activation=activation, kernel_constraint=rows)(x)
+    model = keras.Model(inputs, layers.Dense(3)(x))
+    bound = lipschitz_bound(model)
+    assert np.isfinite(bound.value)
+    assert bound.output.bound.rounding_slope == np.inf
+    certificate = certify(model, np.ones((2, size)), verbose=0)
+    assert np.array_equal(certificate.radius, np.zeros(2))
 
 
 def test_layers_that_move_entries_add_no_rounding():

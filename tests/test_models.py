@@ -72,6 +72,14 @@ def test_bound_survives_200_steps_on_random_labels(policy, arguments, jit):
             assert np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), 2) <= 1.0
 
 
+@pytest.mark.parametrize("policy", ["float16", "bfloat16"])
+def test_networks_stored_in_half_precision_start_within_their_bound(policy):
+    keras.config.set_dtype_policy(policy)
+    model = GradFlowNet((8, 8, 1), 3, **SMALL)
+    assert lipzoo.lipschitz_bound(model).value <= 1.0
+    assert {str(weight.dtype) for weight in model.weights} == {policy}
+
+
 def test_averaged_weights_are_seen_by_the_bound_and_can_be_projected():
     model = GradFlowNet((8, 8, 1), 3, **SMALL)
     # Keras averages the weights before it applies the constraint, and sets them when fit ends.

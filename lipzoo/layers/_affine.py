@@ -5,7 +5,7 @@ import keras
 from lipzoo import activations
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, spectral_constraint
-from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, repeated
+from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, or_infinite, repeated
 from lipzoo.rounding import affine_rounding, mul_up, unit_roundoff
 
 
@@ -73,6 +73,6 @@ def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:
         value=mul_up(beta, facts.norm),
         derivation=facts.derivation,
         offset=(beta * facts.bias_norm + at_zero) * INFLATION,
-        rounding_slope=(beta * slope + relative * (facts.norm + slope)) * INFLATION,
-        rounding_offset=rounding_offset * INFLATION,
+        rounding_slope=or_infinite((beta * slope + relative * (facts.norm + slope)) * INFLATION),
+        rounding_offset=or_infinite(rounding_offset * INFLATION),
     )

@@ -40,12 +40,23 @@ def add_projected_kernel(layer, shape, name="kernel"):
     kernel = layer.add_weight(
         name=name,
         shape=shape,
-        initializer=layer.kernel_initializer if initialise else "zeros",
+        initializer=_in_single(layer.kernel_initializer) if initialise else "zeros",
         constraint=layer.kernel_constraint,
     )
     if initialise:
         kernel.assign(layer.kernel_constraint(kernel))
     return kernel
+
+
+def _in_single(initializer):
+    """The initializer, drawing in float32 what is stored in half precision: QR needs it."""
+
+    def draw(shape, dtype=None):
+        half = dtype in ("float16", "bfloat16")
+        drawn = initializer(shape, dtype="float32" if half else dtype)
+        return ops.cast(drawn, dtype) if half else drawn
+
+    return draw
 
 
 def positive_number(value, name):

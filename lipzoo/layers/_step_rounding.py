@@ -85,7 +85,8 @@ def layer_bound_of_steps(steps, activation: Activation, gain, dtype: str, deriva
         drift = _drift(step, activation, gain)
         value = mul_up(value, step.lipschitz)
         offset = add_up(mul_up(step.lipschitz, offset), drift)
-        local = _one_step(state + error, step.facts, activation, gain, step.size, dtype)
+        with np.errstate(invalid="ignore"):
+            local = _one_step(state + error, step.facts, activation, gain, step.size, dtype)
         error = step.lipschitz * error + local
         state = step.lipschitz * state + _constant(drift)
     constant, slope = error * (1 + len(steps) * (INFLATION - 1))
@@ -93,9 +94,14 @@ def layer_bound_of_steps(steps, activation: Activation, gain, dtype: str, deriva
         value=value,
         derivation=derivation,
         offset=offset,
-        rounding_slope=float(slope),
-        rounding_offset=float(constant),
+        rounding_slope=or_infinite(slope),
+        rounding_offset=or_infinite(constant),
     )
+
+
+def or_infinite(error: float) -> float:
+    """An error bound, infinite where it is `0 * inf`: after sums too long for the arithmetic."""
+    return math.inf if math.isnan(error) else float(error)
 
 
 def _drift(step, activation, gain):
