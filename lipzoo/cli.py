@@ -13,6 +13,7 @@ from lipzoo.attack_command import check_options, evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.export_command import export
+from lipzoo.exporting.child import ExportError
 from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
 from lipzoo.join_command import join
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         commands[arguments.command],
         arguments,
         failures=(training.DivergedError,),
-        mistakes=(training.TrainingError, CheckpointError, TypeError),
+        mistakes=(training.TrainingError, CheckpointError, ExportError, TypeError),
     )
 
 

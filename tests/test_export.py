@@ -13,7 +13,7 @@ from lipzoo.exporting.running import run_exported
 from lipzoo_catalogue.files import read_file, sha256_of
 from lipzoo_catalogue.registry import model_folder
 from tests.checked_models import build
-from tests.helpers import tensorflow_only
+from tests.helpers import in_float64, tensorflow_only
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tf2onnx") is None, reason="lipzoo[export] is not installed"
@@ -251,11 +251,20 @@ def test_unknown_formats_paths_and_models_are_refused(digits, tmp_path):
     two = keras.Model(pair, keras.layers.Add()(pair))
     with pytest.raises(ValueError, match="inputs: 2, outputs: 1"):
         lipzoo.export(two, tmp_path / "a", "onnx")
+    inputs = keras.Input((2,))
+    for ends in ((inputs, {"y": keras.layers.ReLU()(inputs)}), ([inputs], inputs)):
+        with pytest.raises(ValueError, match=r"without lists or dictionaries\. Received: model"):
+            lipzoo.export(keras.Model(*ends), tmp_path / "a", "onnx")
+    assert files_below(tmp_path) == [tmp_path / "notes"]
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+@in_float64
+def test_formats_in_float32_refuse_float64(tmp_path):
     double = lipzoo.load("gradflow-digits", dtype="float64")
     with pytest.raises(ValueError, match=r"in float32\. Received: .* in float64"):
         lipzoo.export(double, tmp_path / "a", "onnx")
-    assert files_below(tmp_path) == [tmp_path / "notes"]
-    assert (tmp_path / "notes").read_text() == "mine"
+    assert files_below(tmp_path) == []
 
 
 def test_a_layer_without_a_bound_is_refused(tmp_path):

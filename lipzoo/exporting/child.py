@@ -18,6 +18,10 @@ from lipzoo_catalogue.files import dump_json
 _MODEL, _ARRAYS, _REQUEST, _RESULT = "model.keras", "arrays.npz", "request.json", "result.json"
 
 
+class ExportError(RuntimeError):
+    """A process that was to convert a network and failed."""
+
+
 def produce_elsewhere(
     model: keras.Model,
     format: str,
@@ -31,6 +35,7 @@ def produce_elsewhere(
     Raises:
         ValueError: as `produce` does, or if a class of the network is not known in a fresh process
             after `import lipzoo`.
+        ExportError: if the process fails without such an answer.
     """
     folder = target.parent
     model.save(folder / _MODEL)
@@ -50,7 +55,7 @@ def produce_elsewhere(
         result = json.loads((folder / _RESULT).read_bytes())
     except FileNotFoundError:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise RuntimeError(f"Export in a process with TensorFlow failed: {last[0]}") from None
+        raise ExportError(f"Export in a process with TensorFlow failed: {last[0]}") from None
     if "error" in result:
         raise ValueError(result["error"])
     return ExportedCertificate.from_dict(result)

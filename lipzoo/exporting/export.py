@@ -48,7 +48,9 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
             has several inputs or outputs; or if the exported network computes something else.
         UncertifiedLayerError: if a layer has no rule for its bound.
         ImportError: if a package is missing; `pip install 'lipzoo[export]'` installs it.
-        OSError: if `path` cannot be written. Whatever is raised, `path` is as it was before.
+        OSError: if `path` cannot be written.
+        ExportError: if the child process fails for another reason. Whatever is raised, `path` is
+            as it was before.
 
     Example:
 
@@ -104,6 +106,12 @@ def _check_model(model, format):
         raise ValueError(
             "Expected a functional or sequential model with one input and one output. "
             f"Received: model {model.name!r}, inputs: {counts[0]}, outputs: {counts[1]}"
+        )
+    if not all(isinstance(shape, tuple) for shape in (model.input_shape, model.output_shape)):
+        raise ValueError(
+            "Expected a model that maps a tensor to a tensor, without lists or dictionaries. "
+            f"Received: model {model.name!r}, input_shape={model.input_shape}, "
+            f"output_shape={model.output_shape}"
         )
     if None in model.input_shape[1:]:
         raise ValueError(

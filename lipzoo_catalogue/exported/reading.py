@@ -43,7 +43,7 @@ def exported_certificate(path: str | Path) -> ExportedCertificate:
     ...     exported_certificate(folder).lipschitz_bound
     1.0
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         if not (path / SIDE_FILE).exists():
             raise ValueError(
