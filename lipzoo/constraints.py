@@ -117,7 +117,9 @@ class SpectralBound(keras.constraints.Constraint):
         """The norm to project to, and the one up to which a kernel is left as it is.
 
         The first is `bound` less the rounding of a kernel stored in `storage`, of which a kernel
-        that is not touched suffers none: so what was projected is not projected again.
+        that is not touched suffers none. What was projected by its proven bound is so not projected
+        again; a matrix that Newton-Schulz steps brought below 1 may be, its bound being a little
+        above its norm.
         """
         # ‖K‖_F <= √rank ‖K‖ bounds how far the stored kernel is off; the rest is the evaluation.
         rank = min(kernel.shape[-1], math.prod(kernel.shape[:-1]))
@@ -215,7 +217,8 @@ def project(model: keras.Model) -> None:
     Keras applies constraints after an optimizer step and at no other time. Weights that arrive in
     another way (set, loaded from elsewhere, averaged with `use_ema`, whose averages Keras takes
     before the constraint) may have left it; `lipschitz_bound` then says so, and this brings them
-    back.
+    back. Weights within the constraint may change, too, where `"orthogonal"` can raise singular
+    values further.
 
     Args:
         model: a built model or layer.

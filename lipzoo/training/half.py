@@ -7,11 +7,11 @@ from lipzoo.bounds import lipschitz_bound
 
 
 def round_weights(model: keras.Model, dtype: str = "float16") -> None:
-    """Rounds every weight to a number that `dtype` represents, and proves that no bound rises.
+    """Rounds every weight to a number that `dtype` represents; no constrained layer's bound rises.
 
     The variables keep their own dtype. Rounding a kernel can lift its norm a little; such a kernel
     is first scaled by `1 - 2⁻¹⁵`, `1 - 2⁻¹⁴`, … until the layer's bound, recomputed in float64 from
-    the rounded values, is at most what it was.
+    the rounded values, is at most what it was. Layers without a kernel constraint are only rounded.
 
     Args:
         model: a model of layers with a `lipschitz_bound`; changed in place.
