@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -11,14 +12,20 @@ import pytest
 
 import lipzoo
 from lipzoo import training, zoo
-from lipzoo.training.devices import check_devices, shared_out
+from lipzoo.training.devices import check_devices, data_parallel, shared_out
 from lipzoo.training.model import TrainingError
+from tests.helpers import tensorflow_only
 from tests.tiny_runs import assert_same_weights, write_shared_recipe
 
 BACKEND = keras.backend.backend()
 several = pytest.mark.skipif(
     BACKEND not in ("tensorflow", "jax"), reason="trains on one device on this backend"
 )
+MISSING = {
+    "tensorflow": "devices: expected at most 8, into which the processor is divided",
+    "jax": "devices: expected at most 1, the number that this process sees",
+    "torch": "devices: expected the backend tensorflow or jax",
+}[BACKEND]
 # Trains in a process that sees four devices; prints the devices that hold the first kernel.
 _TRAIN = """
 import json, sys
@@ -38,6 +45,14 @@ if resume == "killed":
     Recorder.on_epoch_end = die
 training.train(open(recipe).read(), folder, devices=int(devices), verbose=False,
                resume=resume == "resumed")
+"""
+_REFUSED = """
+import sys
+from lipzoo import training
+try:
+    training.train(open(sys.argv[1]).read(), sys.argv[2], devices=4, verbose=False)
+except training.TrainingError as error:
+    print(error)
 """
 _REPLICAS = """
 import json
@@ -128,10 +143,13 @@ def test_a_run_may_go_on_with_another_number_of_devices(recipe):
 @pytest.mark.parametrize(
     ("devices", "batch_size", "message"),
     [
-        (0, 32, "devices: expected at least 1. Received: 0"),
+        (0, 32, "devices: expected a whole number, at least 1. Received: 0"),
         (-2, 32, "at least 1. Received: -2"),
+        (2.0, 32, "devices: expected a whole number, at least 1. Received: 2.0"),
+        ("2", 32, "Received: '2'"),
+        (2, 0, "batch_size: expected a whole number, at least 1. Received: 0"),
         (3, 32, "batch_size: expected a multiple.*batch_size=32, devices=3"),
-        (1000, 32000, "expected"),
+        (1000, 32000, MISSING),
     ],
 )
 def test_what_cannot_be_shared_out_is_refused(devices, batch_size, message):
@@ -139,10 +157,48 @@ def test_what_cannot_be_shared_out_is_refused(devices, batch_size, message):
         check_devices(devices, batch_size)
 
 
+@pytest.mark.parametrize("devices", [0, -1, True, "2", 1000])
+def test_the_context_refuses_as_well(devices):
+    with pytest.raises(TrainingError, match=r"devices: expected .*Received: "):  # noqa: SIM117
+        with data_parallel(devices):
+            pass
+
+
 def test_nothing_is_written_where_the_devices_are_missing(recipe, tmp_path):
-    with pytest.raises(TrainingError, match="devices"):
+    with pytest.raises(TrainingError, match=MISSING):
         training.train(recipe.read_text(), tmp_path / "run", devices=32, verbose=False)
     assert not (tmp_path / "run").exists()
+
+
+@several
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation = 0.2": "validation = 3"}, "validation: expected .*Received: 3 examples"),
+        pytest.param(
+            {"[training]": "[training]\njit_compile = true"},
+            'expected "auto" or false on several devices of TensorFlow. Received: true, devices=4',
+            marks=tensorflow_only,
+        ),
+    ],
+)
+def test_what_several_devices_cannot_do_is_refused_before_anything_is_written(
+    recipe, tmp_path, changes, message
+):
+    for old, new in changes.items():
+        recipe.write_text(recipe.read_text().replace(old, new))
+    printed = run(_REFUSED, recipe, tmp_path / "run")
+    assert re.search(message, printed)
+    assert not (tmp_path / "run").exists()
+
+
+@several
+def test_four_devices_train_against_an_adversary(recipe, tmp_path):
+    with recipe.open("a") as file:
+        file.write("\n[training.adversary]\nepsilon = 0.3\nsteps = 2\n")
+    training.train(recipe.read_text(), tmp_path / "one", verbose=False)
+    run(_TRAIN, recipe, tmp_path / "four", 4, "whole")
+    assert_same_weights(tmp_path / "one", tmp_path / "four")
 
 
 def test_examples_are_shared_out_evenly():

@@ -51,14 +51,18 @@ sys.exit(code)
 
 
 def start(folder, recipe, *options, dies=(0, 0), devices=2):
-    """Two processes of one job; `dies` has the epoch after which each of them does."""
+    """Two processes of one job; `dies` has the epoch after which each of them does.
+
+    The folder is that of both, or there is one for each.
+    """
+    folders = folder if isinstance(folder, tuple) else (folder, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = ["train", str(recipe), "--out", str(folder), "--devices", str(devices), *options]
+    command = ["train", str(recipe), "--devices", str(devices), *options, "--out"]
     return [
         subprocess.Popen(
-            [sys.executable, "-c", _TRAIN, str(folder), str(dies[index]), *command],
+            [sys.executable, "-c", _TRAIN, str(own), str(dies[index]), *command, str(own)],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -72,7 +76,7 @@ def start(folder, recipe, *options, dies=(0, 0), devices=2):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for index in (0, 1)
+        for index, own in enumerate(folders)
     ]
 
 
@@ -139,6 +143,14 @@ def test_a_job_whose_process_died_goes_on_from_its_checkpoint(tmp_path, recipe, 
 
 
 @with_jax
+def test_processes_with_folders_of_their_own_are_refused(tmp_path, recipe):
+    job = start((tmp_path / "one", tmp_path / "two"), recipe)
+    for _, errors in finish(job, expected=2):
+        assert "a run folder that all processes share. Received: one that process 1" in errors
+    assert not any(path.is_file() for path in (tmp_path / "one").iterdir())
+
+
+@with_jax
 def test_devices_are_those_of_all_processes(tmp_path, recipe):
     for devices, message in ((1, "expected 2, all those of the 2 processes"),):
         job = start(tmp_path / "run", recipe, "--devices", str(devices))
@@ -158,7 +170,11 @@ ALL = {processes.ADDRESSES: "127.0.0.1:1234", processes.NUMBER: "2", processes.I
         ({processes.NUMBER: "two"}, "whole number. Received: two"),
         ({processes.INDEX: "-1"}, "whole number. Received: -1"),
         ({processes.INDEX: "2"}, "expected a number from 0 to .* = 1. Received: 2"),
-        ({processes.NUMBER: "0"}, "Received: 0"),
+        ({processes.NUMBER: "0"}, f"{processes.NUMBER}: expected a number of at least 1"),
+        ({processes.ADDRESSES: "localhost"}, "as host:port. Received: 'localhost'"),
+        ({processes.ADDRESSES: "127.0.0.1:port"}, "host:port. Received: '127.0.0.1:port'"),
+        ({processes.ADDRESSES: ":1,b:2"}, "host:port. Received: ':1'"),
+        ({processes.ADDRESSES: "a:70000"}, "host:port. Received: 'a:70000'"),
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused(changes, message):

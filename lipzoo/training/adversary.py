@@ -64,7 +64,13 @@ class AdversarialModel(keras.Model):
     def compile(self, *args, **kwargs):
         """As in Keras; also builds loss and metrics, which the batches of `fit` would not fit."""
         super().compile(*args, **kwargs)
-        self.test_on_batch(ops.zeros((1, *self.input_shape[1:])), ops.zeros((1,), "int32"))
+        count = 1
+        if parallel := keras.distribution.distribution():
+            import jax
+
+            # Every device of this process wants a share.
+            count = parallel.device_mesh.devices.size // jax.process_count()
+        self.test_on_batch(ops.zeros((count, *self.input_shape[1:])), ops.zeros((count,), "int32"))
         self.reset_metrics()
 
     def train_step(self, *arguments):

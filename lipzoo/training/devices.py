@@ -8,6 +8,9 @@ import keras
 from lipzoo.training.model import TrainingError
 from lipzoo.training.processes import process_count
 
+# Devices that a processor is divided into on TensorFlow: each holds all weights and a graph.
+MOST_PARTS = 8
+
 
 def check_devices(devices: int, batch_size: int) -> None:
     """Says before any work whether batches can be shared out.
@@ -20,8 +23,8 @@ def check_devices(devices: int, batch_size: int) -> None:
         TrainingError: if there are not so many devices, the backend cannot use them, or the batch
             cannot be split evenly.
     """
-    if devices < 1:
-        raise TrainingError(f"devices: expected at least 1. Received: {devices}")
+    _check_count("devices", devices)
+    _check_count("batch_size", batch_size)
     if devices == 1 and process_count() == 1:
         return
     if batch_size % devices:
@@ -32,6 +35,11 @@ def check_devices(devices: int, batch_size: int) -> None:
     _devices(devices)
 
 
+def _check_count(name, value):
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise TrainingError(f"{name}: expected a whole number, at least 1. Received: {value!r}")
+
+
 @contextlib.contextmanager
 def data_parallel(devices: int) -> Iterator[None]:
     """Context in which a model is built, compiled and trained on so many devices.
@@ -39,6 +47,7 @@ def data_parallel(devices: int) -> Iterator[None]:
     Each device computes the gradients of its share of a batch; their mean is what one device would
     have got of the whole batch, up to rounding. The optimizer's step and the constraints that
     follow it are the same on every device, so that the weights stay the same and within the bound.
+    (Layers with batch statistics or random numbers of their own see the shares, not the batch.)
     On TensorFlow this is `MirroredStrategy`, on JAX `keras.distribution.DataParallel`. Where there
     are no accelerators the processor is divided: by JAX where `XLA_FLAGS` holds
     `--xla_force_host_platform_device_count=4`, by this function on TensorFlow.
@@ -50,13 +59,15 @@ def data_parallel(devices: int) -> Iterator[None]:
         devices: number of devices; 1 changes nothing.
 
     Raises:
-        TrainingError: see `check_devices`.
+        TrainingError: if `devices` is no positive whole number, there are not so many, or the
+            backend cannot use them.
 
     Example:
 
     >>> with data_parallel(1):
     ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     """
+    _check_count("devices", devices)
     if devices == 1:
         yield
         return
@@ -125,6 +136,11 @@ def _tensorflow_devices(count):
 
     if tf.config.list_physical_devices("GPU"):
         return [device.name for device in tf.config.list_logical_devices("GPU")]
+    if count > MOST_PARTS:
+        raise TrainingError(
+            f"devices: expected at most {MOST_PARTS}, into which the processor is divided where "
+            f"there are no accelerators. Received: {count}"
+        )
     with contextlib.suppress(RuntimeError):
         # Refused once TensorFlow runs; then there are as many as there are.
         divide_processor(count)

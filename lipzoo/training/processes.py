@@ -2,9 +2,13 @@
 
 import os
 import re
+import secrets
+import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import keras
+import numpy as np
 
 from lipzoo.training.model import TrainingError
 
@@ -37,7 +41,15 @@ def join_job(environment: Mapping[str, str] = os.environ) -> None:
     for key in (NUMBER, INDEX):
         if not re.fullmatch("[0-9]{1,6}", given[key]):
             raise TrainingError(f"{key}: expected a whole number. Received: {given[key]}")
+    first = given[ADDRESSES].split(",")[0]
+    address = re.fullmatch(r"[^\s:]+:([0-9]{1,5})", first)
+    if address is None or not 0 < int(address[1]) < 2**16:
+        raise TrainingError(
+            f"{ADDRESSES}: expected the address of process 0 as host:port. Received: {first!r}"
+        )
     number, own = int(given[NUMBER]), int(given[INDEX])
+    if number < 1:
+        raise TrainingError(f"{NUMBER}: expected a number of at least 1. Received: {number}")
     if own >= number:
         raise TrainingError(
             f"{INDEX}: expected a number from 0 to {NUMBER} - 1 = {number - 1}. Received: {own}"
@@ -74,6 +86,40 @@ def wait_for_all(name: str) -> None:
         from jax.experimental.multihost_utils import sync_global_devices
 
         sync_global_devices(name)
+
+
+def check_shared(folder: Path, patience: float = 10.0) -> None:
+    """Says before any work whether all processes of a job see the same folder.
+
+    Process 0 writes a file of a random name, for which the others look.
+
+    Args:
+        folder: folder that exists in the eyes of each process.
+        patience: seconds until a file system shows the file.
+
+    Raises:
+        TrainingError: in every process, if one of them does not see it.
+    """
+    if process_count() == 1:
+        return
+    from jax.experimental.multihost_utils import broadcast_one_to_all, process_allgather
+
+    number = int(broadcast_one_to_all(np.uint32(secrets.randbits(32))))
+    sign = folder / f".job-{number}"
+    if process_index() == 0:
+        sign.touch()
+    wait_for_all(f"{number} written")
+    deadline = time.monotonic() + patience
+    while not (seen := sign.exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    blind = np.flatnonzero(~np.ravel(process_allgather(np.array(seen))))
+    if process_index() == 0:
+        sign.unlink()
+    if len(blind):
+        raise TrainingError(
+            f"{folder}: expected a run folder that all processes share. Received: one that process "
+            f"{blind[0]} does not see"
+        )
 
 
 def own_share(values, processes: int, index: int):

@@ -26,8 +26,14 @@ from lipzoo.training.devices import (
     shared_out,
 )
 from lipzoo.training.half import round_weights
-from lipzoo.training.model import TrainingError, build_model
-from lipzoo.training.processes import own_share, process_count, process_index, wait_for_all
+from lipzoo.training.model import TrainingError, build_model, check_jit_compile
+from lipzoo.training.processes import (
+    check_shared,
+    own_share,
+    process_count,
+    process_index,
+    wait_for_all,
+)
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
@@ -95,12 +101,19 @@ def train(
     batches = task.batches()
     batches.share = share
     check_devices(devices, batches.batch_size)
+    check_jit_compile(training.jit_compile, devices)
+    if len(dataset.validation) < devices:
+        raise TrainingError(
+            "validation: expected at least as many examples as devices, which share them. "
+            f"Received: {len(dataset.validation)} examples, devices={devices}"
+        )
     # None finds the folder as another has already changed it.
     wait_for_all("folder checked")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be made: {error.strerror}") from error
+    check_shared(folder)
     with data_parallel(devices):
         model = _compiled(recipe, task, arguments, len(batches))
         say(f"{recipe.model.architecture}: {model.count_params():,} parameters")
@@ -149,7 +162,10 @@ def train(
 
 
 def _written_by_another(path: Path) -> dict:
-    """The metrics, as soon as process 0 has written them; the backend ends a job without it."""
+    """The metrics, as soon as process 0 has written them.
+
+    If it fails instead, the backend ends this process when it misses the other one, after minutes.
+    """
     while not path.exists():
         time.sleep(0.5)
     return json.loads(path.read_text(encoding="utf-8"))
