@@ -7,8 +7,9 @@ BACKENDS_VENV := .venv-backends
 BACKENDS_BIN := $(BACKENDS_VENV)/bin
 TORCH ?= torch==2.13.0
 # What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is.
-BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,backends constraints losses metrics \
-  layers_gradient_flow layers_spectral spectral_gram models))
+BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,backends bounds_rounding certificates \
+  certifying constraints export layers_gradient_flow layers_hamiltonian layers_spectral losses \
+  metrics models spectral_gram tracing training_devices training_processes))
 # Processes that the tests are spread over; each takes about 2 GB.
 WORKERS ?= 2
 
