@@ -67,7 +67,13 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
     _check_model(model, format)
     certificate = statement_of(model)
     inputs = _examples(model, certificate)
-    outputs = keras.ops.convert_to_numpy(model(inputs, training=False))
+    outputs = model(inputs, training=False)
+    if isinstance(outputs, dict):
+        raise ValueError(
+            "Expected a model whose output is a tensor. "
+            f"Received: model {model.name!r}, whose output is a dict of {sorted(outputs)}"
+        )
+    outputs = keras.ops.convert_to_numpy(outputs)
     on_tensorflow = keras.backend.backend() == "tensorflow"
     # Beside the target, so that it can be put in place in one step.
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as staging:
@@ -106,12 +112,6 @@ def _check_model(model, format):
         raise ValueError(
             "Expected a functional or sequential model with one input and one output. "
             f"Received: model {model.name!r}, inputs: {counts[0]}, outputs: {counts[1]}"
-        )
-    if not all(isinstance(shape, tuple) for shape in (model.input_shape, model.output_shape)):
-        raise ValueError(
-            "Expected a model that maps a tensor to a tensor, without lists or dictionaries. "
-            f"Received: model {model.name!r}, input_shape={model.input_shape}, "
-            f"output_shape={model.output_shape}"
         )
     if None in model.input_shape[1:]:
         raise ValueError(
