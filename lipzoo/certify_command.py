@@ -11,12 +11,12 @@ import keras
 
 import lipzoo
 from lipzoo.certificates import certify as certify_arrays
-from lipzoo.certificates.inputs import check_labels
+from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.terms import Terms
 from lipzoo.certifying.certified import Certified, columns_of
-from lipzoo.certifying.columns import ROWS, Columns
+from lipzoo.certifying.columns import Columns
 from lipzoo.certifying.examples import read_examples
-from lipzoo.certifying.parts import Part, marks
+from lipzoo.certifying.parts import Part, marks, sha256_of_labels
 from lipzoo.certifying.printing import check_printing, show
 from lipzoo.certifying.shards import Shard, parse_shard
 from lipzoo.certifying.writing import check_out, write_certified
@@ -55,8 +55,7 @@ def certify(arguments: argparse.Namespace) -> None:
     x, y = read_examples(arguments.data, config, recipe, arguments.labels)
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)
-    if y is not None:
-        _check_all_labels(y, rows, config.num_classes)
+    labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
     model, reference = load_from(source, dtype=arguments.dtype), None
     if arguments.dtype == "float32" and computes_in_float64():
         reference = load_from(source, dtype="float64")
@@ -64,7 +63,7 @@ def certify(arguments: argparse.Namespace) -> None:
         for chunk in _chunks(rows):
             certificate = certify_arrays(
                 model,
-                x[chunk],
+                _read(x, chunk, model, arguments.data),
                 None if y is None else y[chunk],
                 standardized=arguments.standardized,
                 reference=reference,
@@ -82,6 +81,7 @@ def certify(arguments: argparse.Namespace) -> None:
                     "weights": sha256_of(source.read(WEIGHTS)),
                     "examples": count,
                     "data": marks(x),
+                    "labels": labels,
                     "dtype": arguments.dtype,
                     "margins": "float64" if reference is not None else arguments.dtype,
                     "backend": keras.backend.backend(),
@@ -121,10 +121,15 @@ def _check_options(arguments):
     return out, shard
 
 
-def _check_all_labels(y, rows, classes):
-    for first in range(rows.start, rows.stop, ROWS):
-        some = y[first : min(first + ROWS, rows.stop)]
-        check_labels(some, len(some), classes)
+def _read(x, chunk, model, data):
+    """Some examples; if they do not fit the model, the error says which they are."""
+    examples = x[chunk]
+    try:
+        check_inputs(model, examples)
+    except ValueError as error:
+        where = f"examples {chunk.start:,} to {chunk.stop - 1:,}"
+        raise ValueError(f"{data}, {where}: {error}") from None
+    return examples
 
 
 def _chunks(rows):

@@ -1,6 +1,7 @@
 """Certification from disk and in parts: the same answers and the same bytes as from memory."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from lipzoo.certificates.terms import Terms
 from lipzoo.certifying import columns as columns_module
 from lipzoo.certifying.certified import Certified, columns_of
 from lipzoo.certifying.columns import Columns
+from lipzoo.certifying.parts import Part, PartError, join, read_part, sha256_of_labels
 from lipzoo.certifying.shards import Shard
 from lipzoo.certifying.writing import write_certified
 from lipzoo.zoo.saving import save_model
@@ -142,6 +144,8 @@ def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending)
         text = run(*common, "--shard", f"{number}/3", "--out", parts[-1])
         first, stop = (23 * (number - 1)) // 3, (23 * number) // 3
         assert f"part {number}/3: examples {first} to {stop - 1} of 23" in text
+        numbers = [int(i) for i in re.findall(r"^ +(\d+)  ", text, re.MULTILINE)]
+        assert numbers == [*range(first, stop)]
     assert run("join", joined, *parts, *counting) == printed.replace("whole.", "joined.")
     if ending == "npz":
         arrays = [np.load(path) for path in (whole, joined)]
@@ -185,7 +189,6 @@ def test_what_is_no_whole_is_refused(run, model, data):
         "with the terms of": [one, part("cube", "2/2", "--norm", "linf")],
         "with the examples of": [one, part("fewer", "2/2", "--examples", "20")],
         "with the data of": [one, data / "data.npz"],
-        "labels": [one, part("labelled", "2/2", "--labels", data / "y.npy")],
         "no such file": [one, data / "nowhere.npz"],
         "cut.npz: expected a part": [one, cut],
         "altered.npz: expected a part": [one, altered],
@@ -202,10 +205,113 @@ def test_what_is_no_whole_is_refused(run, model, data):
     assert "folder that exists" in run("join", data / "none" / "x.csv", one, two, code=2)
 
 
+def test_parts_with_other_labels_are_refused(run, model, data):
+    """Also if these differ in the other part's examples alone; their type makes no difference."""
+
+    def part(name, shard, *options):
+        out = data / f"{name}.npz"
+        run("certify", model, data / "x.npy", "--shard", shard, "--out", out, *options)
+        return out
+
+    y = np.load(data / "y.npy")
+    other = np.where(np.arange(23) == 0, (y + 1) % 10, y)
+    np.save(data / "other.npy", other)
+    np.save(data / "one-hot.npy", np.eye(10, dtype="float32")[y])
+    one = part("one", "1/2", "--labels", data / "y.npy")
+    mixed = part("mixed", "2/2", "--labels", data / "other.npy")
+    plain = part("plain", "2/2")
+    hashes = {path: read_part(path).settings["labels"] for path in (one, mixed, plain)}
+    assert hashes[plain] is None
+    for path in (mixed, plain):
+        line = run("join", data / "joined.csv", one, path, code=2)
+        assert f"{path}: expected a part with the labels of {one}." in line, line
+        assert f"Received: labels={hashes[path]} instead of labels={hashes[one]}" in line, line
+    line = run("join", data / "joined.csv", plain, one, code=2)
+    assert f"{one}: expected a part with the labels of {plain}." in line, line
+    assert not (data / "joined.csv").exists()
+    run("join", data / "joined.csv", one, part("same", "2/2", "--labels", data / "one-hot.npy"))
+    assert (data / "joined.csv").exists()
+
+
+def test_hash_of_labels_is_that_of_all_of_them(monkeypatch):
+    y = np.array([3, 1, 0, 2, 2])
+    whole = sha256_of_labels(y, 5, 4)
+    monkeypatch.setattr("lipzoo.certifying.parts.ROWS", 2)
+    assert sha256_of_labels(y, 5, 4) == whole
+    assert sha256_of_labels(y.astype(">i2"), 5, 4) == whole
+    for i in range(5):
+        assert sha256_of_labels(np.where(np.arange(5) == i, (y + 1) % 4, y), 5, 4) != whole
+    assert sha256_of_labels(y, 4, 4) != whole
+
+
+def test_a_part_with_other_columns_is_named(run, model, data, tmp_path):
+    """As after labels were taken out of a part that states them."""
+    paths = [data / "one.npz", data / "two.npz"]
+    for number, path in enumerate(paths, start=1):
+        labels = ["--labels", data / "y.npy"]
+        shard = ["--shard", f"{number}/2", "--out", path]
+        run("certify", model, data / "x.npy", *labels, *shard)
+    arrays = dict(np.load(paths[1]))
+    del arrays["labels"]
+    np.savez(paths[1], **arrays)
+    (tmp_path / "columns").mkdir()
+    parts = [read_part(path) for path in paths]
+    with pytest.raises(PartError, match=f"^{re.escape(str(paths[1]))}: Expected columns"):
+        join(paths, parts, Columns(tmp_path / "columns"))
+
+
+@pytest.mark.parametrize("shard", ["5/4", "0/4", "-1/4", "1.5/4", "1/0", "true/4", "null/4"])
+def test_a_part_that_is_none_of_its_whole_is_refused(run, model, data, shard):
+    path = data / "part.npz"
+    run("certify", model, data / "x.npy", "--shard", "1/4", "--out", path)
+    arrays = dict(np.load(path))
+    values = json.loads(str(arrays["part"]))
+    values["shard"] = dict(zip(("number", "count"), map(json.loads, shard.split("/"))))
+    with pytest.raises(ValueError, match="1 <= k <= K"):
+        Part.parse(json.dumps(values))
+    np.savez(path, **arrays | {"part": json.dumps(values)})
+    assert f"{path}: expected a part" in run("join", data / "joined.csv", path, code=2)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(run, model, data, monkeypatch):
+    for name in ("certify_command.read_examples", "join_command.read_part"):
+        monkeypatch.setattr(f"lipzoo.{name}", lambda *_, **__: pytest.fail("read"))
+    folder, closed = data / "folder.npz", data / "closed"
+    folder.mkdir()
+    closed.mkdir(mode=0o500)
+    # Root may write everywhere; to everyone else the mode says whether they may.
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(os.stat(path).st_mode & 0o200))
+    reasons = {
+        folder: f"expected a file. Received: {folder}, which is a folder",
+        closed / "radii.csv": "expected a folder that may be written into. Received: "
+        f"{closed / 'radii.csv'}, in {closed}",
+    }
+    for out, reason in reasons.items():
+        line = run("certify", model, data / "x.npy", "--out", out, code=2)
+        assert f"--out: {reason}" in line, line
+        line = run("join", out, data / "one.npz", code=2)
+        assert f"OUT: {reason}" in line, line
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [(np.nan, "1 values that are NaN or infinite"), (2.0, "values from 0 to 2")],
+)
+def test_an_error_says_which_examples_do_not_fit(run, model, data, monkeypatch, value, reason):
+    monkeypatch.setattr("lipzoo.certify_command._CHUNK", 4)
+    x = np.zeros((23, 8, 8))
+    x[13, 0, 0] = value
+    np.save(data / "broken.npy", x)
+    line = run("certify", model, data / "broken.npy", code=2)
+    assert f"{data / 'broken.npy'}, examples 12 to 15: Expected" in line, line
+    assert reason in line, line
+
+
 def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
     monkeypatch.setattr("lipzoo.certify_command.load_from", lambda *_, **__: pytest.fail("loaded"))
     np.save(data / "short.npy", np.zeros(5, int))
     np.save(data / "large.npy", np.full(23, 10))
+    np.save(data / "last.npy", np.where(np.arange(23) == 22, 10, 0))
     out = ["--out", data / "part.npz"]
     cases = {
         "such as 2/4": [["--shard", text, *out] for text in ("0/4", "5/4", "x", "2", "1/0")],
@@ -215,7 +321,10 @@ def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
         ],
         "expected at most as many parts as examples, 23": [["--shard", "1/24", *out]],
         "short.npy: expected one label per example": [["--labels", data / "short.npy"]],
-        "Expected labels from 0 to 9": [["--labels", data / "large.npy"]],
+        "Expected labels from 0 to 9": [
+            ["--labels", data / "large.npy"],
+            ["--labels", data / "last.npy", "--shard", "1/2", *out],
+        ],
         "nowhere.npy: no such file": [["--labels", data / "nowhere.npy"]],
     }
     for message, options in cases.items():

@@ -154,11 +154,14 @@ class CertificateReport:
     def text(self, examples: int, kept: int) -> str:
         """The printed table, as that of more examples of which these are the first.
 
+        Their numbers begin with `self.first`, as in CSV and JSON.
+
         Args:
             examples: number of all examples.
             kept: number of those that are not abstained on.
         """
-        columns = {"example": [str(i) for i in range(min(len(self), SHOWN))]}
+        numbers = range(self.first, self.first + len(self))[:SHOWN]
+        columns = {"example": [str(i) for i in numbers]}
         columns["prediction"] = [self._name(i) or str(i) for i in self.prediction[:SHOWN]]
         columns["radius"] = [format_down(value, 5) for value in self.radius[:SHOWN]]
         columns["rival"] = [

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lipzoo.certificates.inputs import check_labels
 from lipzoo.certificates.terms import Terms
 from lipzoo.certifying.certified import Certified
 from lipzoo.certifying.columns import ROWS, Columns
-from lipzoo.certifying.examples import Examples
-from lipzoo.certifying.shards import Shard
+from lipzoo.certifying.examples import Examples, StoredArray
+from lipzoo.certifying.shards import Shard, parse_shard
 
 _ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 _COLUMNS = ("radius", "prediction", "rival", "labels", "feature_radii")
@@ -32,9 +33,10 @@ class Part:
     Args:
         shard: which part it is.
         settings: what all parts of a data set have in common: the model, the hashes of its
-            configuration and weights, number and `marks` of the examples, arithmetic, norm, and
-            the versions that computed.
-        terms: what holds for all examples.
+            configuration and weights, number and `marks` of the examples, `sha256_of_labels` or
+            `None` without labels, arithmetic, backend, and lipzoo's version.
+        terms: what holds for all examples, such as norm and units; all parts have all but the bound
+            in common.
     """
 
     shard: Shard
@@ -55,7 +57,8 @@ class Part:
         values = json.loads(text)
         names = {key: tuple(values["terms"][key]) for key in ("class_names", "feature_names")}
         terms = Terms(**{**values["terms"], **names})
-        part = cls(Shard(**values["shard"]), dict(values["settings"]), terms)
+        shard = parse_shard("{number}/{count}".format_map(values["shard"]))
+        part = cls(shard, dict(values["settings"]), terms)
         part.shard.of(part.settings["examples"])
         return part
 
@@ -70,6 +73,21 @@ def marks(x: Examples) -> str:
         example = x[rows]
         digest.update(f"{example.shape}{example.dtype.str}".encode())
         digest.update(np.ascontiguousarray(example).data)
+    return digest.hexdigest()
+
+
+def sha256_of_labels(y: np.ndarray | StoredArray, examples: int, classes: int) -> str:
+    """Checks the labels of the first examples, in pieces, and returns the SHA-256 of them all.
+
+    It is that of the classes as little-endian int64: the same for one-hot rows, and for any type.
+
+    Raises:
+        TypeError, ValueError: see `check_labels`.
+    """
+    digest = hashlib.sha256()
+    for first in range(0, examples, ROWS):
+        some = y[first : min(first + ROWS, examples)]
+        digest.update(check_labels(some, len(some), classes).astype("<i8").tobytes())
     return digest.hexdigest()
 
 
@@ -133,7 +151,10 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part], columns: Columns) -
     for path, part in sorted(zip(paths, parts), key=lambda pair: pair[1].shard.number):
         rows = len(part.shard.of(part.settings["examples"]))
         for arrays in _pieces(path, rows):
-            columns.append(arrays)
+            try:
+                columns.append(arrays)
+            except ValueError as error:
+                raise PartError(f"{path}: {error}") from None
     # Each part's bound is proven; on another processor it may have been rounded otherwise.
     return Certified(replace(parts[0].terms, bound=max(p.terms.bound for p in parts)), columns)
 

@@ -1,6 +1,7 @@
 """Files of certified examples, written row by row: the same bytes as from memory."""
 
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -19,12 +20,20 @@ def check_out(path: Path, option: str) -> None:
     """Refuses, before any work, a file that cannot be written.
 
     Raises:
-        ValueError: for an unknown ending, or a folder that does not exist.
+        ValueError: for an unknown ending, a folder in the file's place, or a folder around it that
+            does not exist or may not be written into.
     """
     if path.suffix not in FORMATS:
         raise ValueError(f"{option}: expected a .csv, .json or .npz file. Received: {path}")
-    if not path.absolute().parent.is_dir():
+    if path.is_dir():
+        raise ValueError(f"{option}: expected a file. Received: {path}, which is a folder")
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise ValueError(f"{option}: expected a folder that exists. Received: {path}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{option}: expected a folder that may be written into. Received: {path}, in {folder}"
+        )
 
 
 def write_certified(
