@@ -128,7 +128,7 @@ def test_a_job_whose_process_died_goes_on_from_its_checkpoint(tmp_path, recipe, 
     assert job[victim].wait(timeout=300) == 9
     other = job[1 - victim]
     try:
-        other.communicate(timeout=120)
+        other.communicate(timeout=15)
     except subprocess.TimeoutExpired:
         # What a cluster's scheduler does with the rest of a job.
         other.kill()
