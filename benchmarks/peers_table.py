@@ -11,7 +11,8 @@ RESULTS = Path(__file__).with_name("peers.json")
 
 def peers_table(results: Path = RESULTS) -> str:
     """Every library on every shape: speed, memory, true norms, accuracy."""
-    networks = json.loads(results.read_text(encoding="utf-8"))["networks"]
+    found = json.loads(results.read_text(encoding="utf-8"))
+    networks = found["networks"]
     rows, radii = [], []
     for network, libraries in networks.items():
         for place, row in enumerate(libraries.values()):
@@ -30,7 +31,9 @@ def peers_table(results: Path = RESULTS) -> str:
                     format_percent(row["claimed_certified"]["0.25"]),
                 ]
             )
-    header = ["shape", "library", "training, images/s", "inference, images/s", "peak memory, MB"]
+    seconds = found["settings"]["budget_seconds"]
+    header = [f"shape, trained for {seconds:g} s", "library"]
+    header += ["training, images/s", "inference, images/s", "peak memory, MB"]
     header += ["largest true norm", "product of true norms", "clean %"]
     header += [f"certified % at {radius}" for radius in radii]
     return table([*header, "as claimed, at 0.25"], rows)

@@ -227,8 +227,10 @@ def test_an_environment_that_is_complete_is_used_again(tmp_path, monkeypatch):
 def test_the_table_has_a_row_for_each_library_and_never_rounds_a_norm_down(tmp_path):
     path = tmp_path / "peers.json"
     networks = {"dense": {"lipzoo": result(), "deel-lip": result(speed=500.0)}}
-    path.write_text(json.dumps({"networks": networks}), encoding="utf-8")
-    first, second = peers_table(path).splitlines()[2:]
+    found = {"settings": {"budget_seconds": 60.0}, "networks": networks}
+    path.write_text(json.dumps(found), encoding="utf-8")
+    header, _, first, second = peers_table(path).splitlines()
+    assert header.startswith("| shape, trained for 60 s |")
     cells = "dense | library 1.0 | 1,000 | 3,000 | 1,000 | 1.000001 | 0.5000001 | 87.5 | 50.0"
     assert first.startswith(f"| {cells} ")
     assert first.endswith("| 25.0 |")
