@@ -1,10 +1,8 @@
 """The figure of `benchmarks.stability`: seconds per training step over depth."""
 
-import io
-
 from benchmarks.stability_networks import KINDS
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo_catalogue.files import write_file
+from lipzoo.training.checkpoint import write_figure
 
 STYLES = {
     "gradient flow": (CERTIFIED, "-", "o"),
@@ -35,9 +33,7 @@ def figure(results, path):
     for line in panels:
         line[0].set_ylabel("seconds per training step", color=INK)
     panels[0][0].legend(frameon=False, fontsize=8, labelcolor=INK)
-    drawn = io.BytesIO()
-    drawing.savefig(drawn, format="png", dpi=110)
-    write_file(path, drawn.getvalue())
+    write_figure(path, drawing, dpi=110)
 
 
 def _panel(axes, rows):

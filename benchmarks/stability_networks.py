@@ -51,7 +51,7 @@ def network(name: str, kind: str, depth: int, width: int, method: str = "orthogo
 
 def layer_flops(kind: str, width: int) -> int:
     """Multiplications and additions of one layer's two products, for one example, forwards."""
-    positions, taps = (SIDE * SIDE, KERNEL * KERNEL) if kind == "conv" else (1, 1)
+    positions, taps = _positions_and_taps(kind)
     return 2 * 2 * positions * taps * width * width
 
 
@@ -63,9 +63,13 @@ def layer_bytes(kind: str, width: int, batch_size: int) -> int:
     in both directions and its gradient written; Adam reads this, and reads and writes the kernel
     and two moments. What a cache keeps between two operators is not subtracted.
     """
-    positions, taps = (SIDE * SIDE, KERNEL * KERNEL) if kind == "conv" else (1, 1)
+    positions, taps = _positions_and_taps(kind)
     states, kernel = batch_size * positions * width, taps * width * width
     return 2 * 4 * (6 * states + 10 * kernel)
+
+
+def _positions_and_taps(kind):
+    return (SIDE * SIDE, KERNEL * KERNEL) if kind == "conv" else (1, 1)
 
 
 def _flow(x, kind, _width, method):

@@ -1,4 +1,4 @@
-"""The tables of `benchmarks.stability` for the README."""
+"""The tables of `benchmarks.stability` for the README and docs/speed.md."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def growth_table() -> str:
                         kind,
                         str(batch_size),
                         name,
-                        f"{1000 * last['seconds']:.3g}",
+                        _shown(1000 * last["seconds"]),
                         f"{last['ratio_to_ResNet']:.2f} ×",
                         f"{inference[-1]['ratio_to_ResNet']:.2f} ×",
                         f"{last['ratio_to_bare_operators']:.2f} ×",
@@ -80,10 +80,8 @@ def floor_table() -> str:
                 [
                     row["kind"],
                     str(row["batch_size"]),
-                    f"{row['flops'] / 1e9:.3g}",
-                    f"{moved / 1e9:.3g}",
-                    f"{1000 * row['seconds']:.3g}",
-                    *(f"{rate:.3g}" for rate in rates),
+                    *map(_shown, (row["flops"] / 1e9, moved / 1e9, 1000 * row["seconds"])),
+                    *map(_shown, rates),
                 ]
             )
     header = ["layers", "batch", "GFLOP", "GB", f"step of {deepest} layers, ms"]
@@ -113,6 +111,11 @@ def memory_table() -> str:
     ]
     header = ["layers", "network", *(f"{depth} layers, MiB" for depth in depths)]
     return table([*header, f"parameters of {depths[-1]}"], lines)
+
+
+def _shown(value):
+    """Three significant digits, without an exponent."""
+    return f"{float(f'{value:.3g}'):,g}"
 
 
 def _depth_rows():
