@@ -6,7 +6,7 @@ import numbers
 import keras
 from keras import ops
 
-from lipzoo.rounding import unit_roundoff
+from lipzoo.rounding import HALF_PRECISION, unit_roundoff
 from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution import GRID_FACTOR
@@ -93,7 +93,7 @@ class SpectralBound(keras.constraints.Constraint):
                 "SpectralBound takes dense kernels (rank 2) and 1-D or 2-D convolution kernels "
                 f"(rank 3 and 4). Received: shape={tuple(kernel.shape)}"
             )
-        if storage in ("float16", "bfloat16"):
+        if storage in HALF_PRECISION:
             kernel = ops.cast(kernel, "float32")
         return ops.cast(traced_once(_project, kernel, self, storage), storage)
 

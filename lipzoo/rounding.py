@@ -15,6 +15,7 @@ _UNIT_ROUNDOFF = {
     "float16": 2.0**-11,
     "bfloat16": 2.0**-8,
 }
+HALF_PRECISION = ("float16", "bfloat16")
 
 
 def unit_roundoff(dtype: str) -> float:

@@ -8,6 +8,7 @@ from keras import ops
 
 from lipzoo.building import must_initialise
 from lipzoo.constraints import SpectralBound
+from lipzoo.rounding import HALF_PRECISION
 
 
 def spectral_constraint(constraint, strides=1) -> SpectralBound:
@@ -52,7 +53,7 @@ def _in_single(initializer):
     """The initializer, drawing in float32 what is stored in half precision: QR needs it."""
 
     def draw(shape, dtype=None):
-        half = dtype in ("float16", "bfloat16")
+        half = dtype in HALF_PRECISION
         drawn = initializer(shape, dtype="float32" if half else dtype)
         return ops.cast(drawn, dtype) if half else drawn
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.rounding import HALF_PRECISION
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_grid, half_grid
 from lipzoo.spectral.validation import positive_integers
@@ -79,7 +80,7 @@ def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16, threshold=
         gram, factor = _gram_on_grid(kernel, strides, grid_size)
     compared = None if threshold is None else ops.square(threshold / (factor * scale))
     norm = factor * scale * _root(_norm_bound(gram, iterations, tiny, compared, asks_only=True))
-    if dtype in ("float16", "bfloat16"):
+    if dtype in HALF_PRECISION:
         # Rounding to nearest must not bring the bound down.
         norm = norm * (1.0 + (2.0**-10 if dtype == "float16" else 2.0**-7))
     return ops.cast(norm, dtype)
