@@ -156,7 +156,7 @@ def classical(train, validation, classes) -> dict:
         proof = Nearest(flat[0], train[1])
         return lambda a: one_hot[fitted.predict(a.reshape(len(a), -1))], None, proof
 
-    return dict(zip(CLASSICAL, (logistic, forest, nearest)))
+    return dict(zip(CLASSICAL, (logistic, forest, nearest), strict=True))
 
 
 def linear_scores(fitted):
@@ -226,7 +226,7 @@ class Nearest:
     def __call__(self, scores, w, prediction):
         """The distance to the nearest of the planes around one of the nearest z, the best one."""
         points = w.reshape(len(w), -1).astype("float64")
-        return np.array([self._radius(*pair) for pair in zip(points, prediction)])
+        return np.array([self._radius(*pair) for pair in zip(points, prediction, strict=True)])
 
     def _radius(self, point, label):
         squares = np.sum(np.square(self.known - point), axis=1)

@@ -49,8 +49,8 @@ def draw(name, task, model, table, noise):
 
 def _draw_images(figure, columns, x):
     axes = figure.subplots(_ROWS, len(columns))
-    for column, (title, images) in zip(axes.T, columns.items()):
-        for axis, image, truth in zip(column, images, x):
+    for column, (title, images) in zip(axes.T, columns.items(), strict=True):
+        for axis, image, truth in zip(column, images, x, strict=True):
             measured = title == "measurement"
             axis.imshow(np.squeeze(image), cmap="gray", **({} if measured else _GREY_RANGE))
             axis.set(xticks=[], yticks=[])

@@ -68,7 +68,9 @@ def measure(name: str, samples: int) -> dict:
             "reached": int(reached.sum()),
             "median_radius": float(np.median(radii)),
             "median_found": float(np.median(found)),
-            "ratio": dict(zip(map(str, QUANTILES), np.quantile(ratios[reached], QUANTILES))),
+            "ratio": dict(
+                zip(map(str, QUANTILES), np.quantile(ratios[reached], QUANTILES), strict=True)
+            ),
             "linear_price": float(np.median(prices[norm])),
         }
     return {"examples": len(x), "input_size": x[0].size, "norms": rows}

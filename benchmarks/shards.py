@@ -122,7 +122,7 @@ def measure(folder: Path, examples: int, rounds: int) -> dict:
 
 def ratios(above: list[float], below: list[float]) -> list[float]:
     """Ratios of two times, turn by turn."""
-    return [one / other for one, other in zip(above, below)]
+    return [one / other for one, other in zip(above, below, strict=True)]
 
 
 def main(arguments=None):

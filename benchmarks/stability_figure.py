@@ -23,8 +23,8 @@ def figure(results, path):
     batch_sizes = sorted({row["batch_size"] for row in rows})
     drawing = Figure(figsize=(4 * len(batch_sizes), 6.4), layout="constrained")
     panels = drawing.subplots(len(KINDS), len(batch_sizes), squeeze=False, sharex=True)
-    for kind, line in zip(KINDS, panels):
-        for batch_size, axes in zip(batch_sizes, line):
+    for kind, line in zip(KINDS, panels, strict=True):
+        for batch_size, axes in zip(batch_sizes, line, strict=True):
             here = [row for row in rows if (row["kind"], row["batch_size"]) == (kind, batch_size)]
             _panel(axes, here)
             axes.set_title(f"{kind}, batch size {batch_size}", color=INK, fontsize=10)

@@ -24,13 +24,13 @@ def draw(results, models, test):
     figure = Figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 1.15))
     for axes, (name, model) in zip(
-        upper.subplots(1, len(models), squeeze=False)[0], models.items()
+        upper.subplots(1, len(models), squeeze=False)[0], models.items(), strict=True
     ):
         _decisions(axes, model, test)
         accuracy = 100 * results[name]["mean_test_accuracy"]
         axes.set_title(f"{name}\n{accuracy:.1f} % of the test set", color=INK, fontsize=10)
     over_epochs, over_layers = lower.subplots(1, 2)
-    for colour, (name, result) in zip(COLOURS, results.items()):
+    for colour, (name, result) in zip(COLOURS, results.items(), strict=True):
         smallest = np.maximum(result["smallest_backward_norm_by_epoch"], 1e-12)
         over_epochs.plot(result["epochs"], smallest, color=colour, label=name)
         norms = result["backward_norm_by_layer_after_training"]

@@ -23,7 +23,9 @@ def interleaved(functions: Mapping[str, Callable[[], object]], rounds: int, warm
 
 def paired_ratio(seconds: Mapping[str, list[float]], numerator: str, denominator: str) -> dict:
     """The median over the rounds of the ratio of two times, with its quartiles."""
-    ratios = [above / below for above, below in zip(seconds[numerator], seconds[denominator])]
+    ratios = [
+        above / below for above, below in zip(seconds[numerator], seconds[denominator], strict=True)
+    ]
     lower, middle, upper = statistics.quantiles(ratios, n=4)
     return {
         "ratio": round(middle, 4),

@@ -124,7 +124,7 @@ def _method(values, count, where):
         what = "shares that do not grow with the radius"
         error = checks.expected("comparison.methods.certified", what, proven)
         raise ValueError(f"{where}: {error}")
-    if proven and left and any(a > b for a, b in zip(proven, left)):
+    if proven and left and any(a > b for a, b in zip(proven, left, strict=True)):
         what = f"at least the certified shares, {proven}"
         raise ValueError(f"{where}: {checks.expected('comparison.methods.attacked', what, left)}")
     shares = {key: None if share is None else tuple(share) for key, share in shares.items()}

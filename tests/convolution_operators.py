@@ -25,11 +25,12 @@ def loop_operator(kernel, sizes, strides, dilations, befores, outputs, circular=
     for output in np.ndindex(*outputs):
         for tap in np.ndindex(*spatial):
             position = [
-                i * s + t * d - b for i, s, t, d, b in zip(output, strides, tap, dilations, befores)
+                i * s + t * d - b
+                for i, s, t, d, b in zip(output, strides, tap, dilations, befores, strict=True)
             ]
             if circular:
-                position = [p % n for p, n in zip(position, sizes)]
-            elif not all(0 <= p < n for p, n in zip(position, sizes)):
+                position = [p % n for p, n in zip(position, sizes, strict=True)]
+            elif not all(0 <= p < n for p, n in zip(position, sizes, strict=True)):
                 continue
             for c, f in itertools.product(range(inputs), range(filters)):
                 group = f // (filters // groups)
@@ -50,8 +51,8 @@ def fine_supremum(kernel, strides=None, points=97):
     for frequency in itertools.product(np.linspace(0.0, 1.0, points), repeat=len(spatial)):
         response = {}
         for tap in np.ndindex(*spatial):
-            phase = tuple(t % s for t, s in zip(tap, strides))
-            turn = sum(w * (t // s) for w, t, s in zip(frequency, tap, strides))
+            phase = tuple(t % s for t, s in zip(tap, strides, strict=True))
+            turn = sum(w * (t // s) for w, t, s in zip(frequency, tap, strides, strict=True))
             term = kernel[tap] * np.exp(-2j * np.pi * turn)
             response[phase] = response.get(phase, 0.0) + term
         largest = max(largest, np.linalg.norm(np.concatenate(list(response.values())), 2))

@@ -67,6 +67,6 @@ def test_a_model_of_another_backend_is_the_same_here_and_trains_on(tmp_path):
     trained = keras.models.load_model(paths[2])
     before = trained.get_weights()
     trained.fit(x, certificate.prediction, epochs=1, verbose=0)
-    assert any(np.any(a != b) for a, b in zip(before, trained.get_weights()))
+    assert any(np.any(a != b) for a, b in zip(before, trained.get_weights(), strict=True))
     assert lipzoo.lipschitz_bound(trained).value <= 1.0
     assert np.isfinite(lipzoo.certify(trained, x, verbose=0).radius).all()

@@ -33,7 +33,7 @@ def test_the_radius_of_linear_scores_is_the_distance_to_the_nearest_plane(blobs)
     x, _ = blobs
     prediction = scores(x).argmax(axis=1)
     radii = proof(scores, x, prediction)
-    for point, label, radius in zip(x, prediction, radii):
+    for point, label, radius in zip(x, prediction, radii, strict=True):
         logits = scores(point[None])[0]
         others = [j for j in range(3) if j != label]
         normals = proof.weights[label] - proof.weights[others]

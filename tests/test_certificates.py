@@ -418,7 +418,7 @@ def test_the_plot_is_the_curve_of_certified_accuracy(certificate):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     axes = certificate.plot()
     line = axes.lines[0]
-    for epsilon, share in zip(line.get_xdata(), line.get_ydata()):
+    for epsilon, share in zip(line.get_xdata(), line.get_ydata(), strict=True):
         assert share == pytest.approx(100 * certificate.certified_accuracy(epsilon))
     assert certificate.plot(ax=axes) is axes
     pyplot.close(axes.figure)

@@ -45,7 +45,7 @@ def test_the_rival_is_the_class_behind_the_nearest_boundary():
     model, x = linear(kernel, bias), generator.normal(size=(60, 3)).astype("float32")
     certificate = certify(model, x, verbose=0)
     for point, y, rival, radius in zip(
-        x, certificate.prediction, certificate.rival, certificate.radius
+        x, certificate.prediction, certificate.rival, certificate.radius, strict=True
     ):
         away = kernel[:, rival] - kernel[:, y]
         # One step across the boundary of that pair is decided for the rival.
@@ -173,7 +173,7 @@ def test_a_long_report_is_cut_in_print_only(binary):
     assert [float(row["radius"]) for row in rows] == certificate.radius.tolist()
     assert "class" not in rows[0]
     shown = [float(line.split()[2]) for line in str(report).splitlines()[1:21]]
-    assert all(text <= radius for text, radius in zip(shown, certificate.radius))
+    assert all(text <= radius for text, radius in zip(shown, certificate.radius, strict=True))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 784, 150_528])
@@ -184,7 +184,7 @@ def test_radii_in_other_norms_are_proven(size):
     object.__setattr__(certificate, "radius", radius)
     object.__setattr__(certificate, "input_size", size)
     assert np.array_equal(certificate.in_norm("l1").radius, radius)
-    for small, large in zip(certificate.in_norm("linf").radius, radius):
+    for small, large in zip(certificate.in_norm("linf").radius, radius, strict=True):
         if np.isinf(large):
             assert small == np.inf
         else:

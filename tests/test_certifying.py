@@ -266,7 +266,7 @@ def test_a_part_that_is_none_of_its_whole_is_refused(run, model, data, shard):
     run("certify", model, data / "x.npy", "--shard", "1/4", "--out", path)
     arrays = dict(np.load(path))
     values = json.loads(str(arrays["part"]))
-    values["shard"] = dict(zip(("number", "count"), map(json.loads, shard.split("/"))))
+    values["shard"] = dict(zip(("number", "count"), map(json.loads, shard.split("/")), strict=True))
     with pytest.raises(ValueError, match="1 <= k <= K"):
         Part.parse(json.dumps(values))
     np.savez(path, **arrays | {"part": json.dumps(values)})

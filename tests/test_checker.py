@@ -97,7 +97,7 @@ def test_the_lower_bounds_are_reached(tmp_path):
     report = checked(tmp_path / "model")
     kernels = [model.get_layer(name).kernel.numpy() for name in ("dense1", "head")]
     dense, head = report.layers[-2:]
-    for finding, kernel in zip((dense, head), kernels):
+    for finding, kernel in zip((dense, head), kernels, strict=True):
         assert finding.at_least == pytest.approx(np.linalg.norm(kernel, 2), rel=1e-6)
     assert dense.at_least <= dense.derived.high
 

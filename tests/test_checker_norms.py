@@ -69,7 +69,7 @@ def test_all_singular_values_are_enclosed_also_of_stacks_and_of_nearly_singular_
     stack = np.stack([graded, 1e200 * graded, np.zeros((40, 40))])
     for matrices in (stack, stack[:1] * (1 + 2j)):
         values = singular_values(matrices)
-        for matrix, low, high in zip(matrices, values.low, values.high):
+        for matrix, low, high in zip(matrices, values.low, values.high, strict=True):
             exact = scipy.linalg.svdvals(matrix)
             tolerance = 40 * 2.0**-52 * exact.max()
             assert np.all(low <= exact + tolerance)

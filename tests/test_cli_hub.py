@@ -293,7 +293,9 @@ def test_labels_that_are_numbers_are_matched_only_where_both_count_from_zero(tmp
                 continue
             with pytest.raises(DataError, match=r"label_names.*Received"):
                 read_examples(str(path), config)
-        recipe = DataSettings(str(path), label_names=dict(zip(map(str, labels), names["named"])))
+        recipe = DataSettings(
+            str(path), label_names=dict(zip(map(str, labels), names["named"], strict=True))
+        )
         _, y = read_examples(str(path), configs["named"], recipe)
         assert np.array_equal(y, [0, 1, 2])
 

@@ -91,8 +91,11 @@ def test_lengths_are_upper_bounds():
 
     x = np.random.default_rng(0).random((20, 50)).astype("float32")
     z = x + np.float32(0.1) * np.random.default_rng(1).random((20, 50)).astype("float32")
-    for bound, first, second in zip(lengths(z, x), z, x):
-        square = sum((Fraction(float(a)) - Fraction(float(b))) ** 2 for a, b in zip(first, second))
+    for bound, first, second in zip(lengths(z, x), z, x, strict=True):
+        square = sum(
+            (Fraction(float(a)) - Fraction(float(b))) ** 2
+            for a, b in zip(first, second, strict=True)
+        )
         assert Fraction(float(bound)) ** 2 >= square
         assert float(bound) == pytest.approx(float(square) ** 0.5, rel=1e-12)
 

@@ -16,7 +16,7 @@ def test_psnr_agrees_with_scikit_image():
     for data_range in (1.0, 255.0):
         expected = [
             peak_signal_noise_ratio(truth, image, data_range=data_range)
-            for truth, image in zip(IMAGES, NOISY)
+            for truth, image in zip(IMAGES, NOISY, strict=True)
         ]
         np.testing.assert_allclose(psnr(NOISY, IMAGES, data_range), expected, rtol=1e-12)
 
@@ -58,7 +58,7 @@ def test_ssim_is_the_formula(signals, data_range):
     x, reference = (a[:, :, 0] if signals else a for a in (NOISY, IMAGES))
     expected = [
         np.mean([written_out_ssim(a[..., c], b[..., c], data_range) for c in range(3)])
-        for a, b in zip(x, reference)
+        for a, b in zip(x, reference, strict=True)
     ]
     np.testing.assert_allclose(ssim(x, reference, data_range), expected, rtol=1e-10)
 

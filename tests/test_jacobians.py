@@ -40,7 +40,7 @@ def residual(width, depth, seed=0):
         state = keras.layers.Add(dtype="float64", name=f"sum{k}")([state, branch])
     model = keras.Model(inputs, keras.layers.Dense(2, dtype="float64", name="head")(state))
     model.set_weights([random.standard_normal(weight.shape) for weight in model.weights])
-    pairs = zip(model.get_weights()[:-2:2], model.get_weights()[1:-2:2])
+    pairs = zip(model.get_weights()[:-2:2], model.get_weights()[1:-2:2], strict=True)
     return model, [lambda s, w=w, b=b: s + np.tanh(s @ w + b) for w, b in pairs]
 
 

@@ -205,7 +205,7 @@ def test_a_saved_model_brings_its_operator_into_a_fresh_process(tmp_path):
         [sys.executable, "-c", _RELOAD], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for (name, model), bound in zip(models.items(), done.stdout.split()):
+    for (name, model), bound in zip(models.items(), done.stdout.split(), strict=True):
         np.testing.assert_array_equal(
             np.load(tmp_path / f"{name}.npy"), model.predict(y, verbose=0)
         )

@@ -47,7 +47,7 @@ def problems(draw, rank=None):
 
 
 def extents(kernel, dilations):
-    return [(size - 1) * d + 1 for size, d in zip(kernel.shape, dilations)]
+    return [(size - 1) * d + 1 for size, d in zip(kernel.shape, dilations, strict=True)]
 
 
 @settings(max_examples=100, deadline=None)
@@ -73,10 +73,12 @@ def test_zero_padding_bounds_the_operator_of_keras(problem, padding, dilate):
 @given(problems(), st.tuples(*[st.integers(0, 6)] * 4))
 def test_explicit_padding_strides_and_dilation_together(problem, margins):
     kernel, sizes, strides, dilations = problem
-    pads = tuple(zip(margins[:2], margins[2:]))[: len(sizes)]
+    pads = tuple(zip(margins[:2], margins[2:], strict=True))[: len(sizes)]
     spans = extents(kernel, dilations)
-    sizes = tuple(max(n, span - sum(pad)) for n, span, pad in zip(sizes, spans, pads))
-    outputs = [(n + sum(p) - e) // s + 1 for n, p, e, s in zip(sizes, pads, spans, strides)]
+    sizes = tuple(max(n, span - sum(pad)) for n, span, pad in zip(sizes, spans, pads, strict=True))
+    outputs = [
+        (n + sum(p) - e) // s + 1 for n, p, e, s in zip(sizes, pads, spans, strides, strict=True)
+    ]
     befores = [before for before, _ in pads]
     exact = norm(loop_operator(kernel, sizes, strides, dilations, befores, outputs))
     arguments = {"strides": strides, "padding": pads, "dilation_rate": dilations}
@@ -92,7 +94,7 @@ def test_explicit_padding_strides_and_dilation_together(problem, margins):
 @given(problems(), st.integers(-3, 3))
 def test_circular_padding_is_exact_wherever_the_windows_start(problem, offset):
     kernel, cycles, strides, dilations = problem
-    sizes = tuple(n * s for n, s in zip(cycles, strides))
+    sizes = tuple(n * s for n, s in zip(cycles, strides, strict=True))
     befores = [offset] * len(sizes)
     operator = loop_operator(kernel, sizes, strides, dilations, befores, cycles, circular=True)
     exact = norm(operator)

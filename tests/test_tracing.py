@@ -53,5 +53,5 @@ def test_constraints_that_do_the_same_are_equal_and_others_keep_their_own_trace(
     assert wide != SpectralBound(2.0, strides=2)
     kernel = ops.convert_to_tensor(np.random.default_rng(0).normal(size=shape).astype("f"))
     results = _compiled(lambda kernel: [wide(kernel), narrow(kernel)])(kernel)
-    for constraint, result in zip((wide, narrow), results):
+    for constraint, result in zip((wide, narrow), results, strict=True):
         np.testing.assert_allclose(result, constraint(kernel), rtol=1e-4, atol=1e-5)

@@ -116,7 +116,7 @@ def test_two_processes_give_the_weights_of_one(tmp_path, recipe, alone, devices)
     results = [json.loads((f / "metrics.json").read_text()) for f in (alone, tmp_path / "two")]
     assert results[0]["test"]["clean"] == results[1]["test"]["clean"]
     histories = [json.loads((f / "history.json").read_text()) for f in (alone, tmp_path / "two")]
-    for one, two in zip(*histories):
+    for one, two in zip(*histories, strict=True):
         assert one["val_loss"] == pytest.approx(two["val_loss"], abs=1e-4)
 
 

@@ -96,14 +96,16 @@ def _input(model, tensor, position) -> TensorBound:
 
 
 def _walk(function, inputs: list[TensorBound], prefix: str) -> _Walk:
-    known = {id(tensor): bound for tensor, bound in zip(function.inputs, inputs)}
+    known = {id(tensor): bound for tensor, bound in zip(function.inputs, inputs, strict=True)}
     heads, rows = {}, []
     for depth in sorted(function._nodes_by_depth, reverse=True):
         for node in function._nodes_by_depth[depth]:
             if node.is_input or any(id(tensor) not in known for tensor in node.input_tensors):
                 continue
             step = _visit(node, [known[id(tensor)] for tensor in node.input_tensors], rows, prefix)
-            known.update((id(t), bound) for t, bound in zip(node.outputs, step.outputs))
+            known.update(
+                (id(t), bound) for t, bound in zip(node.outputs, step.outputs, strict=True)
+            )
             if step.head is not None:
                 heads[id(node.outputs[0])] = step.head
             elif _keeps_logits(node) and id(node.input_tensors[0]) in heads:
@@ -132,7 +134,7 @@ def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -
 
     shapes = [tuple(tensor.shape) for tensor in node.input_tensors]
     output_shape, dtype = tuple(node.outputs[0].shape), compute_dtype(node)
-    inputs = [_cast(b, t.dtype, dtype) for b, t in zip(inputs, node.input_tensors)]
+    inputs = [_cast(b, t.dtype, dtype) for b, t in zip(inputs, node.input_tensors, strict=True)]
     kind = merge_kind(operation)
     head = None
     if kind is not None and (len(inputs) > 1 or not is_operation(operation)):

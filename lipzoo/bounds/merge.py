@@ -88,7 +88,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
             raise UncertifiedLayerError(operation, "It acts along the batch axis.")
         return LayerBound.exact(1.0, "root of the sum of squares"), joined(tensors)
     tensors = [
-        _broadcast(operation, tensor, shape, output_shape) for tensor, shape in zip(tensors, shapes)
+        _broadcast(operation, tensor, shape, output_shape)
+        for tensor, shape in zip(tensors, shapes, strict=True)
     ]
     if kind in ("maximum", "minimum"):
         return LayerBound.exact(1.0, "root of the sum of squares"), joined(tensors)

@@ -85,7 +85,7 @@ class LipschitzBound:
             )
             for row in self.layers
         ]
-        widths = [max(map(len, column)) for column in zip(header, *rows)]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         lines = [_line(row, widths) for row in (header, *rows)]
         rule = "─" * max(map(len, lines))
         total = f"Lipschitz bound of '{self.name}': {format_up(self.value)}"
@@ -98,6 +98,6 @@ class LipschitzBound:
 def _line(cells, widths) -> str:
     name, kind, bound, cumulative, derivation = (
         cell.rjust(width) if 2 <= i <= 3 else cell.ljust(width)
-        for i, (cell, width) in enumerate(zip(cells, widths))
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return f"{name}  {kind}  {bound}  {cumulative}  {derivation}".rstrip()

@@ -106,7 +106,7 @@ def broadcast_copies(shape, output_shape) -> int | None:
     if len(shape) != len(output_shape) or shape[0] != output_shape[0]:
         return None
     copies = []
-    for size, target in zip(shape[1:], output_shape[1:]):
+    for size, target in zip(shape[1:], output_shape[1:], strict=True):
         if size == target:
             copies.append(1)
         elif size == 1 and target is not None:

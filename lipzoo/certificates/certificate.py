@@ -222,7 +222,7 @@ class Certificate:
         names = self.feature_names or [f"feature {i}" for i in range(len(self.deviation))]
         return {
             name: one_step_down(radius * deviation)
-            for name, deviation in zip(names, one_step_down(self.deviation))
+            for name, deviation in zip(names, one_step_down(self.deviation), strict=True)
         }
 
     def report(self, abstain_below: float = 0.0) -> CertificateReport:

@@ -134,7 +134,7 @@ def evaluate(
     measuring = probe(model) if rounding else None
     inputs = arrays[0] if len(arrays) == 1 else arrays
     if by_name:
-        inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays)}
+        inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays, strict=True)}
     if measuring is None:
         renew_prediction(model)
     computed = measuring.model if measuring else model

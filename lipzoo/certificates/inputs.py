@@ -48,10 +48,10 @@ def check_inputs(model, x) -> list[np.ndarray]:
     """
     tensors = model.inputs or []
     arrays = [as_array(value, name) for name, value in _named(tensors, x)]
-    for array, tensor in zip(arrays, tensors):
+    for array, tensor in zip(arrays, tensors, strict=True):
         expected = tuple(tensor.shape)[1:]
         fits = len(array.shape) == len(expected) + 1 and all(
-            size in (None, actual) for size, actual in zip(expected, array.shape[1:])
+            size in (None, actual) for size, actual in zip(expected, array.shape[1:], strict=True)
         )
         if not fits:
             hint = " (a batch axis is missing)" if array.shape == expected else ""

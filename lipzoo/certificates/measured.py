@@ -111,7 +111,7 @@ def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius, entry_erro
     """
     error = entry_error
     norm = (sizes[0] + radius + error) * _UP
-    for row, size in zip(bound.layers[:layers], sizes[1:]):
+    for row, size in zip(bound.layers[:layers], sizes[1 : layers + 1], strict=True):
         error = _error_after(row.bound, error, norm)
         norm = (size + row.cumulative * radius + error) * _UP
     return error, norm

@@ -52,12 +52,12 @@ def summary_of(terms: Terms, examples: int, accuracy: float | None, share, quart
     if accuracy is None:
         lines.append(f"{'radius above':>14}  {'predictions':>11}")
         lines.append(f"{'any':>14}  {100.0:>9.2f} %")
-        for epsilon, value in zip(epsilons, share(list(epsilons))):
+        for epsilon, value in zip(epsilons, share(list(epsilons)), strict=True):
             lines.append(f"{epsilon:>14.4g}  {100 * value:>9.2f} %")
     else:
         lines.append(f"{'epsilon':>14}  {'certified accuracy':>18}")
         lines.append(f"{'clean':>14}  {100 * accuracy:>16.2f} %")
-        for epsilon, value in zip(epsilons, share(list(epsilons))):
+        for epsilon, value in zip(epsilons, share(list(epsilons)), strict=True):
             lines.append(f"{epsilon:>14.4g}  {100 * value:>16.2f} %")
     shown = ", ".join(format_down(float(value), 4) for value in quartiles)
     return "\n".join([*lines, f"radius quartiles: {shown}"])

@@ -72,7 +72,7 @@ def _paired(first, second, what: str) -> list:
         raise ValueError(
             f"Expected a reference with {len(first)} {what}. Received: {len(second)} {what}"
         )
-    return list(zip(first, second))
+    return list(zip(first, second, strict=True))
 
 
 def _layers(model) -> list:

@@ -110,7 +110,7 @@ class CertificateReport:
     def rows(self) -> list[dict]:
         """What `columns` has, example by example."""
         columns = self.columns()
-        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def to_csv(self, header: bool = True) -> str:
         """One row per example, with a header.
@@ -132,7 +132,7 @@ class CertificateReport:
         writer = csv.writer(text, lineterminator="\n")
         if header:
             writer.writerow(columns)
-        for row in zip(*columns.values()):
+        for row in zip(*columns.values(), strict=True):
             writer.writerow([int(value) if isinstance(value, bool) else value for value in row])
         return text.getvalue()
 
@@ -171,9 +171,9 @@ class CertificateReport:
             columns["label"] = [self._name(i) or str(i) for i in self.labels[:SHOWN]]
         columns["abstains"] = ["abstains" if i else "" for i in self.abstains[:SHOWN]]
         widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
-        rows = [list(columns), *zip(*columns.values())]
+        rows = [list(columns), *zip(*columns.values(), strict=True)]
         lines = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths)).rstrip()
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
         if examples > SHOWN:

@@ -62,7 +62,7 @@ class Certified:
             abstain_below,
             self.terms.norm,
             self.terms.units,
-            dict(zip(self.terms.feature_names, features)),
+            dict(zip(self.terms.feature_names, features, strict=True)),
             self.first + first,
         )
 

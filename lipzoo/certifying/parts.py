@@ -108,7 +108,7 @@ def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
         PartError: saying which file does not fit, or which part is missing.
     """
     one, seen = parts[0], {}
-    for path, part in zip(paths, parts):
+    for path, part in zip(paths, parts, strict=True):
         differing = [
             key
             for key in one.settings.keys() | part.settings.keys()
@@ -148,7 +148,7 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part], columns: Columns) -
         PartError: if the parts do not fit together, or one is damaged.
     """
     check_parts(paths, parts)
-    for path, part in sorted(zip(paths, parts), key=lambda pair: pair[1].shard.number):
+    for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: pair[1].shard.number):
         rows = len(part.shard.of(part.settings["examples"]))
         for arrays in _pieces(path, rows):
             try:

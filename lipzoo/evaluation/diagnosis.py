@@ -222,7 +222,7 @@ def _layers(model):
 
 
 def _named(names, chosen):
-    return tuple(name for name, is_chosen in zip(names, chosen) if is_chosen)
+    return tuple(name for name, is_chosen in zip(names, chosen, strict=True) if is_chosen)
 
 
 def _count(number, noun):

@@ -92,7 +92,7 @@ def _draw_curve(axes, certificate, attacked, marks, title):
         values = 100 * np.asarray(attacked[1])
         label = "under attack: not refuted so far"
         axes.plot(attacked[0], values, "D", color=ATTACKED, markersize=4.5, label=label)
-        for epsilon, value in zip(attacked[0], values):
+        for epsilon, value in zip(attacked[0], values, strict=True):
             _label(axes, epsilon, value, ATTACKED, below=False)
     axes.set(xlim=(0, end), ylim=(0, 104))
     axes.set_xlabel("ε, the l2 norm of the perturbation", color=INK)
@@ -126,7 +126,7 @@ def _label(axes, epsilon, value, color, below):
 
 def _draw_strip(figure, examples):
     rows = figure.subplots(2, len(examples), squeeze=False)
-    for (above, below), example in zip(rows.T, examples):
+    for (above, below), example in zip(rows.T, examples, strict=True):
         _draw_image(above, example.image)
         above.set_title(f"{example.label}\nr = {example.radius:.2f}", color=CERTIFIED, fontsize=8.5)
         if example.attacked is None:

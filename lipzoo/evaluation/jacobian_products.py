@@ -196,7 +196,7 @@ def _jax_compiled(function, variables):
 
     @jax.jit
     def compiled(values, *inputs):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values))):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(*inputs)
 
     return lambda *inputs: compiled([variable.value for variable in variables], *inputs)
@@ -208,7 +208,10 @@ def _jax_weights(function, variables, others):
     @jax.jit
     def gradients(values, other_values, *inputs):
         def value(weights):
-            mapping = [*zip(variables, weights), *zip(others, other_values)]
+            mapping = [
+                *zip(variables, weights, strict=True),
+                *zip(others, other_values, strict=True),
+            ]
             with keras.StatelessScope(state_mapping=mapping):
                 return function(*inputs)
 

@@ -70,7 +70,7 @@ class JacobianNorms:
             f"{'':<{width}}{'forward ‖∂s/∂x‖':>33}{'backward ‖∂last/∂s‖':>33}",
             f"{'layer':<{width}}{columns}{columns}",
         ]
-        for name, *rows in zip(self.names, self.forward, self.backward):
+        for name, *rows in zip(self.names, self.forward, self.backward, strict=True):
             cells = "".join(
                 f"{value:>11.4g}" for row in rows for value in (row.min(), row.mean(), row.max())
             )
@@ -248,7 +248,7 @@ class StateJacobians:
         for node in self._nodes:
             args, kwargs = node.arguments.fill_in(values)
             results = keras.tree.flatten(node.operation(*args, **kwargs))
-            for tensor, result in zip(node.outputs, results):
+            for tensor, result in zip(node.outputs, results, strict=True):
                 if id(tensor) in self._positions:
                     states.append(result)
                     if len(states) < len(self._positions):
@@ -275,7 +275,10 @@ class StateJacobians:
             return ended + offset
 
         states = self._run(x, moved)
-        flat = [ops.reshape(state, (-1, size)) for state, size in zip(states, self._sizes[1:])]
+        flat = [
+            ops.reshape(state, (-1, size))
+            for state, size in zip(states, self._sizes[1:], strict=True)
+        ]
         return ops.concatenate([ops.cast(state, self._dtype) for state in flat], axis=1)
 
     def _exact(self):
@@ -297,7 +300,10 @@ class StateJacobians:
         pulled = self._pull(vectors, *self._points(np.repeat(x, units, axis=0)))
         pulled = pulled.reshape(len(x), units, -1)
         parts = np.split(pulled, np.cumsum(self._sizes[:-1])[:-1], axis=2)
-        return [part[:, :size].astype("float64") for part, size in zip(parts, self._sizes[1:])]
+        return [
+            part[:, :size].astype("float64")
+            for part, size in zip(parts, self._sizes[1:], strict=True)
+        ]
 
     def _power_iteration(self):
         depth = len(self.names)

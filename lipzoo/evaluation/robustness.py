@@ -98,7 +98,10 @@ class Robustness:
 
     def to_dict(self) -> dict:
         """The accuracies as JSON values."""
-        by_name = [dict(zip(self.epsilons, map(float, s))) for s in (self.certified, self.attacked)]
+        by_name = [
+            dict(zip(self.epsilons, map(float, s), strict=True))
+            for s in (self.certified, self.attacked)
+        ]
         return {
             "examples": len(self),
             "of": self.total,
@@ -135,7 +138,7 @@ class Robustness:
             f"{'epsilon':>12}{'certified':>13}{'attacked':>13}",
             f"{'clean':>12}{'':>13}{100 * self.clean:>11.2f} %",
         ]
-        for name, *shares in zip(self.epsilons, self.certified, self.attacked):
+        for name, *shares in zip(self.epsilons, self.certified, self.attacked, strict=True):
             lines.append(f"{name:>12}" + "".join(f"{100 * share:>11.2f} %" for share in shares))
         found = ", ".join(f"{name} {number:,}" for name, number in self._counts().items())
         lines.append(f"attacks: {', '.join(self.attacks)}")
@@ -152,7 +155,7 @@ class Robustness:
 
     def _counts(self):
         names, counts = np.unique(self.found_by[self.found_by != ""], return_counts=True)
-        return {str(name): int(count) for name, count in zip(names, counts)}
+        return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
     def plot(self, ax=None):
         """Draws the accuracies over ε: proven below, refuted above, open in between.

@@ -141,13 +141,13 @@ class SensitivityLogger(keras.callbacks.Callback):
             raise ValueError("Expected a record: pass the callback to fit. Received: no epochs")
         figure, panels = new_figure(1 if self.y is None else 2)
         shown = sorted({0, len(self.epochs) // 2, len(self.epochs) - 1})
-        for color, index in zip((GREY, CERTIFIED, ATTACKED), shown):
+        for color, index in zip((GREY, CERTIFIED, ATTACKED)[: len(shown)], shown, strict=True):
             label = f"after epoch {self.epochs[index]}"
             draw_over_depth(panels[0], self.backward[index], color, label)
             for axes in panels[1:]:
                 draw_over_depth(axes, self.gradient_norms[index][:, None], color, label)
         titles = ("sensitivity: ‖∂last/∂s‖", "loss gradient of the layer's weights")
-        for axes, title in zip(panels, titles):
+        for axes, title in zip(panels, titles[: len(panels)], strict=True):
             axes.set_title(title, color=INK)
         mark_one(panels[0])
         panels[0].set_ylabel("norm", color=INK)
@@ -176,7 +176,10 @@ def _loss_gradients(model, weights):
 
     def norms(x, y):
         found = gradients(x.astype(model.inputs[0].dtype), y) if distinct else ()
-        squares = {key: np.sum(np.square(g, dtype="float64")) for key, g in zip(distinct, found)}
+        squares = {
+            key: np.sum(np.square(g, dtype="float64"))
+            for key, g in zip(distinct, found, strict=True)
+        }
         return np.array(
             [
                 np.sqrt(sum(squares[id(variable)] for variable in group)) if group else np.nan

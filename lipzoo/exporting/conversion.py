@@ -224,6 +224,6 @@ class _quiet:
             logger.setLevel(logging.CRITICAL)
 
     def __exit__(self, *exception):
-        for logger, level in zip(self.loggers, self.levels):
+        for logger, level in zip(self.loggers, self.levels, strict=True):
             logger.setLevel(level)
         self.warnings.__exit__(*exception)

@@ -112,7 +112,7 @@ def ssim(x, reference, data_range: float = 1.0) -> np.ndarray:
     return np.array(
         [
             structural_similarity(image, truth, data_range=data_range, channel_axis=-1, **settings)
-            for image, truth in zip(x, reference)
+            for image, truth in zip(x, reference, strict=True)
         ]
     )
 

@@ -162,7 +162,7 @@ def _search(errors, scale, decades, limits, density, refined):
 
 
 def _tried(errors, candidates):
-    return dict(zip(candidates, map(float, errors(candidates))))
+    return dict(zip(candidates, map(float, errors(candidates)), strict=True))
 
 
 def _best(tries):

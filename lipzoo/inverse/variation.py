@@ -123,7 +123,7 @@ def total_variation(
         solve(model, y[part], weight[part], tolerance, max_iterations, verbose)
         for part in (slice(first, first + _CHUNK) for first in range(0, len(y), _CHUNK))
     ]
-    images, gap, iterations = (np.concatenate(arrays) for arrays in zip(*parts))
+    images, gap, iterations = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if (missed := gap > tolerance).any():
         warnings.warn(
             f"{missed.sum()} of {len(y)} examples did not reach tolerance={tolerance:g} within "

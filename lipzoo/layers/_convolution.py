@@ -63,7 +63,8 @@ class ConvolutionLayer(keras.layers.Layer):
         operator = self._convolution(input_shape)
         channels, filters = kernel.shape[-2:]
         overlap = math.prod(
-            math.ceil(size / stride) for size, stride in zip(self.kernel_size, self.strides)
+            math.ceil(size / stride)
+            for size, stride in zip(self.kernel_size, self.strides, strict=True)
         )
         return OperatorFacts(
             norm=operator.norm_bound(kernel),

@@ -51,7 +51,7 @@ class ConvolutionOperator:
     """
 
     def __init__(self, kernel_size, strides, padding, shift, spatial):
-        for size, stride, length in zip(kernel_size, strides, spatial):
+        for size, stride, length in zip(kernel_size, strides, spatial, strict=True):
             if length is None:
                 raise ValueError(f"The spatial shape must be known. Received: {tuple(spatial)}")
             if stride > size:
@@ -85,11 +85,11 @@ class ConvolutionOperator:
         self.output_spatial = tuple(
             (length + sum(margin) - size) // stride + 1
             for length, margin, size, stride in zip(
-                self.spatial, self.margins, self.kernel_size, self.strides
+                self.spatial, self.margins, self.kernel_size, self.strides, strict=True
             )
         )
         self.is_patch_matrix = self.kernel_size == self.strides and all(
-            length % stride == 0 for length, stride in zip(self.spatial, self.strides)
+            length % stride == 0 for length, stride in zip(self.spatial, self.strides, strict=True)
         )
 
     def _margin(self, length, size, stride):
@@ -142,7 +142,9 @@ class ConvolutionOperator:
 
     def _to_patches(self, inputs):
         rank, channels = len(self.spatial), inputs.shape[-1]
-        split = [axis for pair in zip(self.output_spatial, self.strides) for axis in pair]
+        split = [
+            axis for pair in zip(self.output_spatial, self.strides, strict=True) for axis in pair
+        ]
         inputs = ops.reshape(inputs, (-1, *split, channels))
         order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
         inputs = ops.transpose(inputs, order)

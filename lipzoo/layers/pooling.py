@@ -28,7 +28,7 @@ class _ScaledAveragePooling(keras.layers.Layer):
     def call(self, inputs):
         *spatial, channels = inputs.shape[1:]
         window = self.pool_size or tuple(spatial)
-        split = [axis for n, k in zip(spatial, window) for axis in (n // k, k)]
+        split = [axis for n, k in zip(spatial, window, strict=True) for axis in (n // k, k)]
         blocks = ops.reshape(inputs, (-1, *split, channels))
         total = ops.sum(blocks, axis=tuple(range(2, 2 * self.rank + 1, 2)))
         return total * (1.0 / math.sqrt(math.prod(window)))
@@ -36,12 +36,12 @@ class _ScaledAveragePooling(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         spatial = input_shape[1:-1]
         window = self.pool_size or spatial
-        if any(n is None or n % k for n, k in zip(spatial, window)):
+        if any(n is None or n % k for n, k in zip(spatial, window, strict=True)):
             raise ValueError(
                 f"{type(self).__name__} with pool_size={self.pool_size} expects spatial sizes "
                 f"divisible by it. Received: input_shape={tuple(input_shape)}"
             )
-        sizes = (n // k for n, k in zip(spatial, window))
+        sizes = (n // k for n, k in zip(spatial, window, strict=True))
         return (input_shape[0], *sizes, input_shape[-1])
 
     def lipschitz_bound(self, input_shape) -> LayerBound:

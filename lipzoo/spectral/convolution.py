@@ -114,7 +114,7 @@ def conv_norm_bound(
     bound = _response_bound(trimmed, axes, groups)
     coarse = [
         constraint_axis(axis, -(-size // stride)) if axis.factor > 1.0 else axis
-        for axis, size, stride in zip(axes, array.shape, strides)
+        for axis, size, stride in zip(axes, array.shape, strides, strict=True)
     ]
     if coarse != axes:
         bound = min(bound, _response_bound(trimmed, coarse, groups))
@@ -181,8 +181,10 @@ def _responses(kernel, axes, groups) -> Iterator[np.ndarray]:
 def _components(kernel, axes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields positions `(taps, axes)` and taps `(taps, inputs, filters)` of each phase."""
     for phases in itertools.product(*(sorted(set(axis.phase)) for axis in axes)):
-        chosen = [np.flatnonzero(np.equal(axis.phase, r)) for axis, r in zip(axes, phases)]
-        positions = [np.array(axis.position)[taps] for axis, taps in zip(axes, chosen)]
+        chosen = [
+            np.flatnonzero(np.equal(axis.phase, r)) for axis, r in zip(axes, phases, strict=True)
+        ]
+        positions = [np.array(axis.position)[taps] for axis, taps in zip(axes, chosen, strict=True)]
         grid = np.stack(np.meshgrid(*positions, indexing="ij"), axis=-1)
         yield grid.reshape(-1, len(axes)), kernel[np.ix_(*chosen)].reshape(-1, *kernel.shape[-2:])
 
@@ -193,7 +195,7 @@ def _tap_sum(kernel, axes, groups) -> float:
     inputs, filters = kernel.shape[-2:]
     stacks = {}
     for index, (positions, taps) in enumerate(components):
-        for position, tap in zip(map(tuple, positions), taps):
+        for position, tap in zip(map(tuple, positions), taps, strict=True):
             empty = np.zeros((len(components), inputs, filters))
             stacks.setdefault(position, empty)[index] = tap
     return add_up(

@@ -47,7 +47,7 @@ def convolve_adjoint(outputs, kernel, strides, margins, sizes, circular=False):
     if len(set(strides)) > 1:
         outputs, strides = _spread(outputs, strides), 1
     padded = ops.conv_transpose(outputs, kernel, strides, "valid", data_format="channels_last")
-    for axis, ((before, after), length) in enumerate(zip(margins, sizes), start=1):
+    for axis, ((before, after), length) in enumerate(zip(margins, sizes, strict=True), start=1):
         # Trailing pixels that no window reaches.
         missing = max(before + length + after - padded.shape[axis], 0)
         padded = _pad_axis(padded, axis, (0, missing))

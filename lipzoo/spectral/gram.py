@@ -203,7 +203,9 @@ def _gram_on_grid(kernel, strides, grid_size):
         # The transposed responses have the same singular values.
         kernel = ops.swapaxes(kernel, -1, -2)
     grids = [gram_grid(count, grid_size) for count in taps]
-    factor = math.prod(bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids))
+    factor = math.prod(
+        bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids, strict=True)
+    )
     shifts = np.indices([2 * count - 1 for count in taps]).reshape(len(taps), -1).T
     waves = fourier_matrix(half_grid(grids), shifts - (np.array(taps) - 1), grids)
     size = min(inputs, filters)
@@ -231,11 +233,13 @@ def polyphase(kernel, strides):
     *sizes, inputs, filters = kernel.shape
     if all(stride == 1 for stride in strides):
         return ops.convert_to_tensor(kernel)
-    taps = [-(-size // stride) for size, stride in zip(sizes, strides)]
-    padding = [(0, count * stride - size) for count, stride, size in zip(taps, strides, sizes)]
+    taps = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+    padding = [
+        (0, count * stride - size) for count, stride, size in zip(taps, strides, sizes, strict=True)
+    ]
     if any(map(any, padding)):
         kernel = ops.pad(kernel, [*padding, (0, 0), (0, 0)])
-    split = [length for pair in zip(taps, strides) for length in pair]
+    split = [length for pair in zip(taps, strides, strict=True) for length in pair]
     rank = len(sizes)
     order = [*range(0, 2 * rank, 2), *range(1, 2 * rank, 2), 2 * rank, 2 * rank + 1]
     kernel = ops.transpose(ops.reshape(kernel, [*split, inputs, filters]), order)

@@ -34,7 +34,7 @@ def small_operator(kernel, sizes, strides, dilations, pads, groups) -> np.ndarra
     outputs = [
         (length + sum(pad) - (size - 1) * dilation - 1) // stride + 1
         for length, pad, size, dilation, stride in zip(
-            sizes, pads, kernel.shape, dilations, strides
+            sizes, pads, kernel.shape, dilations, strides, strict=True
         )
     ]
     rows, columns = math.prod(sizes) * inputs, math.prod(outputs) * filters // groups
@@ -42,7 +42,7 @@ def small_operator(kernel, sizes, strides, dilations, pads, groups) -> np.ndarra
         return None
     operator = kernel
     for length, output, stride, dilation, (before, _) in zip(
-        sizes, outputs, strides, dilations, pads
+        sizes, outputs, strides, dilations, pads, strict=True
     ):
         # Each pair of an input and an output position meets in one tap at most: sums are exact.
         taps = np.arange(operator.shape[0])[:, np.newaxis, np.newaxis]

@@ -91,7 +91,9 @@ def power_iteration(
         padding = standardize_padding(padding, rank)
         pads = tuple(
             margins(length, size, stride, 1, mode)
-            for length, size, stride, mode in zip(sizes, kernel.shape, strides, padding)
+            for length, size, stride, mode in zip(
+                sizes, kernel.shape, strides, padding, strict=True
+            )
         )
         circular = CIRCULAR in padding
 

@@ -37,11 +37,14 @@ def pairs_of_pixels(taps, spatial, margins, circular=False):
     Yields:
         `(tap, outputs, inputs)`, the tap as a tuple.
     """
-    outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, taps)]
+    outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, taps, strict=True)]
     positions = np.indices(outputs).reshape(len(outputs), -1)
     sizes = np.array(spatial)[:, None]
     for tap in itertools.product(*map(range, taps)):
-        source = positions + np.array([t - before for t, (before, _) in zip(tap, margins)])[:, None]
+        source = (
+            positions
+            + np.array([t - before for t, (before, _) in zip(tap, margins, strict=True)])[:, None]
+        )
         if circular:
             inside = np.ones(positions.shape[1], bool)
             source = source % sizes
@@ -64,7 +67,7 @@ def written_down(kernel, spatial, margins, circular=False) -> np.ndarray:
            [0., 1., 2.]])
     """
     *taps, channels, filters = kernel.shape
-    outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, taps)]
+    outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, taps, strict=True)]
     matrix = np.zeros((math.prod(outputs), filters, math.prod(spatial), channels))
     for tap, rows, columns in pairs_of_pixels(taps, spatial, margins, circular):
         # A periodic map smaller than the kernel meets a pixel with several taps.

@@ -127,7 +127,9 @@ def _blur(image_shape, kernel, padding="same"):
     padding = choice(padding, "padding", ("same", "circular", "valid"))
     if padding == "valid":
         margins = [(0, 0)] * kernel.ndim
-    outputs = [n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, kernel.shape)]
+    outputs = [
+        n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, kernel.shape, strict=True)
+    ]
     pixels, places = math.prod(spatial), math.prod(outputs)
     _check_size(places, pixels)
     matrix = np.zeros((places, pixels))
@@ -136,7 +138,9 @@ def _blur(image_shape, kernel, padding="same"):
         matrix[rows, columns] += kernel[tap]
     norm = None
     if min(matrix.shape) > _LARGEST_EXACT_SIDE or matrix.size > _LARGEST_EXACT_SIZE:
-        sizes = [n + max(margin) * (not circular) for n, margin in zip(spatial, margins)]
+        sizes = [
+            n + max(margin) * (not circular) for n, margin in zip(spatial, margins, strict=True)
+        ]
         norm = torus_norm(kernel[..., None, None], sizes)
     # Every channel alike: the singular values are those of one channel.
     return ForwardOperator(image_shape, matrix, step_norm=norm)

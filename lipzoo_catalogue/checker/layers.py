@@ -88,7 +88,7 @@ def shears(operators: list[Operator], sizes: list[float], activation) -> LayerBo
     """
     slopes = monotone_slopes_of(activation)
     bound = ONE
-    for operator, size in zip(operators, sizes):
+    for operator, size in zip(operators, sizes, strict=True):
         m = Interval.exactly(size) * Interval.exactly(slopes.highest)
         m = m * operator.norm * operator.norm
         root = (m * m + Interval.exactly(4.0)).sqrt()

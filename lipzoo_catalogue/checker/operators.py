@@ -64,7 +64,9 @@ class TorusOperator:
 
     def __init__(self, kernel, spatial):
         self._convolution = ZeroPaddedConvolution(kernel, spatial)
-        sizes = [n + max(margin) for n, margin in zip(spatial, self._convolution.margins)]
+        sizes = [
+            n + max(margin) for n, margin in zip(spatial, self._convolution.margins, strict=True)
+        ]
         self.norm = torus_norm(kernel, sizes)
         self.how = f"singular values at the frequencies of a {'×'.join(map(str, sizes))} torus"
         self.error = self._convolution.error()

@@ -100,7 +100,9 @@ class Report:
         rows = [("", "", "claimed", "derived", "")]
         rows += [finding.row() for finding in (*self.layers, *self.total)]
         rows += [(NOT_CONFIRMED, name, "", "", "no such layer") for name in self.strangers]
-        verdict, what, claimed, derived = (max(map(len, c)) for c in list(zip(*rows))[:4])
+        verdict, what, claimed, derived = (
+            max(map(len, c)) for c in list(zip(*rows, strict=True))[:4]
+        )
         lines = [
             f"{a:<{verdict}}  {b:<{what}}  {c:>{claimed}}  {d:>{derived}}  {e}".rstrip()
             for a, b, c, d, e in rows

@@ -51,8 +51,8 @@ def convolution_bound(
         dilation_rate=dilation_rate,
         groups=groups,
     )
-    extents = (rate * (size - 1) + 1 for rate, size in zip(dilation_rate, kernel_size))
-    disjoint = all(stride >= extent for stride, extent in zip(strides, extents))
+    extents = (rate * (size - 1) + 1 for rate, size in zip(dilation_rate, kernel_size, strict=True))
+    disjoint = all(stride >= extent for stride, extent in zip(strides, extents, strict=True))
     slope, offset = affine_rounding(
         math.prod(kernel.shape[:-1]),
         norm,
@@ -163,7 +163,9 @@ def _transposed(layer, input_shape):
     kernel_size = kernel.shape[:-2]
     norm = conv_norm_bound(kernel, None, strides=layer.strides)
     bias_norm = _bias_norm(layer, input_shape)
-    taps = math.prod(-(-size // stride) for size, stride in zip(kernel_size, layer.strides))
+    taps = math.prod(
+        -(-size // stride) for size, stride in zip(kernel_size, layer.strides, strict=True)
+    )
     slope, offset = affine_rounding(
         taps * kernel.shape[-1], norm, tap_norm_sum(kernel), bias_norm, layer.compute_dtype
     )

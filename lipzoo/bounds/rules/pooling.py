@@ -72,7 +72,7 @@ def _average_rounding(value, cells, dtype):
 def _average_pooling(layer, input_shape):
     spatial, _ = split_shape(layer, input_shape)
     _refuse_replicated_margins(layer, spatial)
-    axes = zip(spatial, layer.pool_size, layer.strides)
+    axes = zip(spatial, layer.pool_size, layer.strides, strict=True)
     value = mul_up(*(average_norm_1d(*axis, layer.padding) for axis in axes))
     if _exact_window(layer, spatial):
         value = sqrt_up(div_up(1.0, float(math.prod(layer.pool_size))))
@@ -84,7 +84,7 @@ def _refuse_replicated_margins(layer, spatial):
     """Keras on PyTorch fills uneven margins with copies of the border, which count as cells."""
     if keras.backend.backend() != "torch" or layer.padding == "valid":
         return
-    for length, size, stride in zip(spatial, layer.pool_size, layer.strides):
+    for length, size, stride in zip(spatial, layer.pool_size, layer.strides, strict=True):
         total = None
         if length is not None:
             total = max((-(-length // stride) - 1) * stride + size - length, 0)
@@ -98,11 +98,11 @@ def _refuse_replicated_margins(layer, spatial):
 
 def _exact_window(layer, spatial):
     """Whether all windows are complete and disjoint, so that the norm is 1 / sqrt(cells)."""
-    if any(stride < size for stride, size in zip(layer.strides, layer.pool_size)):
+    if any(stride < size for stride, size in zip(layer.strides, layer.pool_size, strict=True)):
         return False
     return layer.padding == "valid" or all(
         length is not None and length % size == 0 and size == stride
-        for length, size, stride in zip(spatial, layer.pool_size, layer.strides)
+        for length, size, stride in zip(spatial, layer.pool_size, layer.strides, strict=True)
     )
 
 
@@ -111,7 +111,7 @@ def _max_pooling(layer, input_shape):
     # most the largest change in its window: at most by the norm of the change in its window.
     outputs, _ = split_shape(layer, layer.compute_output_shape(input_shape))
     times = 1
-    for size, stride, windows in zip(layer.pool_size, layer.strides, outputs):
+    for size, stride, windows in zip(layer.pool_size, layer.strides, outputs, strict=True):
         overlap = -(-size // stride)
         times *= overlap if windows is None else min(overlap, max(windows, 1))
     return LayerBound.exact(sqrt_up(float(times)), f"a cell lies in at most {times} windows")

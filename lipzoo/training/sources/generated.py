@@ -63,7 +63,7 @@ def piecewise_smooth(
     t = (np.arange(length) + 0.5) / length
     signals = np.empty((examples, length))
     jumps = generator.integers(2, 7, examples)
-    for signal, count in zip(signals, jumps):
+    for signal, count in zip(signals, jumps, strict=True):
         edges = np.concatenate([[0.0], np.sort(generator.uniform(0, 1, count)), [1.0]])
         piece = np.searchsorted(edges[1:-1], t)
         level, slope = generator.uniform(0.15, 0.85, count + 1), generator.normal(0, 0.3, count + 1)
