@@ -40,7 +40,7 @@ class _MarginLoss(keras.losses.Loss):
 
 def _check_examples(labels, logits):
     """Refuses labels of other examples than the logits', where both numbers are known."""
-    for given, expected in zip(labels.shape, logits.shape, strict=True):
+    for given, expected in zip(labels.shape, logits.shape[:-1], strict=True):
         if None not in (given, expected) and given != expected:
             raise ValueError(
                 f"Expected one label for each of the logits of shape {tuple(logits.shape)}. "

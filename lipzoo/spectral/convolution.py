@@ -114,7 +114,7 @@ def conv_norm_bound(
     bound = _response_bound(trimmed, axes, groups)
     coarse = [
         constraint_axis(axis, -(-size // stride)) if axis.factor > 1.0 else axis
-        for axis, size, stride in zip(axes, array.shape, strides, strict=True)
+        for axis, size, stride in zip(axes, array.shape[:-2], strides, strict=True)
     ]
     if coarse != axes:
         bound = min(bound, _response_bound(trimmed, coarse, groups))

@@ -34,7 +34,7 @@ def small_operator(kernel, sizes, strides, dilations, pads, groups) -> np.ndarra
     outputs = [
         (length + sum(pad) - (size - 1) * dilation - 1) // stride + 1
         for length, pad, size, dilation, stride in zip(
-            sizes, pads, kernel.shape, dilations, strides, strict=True
+            sizes, pads, kernel.shape[:-2], dilations, strides, strict=True
         )
     ]
     rows, columns = math.prod(sizes) * inputs, math.prod(outputs) * filters // groups

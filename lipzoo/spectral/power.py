@@ -92,7 +92,7 @@ def power_iteration(
         pads = tuple(
             margins(length, size, stride, 1, mode)
             for length, size, stride, mode in zip(
-                sizes, kernel.shape, strides, padding, strict=True
+                sizes, kernel.shape[:-2], strides, padding, strict=True
             )
         )
         circular = CIRCULAR in padding
