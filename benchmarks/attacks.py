@@ -14,12 +14,12 @@ import numpy as np
 
 import lipzoo
 from lipzoo.attack_command import record
-from lipzoo.checking import parse_fraction
 from lipzoo.evaluation.figures import INK
 from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.data import load_data
 from lipzoo.training.settings import DataSettings
 from lipzoo_catalogue.files import WEIGHTS
+from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_catalogue.sources import find
 
 RESULTS = Path(__file__).with_name("attacks.json")

@@ -1,10 +1,7 @@
 """`lipzoo certify`: a certified radius for every example of a user's data."""
 
 import argparse
-import contextlib
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -12,17 +9,18 @@ import keras
 import lipzoo
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
-from lipzoo.certificates.terms import Terms
-from lipzoo.certifying.certified import Certified, columns_of
-from lipzoo.certifying.columns import Columns
 from lipzoo.certifying.examples import read_examples
-from lipzoo.certifying.parts import Part, marks, sha256_of_labels
-from lipzoo.certifying.printing import check_printing, show
-from lipzoo.certifying.shards import Shard, parse_shard
-from lipzoo.certifying.writing import check_out, write_certified
+from lipzoo.certifying.marks import marks, sha256_of_labels
 from lipzoo.float64 import computes_in_float64
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.zoo.loading import load_from
+from lipzoo_catalogue.certified.certified import Certified, columns_of
+from lipzoo_catalogue.certified.columns import new_columns
+from lipzoo_catalogue.certified.parts import Part
+from lipzoo_catalogue.certified.printing import check_printing, show
+from lipzoo_catalogue.certified.shards import Shard, parse_shard
+from lipzoo_catalogue.certified.terms import Terms
+from lipzoo_catalogue.certified.writing import check_out, write_certified
 from lipzoo_catalogue.commands import model_of, settings_of
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, RECIPE, WEIGHTS, sha256_of
@@ -95,15 +93,6 @@ def certify(arguments: argparse.Namespace) -> None:
         show(certified, counts, about, radii, arguments)
         if shard is not None and not arguments.json:
             print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
-
-
-@contextlib.contextmanager
-def new_columns(out: Path | None) -> Iterator[Columns]:
-    """Columns in a folder beside the file that they become, or where temporary files are."""
-    where = None if out is None else out.absolute().parent
-    name = "lipzoo-" if out is None else f".{out.name}."
-    with tempfile.TemporaryDirectory(prefix=name, dir=where) as folder:
-        yield Columns(folder)
 
 
 def _check_options(arguments):

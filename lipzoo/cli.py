@@ -16,15 +16,14 @@ from lipzoo.export_command import export
 from lipzoo.exporting.child import ExportError
 from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
-from lipzoo.join_command import join
 from lipzoo.training import devices, processes
 from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.recipe import replace_source
-from lipzoo.training.settings import parse_fraction
 from lipzoo.training.tasks.classification import certified_table
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
+from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_catalogue.outcome import CheckFailed, run_command
 from lipzoo_catalogue.sources import find
 from lipzoo_catalogue.tasks import reconstruction
@@ -60,7 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
         "promote": promote,
         "evaluate": evaluate,
         "certify": certify,
-        "join": join,
         "verify": verify,
         "publish": publish,
         "demo": demo,

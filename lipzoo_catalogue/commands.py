@@ -108,11 +108,19 @@ def check(arguments: argparse.Namespace) -> None:
         raise CheckFailed(f"{arguments.model}: the certificate is {report.verdict}")
 
 
+def join(arguments: argparse.Namespace) -> None:
+    """`lipzoo join OUT PART... [--epsilon E] [--abstain-below R] [--json]`."""
+    from lipzoo_catalogue.join_command import join
+
+    join(arguments)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": list_models,
     "info": info,
     "card": card,
     "download": download,
+    "join": join,
 }
 
 

@@ -1,7 +1,27 @@
-"""How numbers are shown: a bound never below itself, shares in percent, sizes with a unit."""
+"""How numbers are read and shown: a bound never below itself, shares in percent, sizes."""
 
 import math
 from fractions import Fraction
+
+
+def parse_fraction(value: str | float) -> float:
+    """Reads a number that is written as one, or as text such as `"36/255"` or `"0.25"`.
+
+    Raises:
+        ValueError: if `value` is neither.
+
+    Example:
+
+    >>> parse_fraction("36/255") == 36 / 255
+    True
+    """
+    above, slash, below = str(value).partition("/")
+    try:
+        return float(above) / float(below) if slash else float(above)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            f"Expected a number or a fraction such as 0.25 or 36/255. Received: {value!r}"
+        ) from None
 
 
 def format_up(value: float, digits: int = 7) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from benchmarks import attack_tables, attacks
-from lipzoo.checking import parse_fraction
 from lipzoo.zoo import info
 from lipzoo_catalogue.files import WEIGHTS
+from lipzoo_catalogue.numbers import parse_fraction
 
 RESULTS = json.loads(attacks.RESULTS.read_text())
 

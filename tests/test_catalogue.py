@@ -1,11 +1,20 @@
 """The half of lipzoo that answers at once, and what importing the other half costs."""
 
+import ast
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.columns import new_columns
+from lipzoo_catalogue.certified.parts import Part
+from lipzoo_catalogue.certified.shards import Shard
+from lipzoo_catalogue.certified.terms import Terms
+from lipzoo_catalogue.certified.writing import write_certified
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("keras", "tensorflow", "jax", "torch", "numpy", "lipzoo", "huggingface_hub")
@@ -82,3 +91,36 @@ def test_importing_lipzoo_registers_its_classes_and_adds_little_to_importing_ker
         if shares[-1] < 0.15:
             break
     assert min(shares) < 0.15
+
+
+def test_the_half_that_answers_at_once_imports_nothing_of_the_other():
+    for path in [ROOT / "lipzoo_cli.py", *(ROOT / "lipzoo_catalogue").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+                names = [node.module]
+            for name in names:
+                inside = name.split(".")[0] in ("keras", "lipzoo", "tensorflow", "jax", "torch")
+                assert not inside or path.name == "lipzoo_cli.py", f"{path}: {name}"
+
+
+def test_parts_are_joined_without_keras(tmp_path):
+    terms = Terms("tiny", 1.0, False, True, "l2", "", (), ())
+    settings = {"model": "tiny", "examples": 4, "dtype": "float32", "lipzoo": "1"}
+    paths = [str(tmp_path / f"{number}.npz") for number in (1, 2)]
+    for number, path in enumerate(paths, start=1):
+        with new_columns(Path(path)) as columns:
+            prediction = np.array([number, 0])
+            radius = np.array([0.5 * number, 0.1])
+            columns.append({"radius": radius, "prediction": prediction, "rival": 1 - prediction})
+            part = Part(Shard(number, 2), settings, terms).to_json()
+            write_certified(Path(path), Certified(terms, columns), 0.0, 1.0, part)
+    arguments = ["join", str(tmp_path / "whole.npz"), *paths, "--epsilon", "0.25", "--json"]
+    heavy = [name for name in HEAVY if name != "numpy"]
+    done = run(_ANSWER, arguments=arguments, heavy=heavy)
+    assert not done.stderr.split()[1:]
+    assert json.loads(done.stdout)["share_above"] == {"0.25": 0.5}
+    assert np.load(tmp_path / "whole.npz")["radius"].tolist() == [0.5, 0.1, 1.0, 0.1]

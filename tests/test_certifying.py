@@ -14,15 +14,16 @@ import pytest
 
 import lipzoo
 import lipzoo_cli
-from lipzoo.certificates.presentation import SHOWN_EPSILONS
-from lipzoo.certificates.terms import Terms
-from lipzoo.certifying import columns as columns_module
-from lipzoo.certifying.certified import Certified, columns_of
-from lipzoo.certifying.columns import Columns
-from lipzoo.certifying.parts import Part, PartError, join, read_part, sha256_of_labels
-from lipzoo.certifying.shards import Shard
-from lipzoo.certifying.writing import write_certified
+from lipzoo.certifying.marks import sha256_of_labels
 from lipzoo.zoo.saving import save_model
+from lipzoo_catalogue.certified import columns as columns_module
+from lipzoo_catalogue.certified.certified import Certified, columns_of
+from lipzoo_catalogue.certified.columns import Columns
+from lipzoo_catalogue.certified.parts import Part, PartError, join, read_part
+from lipzoo_catalogue.certified.shards import Shard
+from lipzoo_catalogue.certified.summary import SHOWN_EPSILONS
+from lipzoo_catalogue.certified.terms import Terms
+from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.config import ModelConfig
 
 ROOT = Path(__file__).parents[1]
@@ -236,7 +237,7 @@ def test_parts_with_other_labels_are_refused(run, model, data):
 def test_hash_of_labels_is_that_of_all_of_them(monkeypatch):
     y = np.array([3, 1, 0, 2, 2])
     whole = sha256_of_labels(y, 5, 4)
-    monkeypatch.setattr("lipzoo.certifying.parts.ROWS", 2)
+    monkeypatch.setattr("lipzoo.certifying.marks.ROWS", 2)
     assert sha256_of_labels(y, 5, 4) == whole
     assert sha256_of_labels(y.astype(">i2"), 5, 4) == whole
     for i in range(5):
@@ -274,8 +275,8 @@ def test_a_part_that_is_none_of_its_whole_is_refused(run, model, data, shard):
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(run, model, data, monkeypatch):
-    for name in ("certify_command.read_examples", "join_command.read_part"):
-        monkeypatch.setattr(f"lipzoo.{name}", lambda *_, **__: pytest.fail("read"))
+    for name in ("lipzoo.certify_command.read_examples", "lipzoo_catalogue.join_command.read_part"):
+        monkeypatch.setattr(name, lambda *_, **__: pytest.fail("read"))
     folder, closed = data / "folder.npz", data / "closed"
     folder.mkdir()
     closed.mkdir(mode=0o500)

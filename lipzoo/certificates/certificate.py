@@ -7,9 +7,9 @@ import numpy as np
 
 from lipzoo.bounds.result import LipschitzBound
 from lipzoo.certificates import decisions, presentation
-from lipzoo.certificates.inputs import check_radii
 from lipzoo.certificates.norms import convert_radius, one_step_down
-from lipzoo.certificates.report import CertificateReport
+from lipzoo_catalogue.certified.radii import check_radii
+from lipzoo_catalogue.certified.report import CertificateReport
 
 
 @dataclass(frozen=True, eq=False)

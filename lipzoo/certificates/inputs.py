@@ -154,24 +154,6 @@ def check_batch_size(batch_size) -> int:
     return int(batch_size)
 
 
-def check_radii(epsilon, name: str = "epsilon") -> np.ndarray:
-    """A radius, or several, as a float64 array.
-
-    Raises:
-        ValueError: for anything but finite numbers of at least 0.
-    """
-    try:
-        radii = np.asarray(epsilon)
-    except ValueError:
-        radii = np.asarray(None)
-    if radii.dtype.kind not in "iuf" or not np.all((radii >= 0) & np.isfinite(radii)):
-        raise ValueError(
-            f"Expected {name} to be one or several finite numbers of at least 0. "
-            f"Received: {name}={epsilon!r}"
-        )
-    return radii.astype("float64")
-
-
 def joint_norms(arrays: list[np.ndarray]) -> np.ndarray:
     """Upper bounds of the Euclidean norm of each example, all inputs taken together."""
     squares = np.zeros(len(arrays[0]))

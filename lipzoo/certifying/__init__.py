@@ -1,1 +1,4 @@
-"""Certification of data sets larger than memory: read, certified and written piece by piece."""
+"""Examples to certify, of data sets larger than memory: read piece by piece.
+
+What was certified is kept, joined and written by `lipzoo_catalogue.certified`, without Keras.
+"""

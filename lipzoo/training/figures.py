@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lipzoo.training.checkpoint import write_figure
-from lipzoo.training.settings import parse_fraction
+from lipzoo_catalogue.numbers import parse_fraction
 
 
 def write_curves(path: Path, title: str, history: list[dict], test: dict) -> None:

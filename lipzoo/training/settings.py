@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lipzoo.checking import parse_fraction
 from lipzoo.training.adversary import AdversarySettings
+from lipzoo_catalogue.numbers import parse_fraction
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.checking import parse_fraction
 from lipzoo.evaluation.samples import stratified_order
 from lipzoo.training.sources import DataError
+from lipzoo_catalogue.numbers import parse_fraction
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import argparse
 import math
 
-from lipzoo.certificates.report import SHOWN
-from lipzoo.certifying.certified import Certified
-from lipzoo.certifying.counts import Counts
-from lipzoo.certifying.writing import bound_key
-from lipzoo.training.settings import parse_fraction
+from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.counts import Counts
+from lipzoo_catalogue.certified.report import SHOWN
+from lipzoo_catalogue.certified.writing import bound_key
 from lipzoo_catalogue.commands import print_json
+from lipzoo_catalogue.numbers import parse_fraction
 
 
 def check_printing(arguments: argparse.Namespace) -> tuple[dict[str, float], float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lipzoo.certificates.inputs import check_radii
+from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.numbers import format_down
 
 # A longer table is cut in print; CSV and JSON are whole.

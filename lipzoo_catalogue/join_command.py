@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from lipzoo.certify_command import new_columns
-from lipzoo.certifying.parts import join as join_parts
-from lipzoo.certifying.parts import read_part
-from lipzoo.certifying.printing import check_printing, show
-from lipzoo.certifying.writing import check_out, write_certified
+from lipzoo_catalogue.certified.columns import new_columns
+from lipzoo_catalogue.certified.parts import join as join_parts
+from lipzoo_catalogue.certified.parts import read_part
+from lipzoo_catalogue.certified.printing import check_printing, show
+from lipzoo_catalogue.certified.writing import check_out, write_certified
 
 
 def join(arguments: argparse.Namespace) -> None:

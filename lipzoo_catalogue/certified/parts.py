@@ -1,7 +1,6 @@
 """Parts of a certified data set, and what must be the same for them to be joined."""
 
 import contextlib
-import hashlib
 import json
 import zipfile
 import zlib
@@ -11,12 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.certificates.inputs import check_labels
-from lipzoo.certificates.terms import Terms
-from lipzoo.certifying.certified import Certified
-from lipzoo.certifying.columns import ROWS, Columns
-from lipzoo.certifying.examples import Examples, StoredArray
-from lipzoo.certifying.shards import Shard, parse_shard
+from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.columns import ROWS, Columns
+from lipzoo_catalogue.certified.shards import Shard, parse_shard
+from lipzoo_catalogue.certified.terms import Terms
 
 _ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 _COLUMNS = ("radius", "prediction", "rival", "labels", "feature_radii")
@@ -61,34 +58,6 @@ class Part:
         part = cls(shard, dict(values["settings"]), terms)
         part.shard.of(part.settings["examples"])
         return part
-
-
-def marks(x: Examples) -> str:
-    """sha256 over shape, first and last example: tells data sets apart without reading them.
-
-    Two that differ only in between have the same marks.
-    """
-    digest = hashlib.sha256(f"{len(x)}".encode())
-    for rows in (slice(0, 1), slice(len(x) - 1, len(x))):
-        example = x[rows]
-        digest.update(f"{example.shape}{example.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(example).data)
-    return digest.hexdigest()
-
-
-def sha256_of_labels(y: np.ndarray | StoredArray, examples: int, classes: int) -> str:
-    """Checks the labels of the first examples, in pieces, and returns the SHA-256 of them all.
-
-    It is that of the classes as little-endian int64: the same for one-hot rows, and for any type.
-
-    Raises:
-        TypeError, ValueError: see `check_labels`.
-    """
-    digest = hashlib.sha256()
-    for first in range(0, examples, ROWS):
-        some = y[first : min(first + ROWS, examples)]
-        digest.update(check_labels(some, len(some), classes).astype("<i8").tobytes())
-    return digest.hexdigest()
 
 
 def read_part(path: str | Path) -> Part:

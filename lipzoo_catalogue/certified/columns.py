@@ -1,5 +1,7 @@
 """Columns of numbers that grow on disk, one entry per example."""
 
+import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -109,3 +111,12 @@ class Columns:
             rank -= int(upto[digit] - counts[digit])
             known = (known << _DIGIT) | digit
         return float(np.uint64(known).view("float64"))
+
+
+@contextlib.contextmanager
+def new_columns(out: Path | None) -> Iterator[Columns]:
+    """Columns in a folder beside the file that they become, or where temporary files are."""
+    where = None if out is None else out.absolute().parent
+    name = "lipzoo-" if out is None else f".{out.name}."
+    with tempfile.TemporaryDirectory(prefix=name, dir=where) as folder:
+        yield Columns(folder)

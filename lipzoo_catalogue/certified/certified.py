@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.certificates.presentation import QUARTILES, SHOWN_EPSILONS, summary_of
-from lipzoo.certificates.report import SHOWN, CertificateReport
-from lipzoo.certificates.terms import Terms
-from lipzoo.certifying.columns import Columns
-from lipzoo.certifying.counts import Counts
+from lipzoo_catalogue.certified.columns import Columns
+from lipzoo_catalogue.certified.counts import Counts
+from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
+from lipzoo_catalogue.certified.summary import QUARTILES, SHOWN_EPSILONS, summary_of
+from lipzoo_catalogue.certified.terms import Terms
 
 
 def columns_of(certificate) -> dict[str, np.ndarray]:

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lipzoo.certificates.terms import Terms
-from lipzoo.certifying.certified import Certified
+from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.files import replacing
 
 FORMATS = (".csv", ".json", ".npz")
