@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from lipzoo.training.settings import DataSettings
+from lipzoo.training.sources.arrays import read_npz
 from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
-from lipzoo.training.sources.files import read_csv, read_folder, read_npz
 from lipzoo.training.sources.generated import read_generated, swiss_roll
+from lipzoo.training.sources.images import read_folder
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo.training.sources.tables import read_csv
 
 __all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 
