@@ -44,6 +44,7 @@ BACKEND_FREE = {
     "study_transfer",
     "training_batches",
     "training_data",
+    "training_pixels",
     "training_recipe",
     "zoo_config",
     "zoo_files",
