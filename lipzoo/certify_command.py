@@ -16,6 +16,7 @@ from lipzoo.training.recipe import parse_recipe
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.certified.certified import Certified, columns_of
 from lipzoo_catalogue.certified.columns import new_columns
+from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.printing import check_printing, show
 from lipzoo_catalogue.certified.shards import Shard, parse_shard
@@ -67,8 +68,9 @@ def certify(arguments: argparse.Namespace) -> None:
                 reference=reference,
                 verbose=0,
             ).in_norm(arguments.norm)
-            columns.append(columns_of(certificate))
-        certified = Certified(Terms.of(certificate), columns, rows.start)
+            columns.append(columns_of(certificate) | _origins(x, chunk))
+        left_out = between(x.left_out, rows.start, rows.stop, last=rows.stop == len(x))
+        certified = Certified(Terms.of(certificate), columns, rows.start, left_out)
         counts = certified.counts(threshold, *radii.values())
         if out is not None:
             part = None
@@ -80,6 +82,7 @@ def certify(arguments: argparse.Namespace) -> None:
                     "examples": count,
                     "data": marks(x),
                     "labels": labels,
+                    "left_out": between(x.left_out, 0, count, last=count == len(x)),
                     "dtype": arguments.dtype,
                     "margins": "float64" if reference is not None else arguments.dtype,
                     "backend": keras.backend.backend(),
@@ -119,6 +122,11 @@ def _read(x, chunk, model, data):
         where = f"examples {chunk.start:,} to {chunk.stop - 1:,}"
         raise ValueError(f"{data}, {where}: {error}") from None
     return examples
+
+
+def _origins(x, chunk):
+    """Where some examples stand in the file or folder, as a column of the report."""
+    return {} if x.origin is None else {origin_name(x.origin): x.origin[chunk]}
 
 
 def _chunks(rows):

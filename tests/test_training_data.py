@@ -105,10 +105,10 @@ def test_labels_get_names_and_a_file_is_read_in_its_order(tmp_path):
     data = _load(tmp_path / "a.csv", label_names=names)
     assert data.class_names == ("benign", "malignant")
     settings = DataSettings(str(tmp_path / "a.csv"), label_names=names)
-    inputs, labels, known = load_examples(settings)
-    np.testing.assert_allclose(inputs, x, rtol=1e-6)
-    np.testing.assert_array_equal(labels, y)
-    assert known == data.class_names
+    read = load_examples(settings)
+    np.testing.assert_allclose(read.x, x, rtol=1e-6)
+    np.testing.assert_array_equal(read.y, y)
+    assert read.class_names == data.class_names
     with pytest.raises(DataError, match=r"labels among \['2', '3'\].*Received: \['4'\]"):
         _load(tmp_path / "a.csv", label_names={"2": "benign", "3": "malignant"})
 
@@ -119,7 +119,7 @@ def test_csv_rows_with_missing_entries(tmp_path):
         _load(tmp_path / "a.csv")
     data = _load(tmp_path / "a.csv", missing="drop", validation=2, test_size=2)
     assert len(data.train) == 2
-    assert "2 rows of a.csv with a missing entry were left out" in data.notes
+    assert any(note.startswith("2 rows of a.csv left out: row 2 (no entry") for note in data.notes)
 
 
 def _write_images(folder, n, mode="L", size=(6, 5), seed=0):

@@ -9,6 +9,7 @@ from lipzoo.training import DataError, load_data
 from lipzoo.training.data import load_examples, scale
 from lipzoo.training.npz import read_arrays
 from lipzoo.training.recipe import DataSettings
+from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.config import ModelConfig
 
 
@@ -51,11 +52,15 @@ class Examples:
         stored: the examples as they are stored.
         divisor: what they are divided by.
         channel: whether a last axis of length 1 is added.
+        origin: where each example stands in its source, see `RawSplit`, or `None`.
+        left_out: what of the source is no example, see `RawSplit`.
     """
 
     stored: np.ndarray | StoredArray
     divisor: float = 1.0
     channel: bool = False
+    origin: np.ndarray | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -96,9 +101,10 @@ def read_examples(
         )
     if path.suffix.lower() in (".npy", ".npz"):
         x, y = _read_numpy(path, labels)
+        origin, left_out = None, ()
     else:
         settings = DataSettings(data) if recipe is None else replace(recipe, source=data, test=None)
-        x, y = _read_source(settings, path, config)
+        x, y, origin, left_out = _read_source(settings, path, config)
     shape, found = config.input_shape, x.shape[1:]
     channel = found == shape[:-1] and shape[-1:] == (1,)
     if not channel and found != shape:
@@ -114,7 +120,7 @@ def read_examples(
             f"Received: {len(x)} examples, {len(y)} labels"
         )
     in_bytes = x.dtype == np.uint8 and config.preprocessing["maximum"] == 1
-    return Examples(x, 255.0 if in_bytes else 1.0, channel), y
+    return Examples(x, 255.0 if in_bytes else 1.0, channel, origin, left_out), y
 
 
 def _read_numpy(path, labels):
@@ -132,20 +138,24 @@ def _read_numpy(path, labels):
 def _read_source(settings, path, config):
     """All examples of a file or folder; the test split of a data set with a name."""
     if path.exists():
-        x, y, names = load_examples(settings)
+        read = load_examples(settings)
+        x, y, names, where = read.x, read.y, read.class_names, (read.origin, read.left_out)
+        if y is None:
+            return x, None, *where
     else:
         dataset = load_data(settings)
         x, y, names = dataset.inputs(dataset.test), dataset.test.y, dataset.class_names
+        where = (dataset.test.origin, ())
     known = [*map(str, config.class_names)]
     if set(names) <= set(known):
-        return x, np.array([known.index(name) for name in names])[y]
+        return x, np.array([known.index(name) for name in names])[y], *where
     # Numbers are the model's own only if both count from 0: whether a class that has another name
     # is counted from 0, from 1 or otherwise, they do not tell.
     numbers = [int(name) if name.isdecimal() else -1 for name in names]
     counted = [*map(str, range(config.num_classes))]
     inside = 0 in numbers and all(0 <= number < config.num_classes for number in numbers)
     if inside and known in ([], counted):
-        return x, np.array(numbers)[y]
+        return x, np.array(numbers)[y], *where
     expected = known or f"0 to {config.num_classes - 1}, counted from 0"
     raise DataError(
         f"{settings.source}: expected classes among {expected}, as the model has them; labels that "

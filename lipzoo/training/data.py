@@ -2,12 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, RawData, read_source
+from lipzoo.training.sources import DataError, RawData, RawSplit, read_source
 from lipzoo.training.splits import Split, count_of, cut, duplicates
+from lipzoo_catalogue.certified.origin import LeftOut, counted, described
 
 __all__ = ["DataError", "Dataset", "Split", "load_data", "load_examples"]
 
@@ -104,7 +106,7 @@ def load_data(settings: DataSettings) -> Dataset:
         None if s is None else _examples(s, kind, raw.source) for s in (train, validation, test)
     ]
     train, validation, test = splits
-    notes = list(raw.notes)
+    notes = [*raw.notes, *_left_out_notes(raw)]
     if test is None:
         count = count_of(settings.test_size, len(train), "test_size")
         train, test = cut(train, count, raw.ordered)
@@ -124,26 +126,72 @@ def load_data(settings: DataSettings) -> Dataset:
     return Dataset(raw.source, kind, train, validation, test, names, divisor, tuple(notes))
 
 
-def load_examples(settings: DataSettings) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+@dataclass(frozen=True)
+class FileExamples:
+    """All examples of a file or a folder, in its order.
+
+    Args:
+        x: inputs in float32.
+        y: labels from 0, or `None` where the source has none.
+        class_names: name of each label.
+        origin: where each example stands, see `RawSplit`.
+        left_out: what is no example, see `RawSplit`.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    class_names: tuple[str, ...] = ()
+    origin: np.ndarray | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def load_examples(settings: DataSettings) -> FileExamples:
     """Loads all examples of a file or a folder, in its order, with nothing cut off.
 
     Args:
         settings: the `[data]` table of a recipe; the keys about splits do not matter.
 
     Returns:
-        Inputs in float32, labels from 0, and the name of each label.
+        `FileExamples`.
 
     Raises:
         DataError: as `load_data`.
     """
     raw = read_source(settings.source, settings)
-    names, *splits = _encode_labels(raw, settings)
+    raws = [split for split in (raw.train, raw.validation, raw.test) if split is not None]
+    labelled = all(split.labels is not None for split in raws)
+    names, *splits = _encode_labels(raw, settings) if labelled else ((), *map(_unlabelled, raws))
     splits = [split for split in splits if split is not None]
     kind = _kind(splits[0].x, settings)
     splits = [_examples(split, kind, raw.source) for split in splits]
-    x = np.concatenate([split.x for split in splits])
-    y = np.concatenate([split.y for split in splits])
-    return scale(x, 255.0 if x.dtype == np.uint8 else 1.0), y, names
+    left_out, before = [], 0
+    for split in raws:
+        left_out += [e._replace(position=before + e.position) for e in split.left_out]
+        before += len(split)
+    x, y, origin = (_joined([getattr(s, key) for s in splits]) for key in ("x", "y", "origin"))
+    x = scale(x, 255.0) if x.dtype == np.uint8 else x.astype("float32", copy=False)
+    return FileExamples(x, y if labelled else None, names, origin, tuple(left_out))
+
+
+def _left_out_notes(raw: RawData) -> list[str]:
+    """How much of a source is left out, for each of its splits."""
+    splits = (("", raw.train), (", validation", raw.validation), (", test", raw.test))
+    return [
+        f"{counted(split.left_out)} of {Path(raw.source).name}{name} left out: "
+        f"{described(split.left_out)}"
+        for name, split in splits
+        if split is not None and split.left_out
+    ]
+
+
+def _unlabelled(raw: RawSplit) -> Split:
+    return Split(raw.x, np.zeros(len(raw), "int32"), raw.origin)
+
+
+def _joined(arrays: list) -> np.ndarray | None:
+    if any(array is None for array in arrays):
+        return None
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _encode_labels(
@@ -151,6 +199,8 @@ def _encode_labels(
 ) -> tuple[tuple[str, ...], Split, Split | None, Split | None]:
     """Maps the labels of all splits to 0, 1, ... and names them."""
     splits = (raw.train, raw.validation, raw.test)
+    if any(split is not None and split.labels is None for split in splits):
+        raise DataError(f"{raw.source}: expected a label for every example. Received: none")
     train_labels = np.unique(raw.train.labels)
     if raw.class_names:
         values = np.arange(len(raw.class_names))
@@ -177,7 +227,8 @@ def _encode_labels(
                 f"{raw.source}: expected labels among {values.tolist()[:20]}. "
                 f"Received: {unknown.tolist()[:5]}"
             )
-        encoded.append(Split(split.x, np.searchsorted(values, split.labels).astype("int32")))
+        y = np.searchsorted(values, split.labels).astype("int32")
+        encoded.append(Split(split.x, y, split.origin))
     return names, *encoded
 
 
@@ -215,7 +266,7 @@ def _examples(split: Split, kind: str, source: str) -> Split:
     if x.dtype != np.uint8 or kind != "image":
         if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
             raise DataError(f"{source}: expected numbers. Received: dtype={x.dtype}")
-        x = x.astype("float32")
+        x = x.astype("float32", copy=False)
         broken = np.count_nonzero(~np.isfinite(x))
         if broken:
             raise DataError(f"{source}: expected finite values. Received: {broken} NaN or infinite")
@@ -226,4 +277,4 @@ def _examples(split: Split, kind: str, source: str) -> Split:
             )
     if (kind == "image" and x.ndim == 3) or (kind == "signal" and x.ndim == 2):
         x = x[..., None]
-    return Split(np.ascontiguousarray(x), split.y)
+    return Split(np.ascontiguousarray(x), split.y, split.origin)

@@ -11,13 +11,22 @@ from lipzoo_catalogue.numbers import parse_fraction
 
 @dataclass(frozen=True)
 class Split:
-    """Examples `x` of shape `(n, ...)` as stored, and labels `y` of shape `(n,)` from 0."""
+    """Examples `x` of shape `(n, ...)` as stored, and labels `y` of shape `(n,)` from 0.
+
+    `origin` says where each example stands in its source, see `RawSplit`, or is `None`.
+    """
 
     x: np.ndarray
     y: np.ndarray
+    origin: np.ndarray | None = None
 
     def __len__(self):
         return len(self.y)
+
+    def take(self, numbers: np.ndarray) -> "Split":
+        """The examples of some numbers."""
+        origin = None if self.origin is None else self.origin[numbers]
+        return Split(self.x[numbers], self.y[numbers], origin)
 
 
 def count_of(size: int | float | str, available: int, key: str) -> int:
@@ -38,7 +47,7 @@ def cut(split: Split, count: int, ordered: bool) -> tuple[Split, Split]:
     if not ordered:
         order = stratified_order(split.y, np.random.default_rng(0))
     kept, taken = np.sort(order[:-count]), np.sort(order[-count:])
-    return Split(split.x[kept], split.y[kept]), Split(split.x[taken], split.y[taken])
+    return split.take(kept), split.take(taken)
 
 
 def duplicates(splits: dict[str, Split]) -> list[str]:

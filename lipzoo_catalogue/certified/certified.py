@@ -7,6 +7,7 @@ import numpy as np
 
 from lipzoo_catalogue.certified.columns import Columns
 from lipzoo_catalogue.certified.counts import Counts
+from lipzoo_catalogue.certified.origin import LeftOut, between
 from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
 from lipzoo_catalogue.certified.summary import QUARTILES, SHOWN_EPSILONS, summary_of
 from lipzoo_catalogue.certified.terms import Terms
@@ -32,13 +33,16 @@ class Certified:
 
     Args:
         terms: what holds for all examples.
-        columns: radius, prediction, rival, labels and feature_radii, as far as there are any.
+        columns: radius, prediction, rival, labels, feature_radii, and row or file, as far as there
+            are any.
         first: number of the first example in the data set.
+        left_out: what of the data set is no example, among these.
     """
 
     terms: Terms
     columns: Columns
     first: int = 0
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -52,6 +56,10 @@ class Certified:
         """The report of some examples, by default those that a printed report shows."""
         read = {name: self.columns.read(name, first, stop) for name in self.columns.names}
         features = read.get("feature_radii", np.empty((0, 0))).T
+        stop = min(stop, len(self))
+        left_out = between(
+            self.left_out, self.first + first, self.first + stop, last=stop == len(self)
+        )
         return CertificateReport(
             read["prediction"],
             read["radius"],
@@ -64,6 +72,8 @@ class Certified:
             self.terms.units,
             dict(zip(self.terms.feature_names, features, strict=True)),
             self.first + first,
+            read.get("row", read.get("file")),
+            left_out if self.left_out else None,
         )
 
     def reports(self, abstain_below: float) -> Iterator[CertificateReport]:

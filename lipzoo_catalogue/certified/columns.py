@@ -67,7 +67,7 @@ class Columns:
         (rows,) = {len(array) for array in arrays.values()}
         for name, array in arrays.items():
             with open(self.folder / name, "ab") as file:
-                file.write(np.ascontiguousarray(array).data)
+                file.write(np.ascontiguousarray(array).tobytes())
         self._rows += rows
 
     def read(self, name: str, first: int, stop: int) -> np.ndarray:

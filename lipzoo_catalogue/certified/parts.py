@@ -12,11 +12,12 @@ import numpy as np
 
 from lipzoo_catalogue.certified.certified import Certified
 from lipzoo_catalogue.certified.columns import ROWS, Columns
+from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.certified.shards import Shard, parse_shard
 from lipzoo_catalogue.certified.terms import Terms
 
 _ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-_COLUMNS = ("radius", "prediction", "rival", "labels", "feature_radii")
+_COLUMNS = ("radius", "prediction", "rival", "labels", "feature_radii", "row", "file")
 
 
 class PartError(ValueError):
@@ -31,7 +32,8 @@ class Part:
         shard: which part it is.
         settings: what all parts of a data set have in common: the model, the hashes of its
             configuration and weights, number and `marks` of the examples, `sha256_of_labels` or
-            `None` without labels, arithmetic, backend, and lipzoo's version.
+            `None` without labels, what is left out of the data, arithmetic, backend, and lipzoo's
+            version.
         terms: what holds for all examples, such as norm and units; all parts have all but the bound
             in common.
     """
@@ -125,7 +127,9 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part], columns: Columns) -
             except ValueError as error:
                 raise PartError(f"{path}: {error}") from None
     # Each part's bound is proven; on another processor it may have been rounded otherwise.
-    return Certified(replace(parts[0].terms, bound=max(p.terms.bound for p in parts)), columns)
+    terms = replace(parts[0].terms, bound=max(p.terms.bound for p in parts))
+    left_out = tuple(LeftOut(*entry) for entry in parts[0].settings.get("left_out", ()))
+    return Certified(terms, columns, left_out=left_out)
 
 
 def _pieces(path, rows):

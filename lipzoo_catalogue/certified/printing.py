@@ -5,7 +5,8 @@ import math
 
 from lipzoo_catalogue.certified.certified import Certified
 from lipzoo_catalogue.certified.counts import Counts
-from lipzoo_catalogue.certified.report import SHOWN
+from lipzoo_catalogue.certified.origin import counted, described
+from lipzoo_catalogue.certified.report import SHOWN, left_out_rows
 from lipzoo_catalogue.certified.writing import bound_key
 from lipzoo_catalogue.commands import print_json
 from lipzoo_catalogue.numbers import parse_fraction
@@ -44,6 +45,9 @@ def show(
         print_json(about | _values(certified, counts, radii, threshold, abstains))
         return
     print(certified.summary(counts))
+    if certified.left_out:
+        number, what = counted(certified.left_out), described(certified.left_out)
+        print(f"left out, without a radius: {number} beside {len(certified):,} examples: {what}")
     if certified.terms.units:
         print(f"units: {certified.terms.units}")
     for text, radius in radii.items():
@@ -75,6 +79,7 @@ def _values(certified, counts, radii, threshold, abstains):
         "examples": len(certified),
         # JSON has no infinity: null is the radius of a prediction that nothing can change.
         "radius": columns["radius"],
+        **{name: columns[name] for name in ("row", "file") if name in columns},
         "prediction": columns["prediction"],
         "rival": columns["rival"],
         "class_names": list(terms.class_names),
@@ -84,6 +89,8 @@ def _values(certified, counts, radii, threshold, abstains):
         values["feature_radii"] = {
             name: columns[f"radius of {name}"] for name in report.feature_radii
         }
+    if certified.left_out:
+        values["left_out"] = left_out_rows(certified.left_out)
     if abstains:
         values |= {"abstain_below": threshold, "abstains": columns["abstains"]}
         values |= _kept(counts, threshold)

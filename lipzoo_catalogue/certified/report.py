@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from lipzoo_catalogue.certified.origin import LeftOut, origin_name
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.numbers import format_down
 
@@ -35,6 +37,10 @@ class CertificateReport:
         feature_radii: certified radius of each feature alone by the feature's name, see
             `Certificate.feature_radii`; none but for tables in standard deviations.
         first: number of the first example, where these are some of more.
+        origin: where each example stands in the data, or `None`: numbers are rows of a table, by
+            the line of the file from 1, texts are names of files.
+        left_out: rows or files that are no examples, of this report's part of the data; `None`
+            where the data have none.
 
     Example:
         >>> import keras, numpy as np, lipzoo
@@ -59,6 +65,8 @@ class CertificateReport:
     units: str = ""
     feature_radii: dict[str, np.ndarray] = field(default_factory=dict)
     first: int = 0
+    origin: np.ndarray | None = None
+    left_out: tuple[LeftOut, ...] | None = None
 
     @classmethod
     def of(cls, certificate, abstain_below: float) -> "CertificateReport":
@@ -89,9 +97,13 @@ class CertificateReport:
         return len(self.radius)
 
     def columns(self) -> dict[str, list]:
-        """The columns by name, as Python values; a radius that is infinite is `None`."""
+        """The columns by name, as Python values; a radius that is infinite is `None`.
+
+        What is left out is not among them.
+        """
         columns = {
             "example": list(range(self.first, self.first + len(self))),
+            **self._origins(),
             "prediction": self.prediction.tolist(),
             "class": [self._name(i) for i in self.prediction],
             "radius": _finite(self.radius),
@@ -118,7 +130,8 @@ class CertificateReport:
         `norm` and `units` are those of `radius`; the radius of a feature is in the feature's own.
         Truth values are 1 and 0, numbers have the shortest digits that give them back, and what
         does not exist (the rival of a prediction that nothing can change) is empty; an infinite
-        radius is `inf`.
+        radius is `inf`. What is left out has a row of its own at its place, with the reason in a
+        column `left_out` and no radius.
 
         Args:
             header: whether the first row holds the names of the columns.
@@ -128,16 +141,23 @@ class CertificateReport:
             if name.startswith("radius"):
                 columns[name] = ["inf" if value is None else repr(value) for value in values]
         columns |= {"norm": [self.norm] * len(self), "units": [self.units] * len(self)}
+        rows = [*zip(*columns.values(), strict=True)]
+        if self.left_out is not None:
+            rows = [(*row, "") for row in rows]
+            for entry in reversed(self.left_out):
+                blank = dict.fromkeys(columns, "") | {self._origin_name: entry.origin}
+                rows.insert(entry.position - self.first, (*blank.values(), entry.reason))
+            columns["left_out"] = []
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if header:
             writer.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
+        for row in rows:
             writer.writerow([int(value) if isinstance(value, bool) else value for value in row])
         return text.getvalue()
 
     def to_json(self) -> str:
-        """One object with a list of examples; an infinite radius is null."""
+        """One object with a list of examples, and one of what is left out; null is infinity."""
         values = {
             "norm": self.norm,
             "units": self.units,
@@ -146,6 +166,8 @@ class CertificateReport:
             "class_names": list(self.class_names),
             "examples": self.rows(),
         }
+        if self.left_out is not None:
+            values["left_out"] = left_out_rows(self.left_out)
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
 
     def __str__(self) -> str:
@@ -162,6 +184,7 @@ class CertificateReport:
         """
         numbers = range(self.first, self.first + len(self))[:SHOWN]
         columns = {"example": [str(i) for i in numbers]}
+        columns |= {name: [*map(str, cells[:SHOWN])] for name, cells in self._origins().items()}
         columns["prediction"] = [self._name(i) or str(i) for i in self.prediction[:SHOWN]]
         columns["radius"] = [format_down(value, 5) for value in self.radius[:SHOWN]]
         columns["rival"] = [
@@ -181,8 +204,23 @@ class CertificateReport:
         share = f"covered: {kept:,} of {examples:,} ({100 * kept / examples:.2f} %)"
         return "\n".join([*lines, f"{share}, radius above {self.abstain_below:g}"])
 
+    @property
+    def _origin_name(self):
+        return "row" if self.origin is None else origin_name(self.origin)
+
+    def _origins(self) -> dict[str, list]:
+        return {} if self.origin is None else {self._origin_name: self.origin.tolist()}
+
     def _name(self, number) -> str:
         return self.class_names[number] if self.class_names and number >= 0 else ""
+
+
+def left_out_rows(left_out: Sequence[LeftOut]) -> list[dict]:
+    """What is left out as JSON has it: its row or file, and the reason."""
+    return [
+        {"file" if isinstance(entry.origin, str) else "row": entry.origin, "reason": entry.reason}
+        for entry in left_out
+    ]
 
 
 def _finite(values) -> list:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.report import left_out_rows
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.files import replacing
 
@@ -83,6 +84,9 @@ def _write_json(file, certified, abstain_below, coverage):
         for row in report.rows():
             file.write((separator + _dump(row)).replace("\n", "\n    ").encode())
             separator = ",\n"
+    if certified.left_out:
+        entries = {"left_out": left_out_rows(certified.left_out)}
+        tail = f",{_dump(entries)[1:-2]}{tail}"
     file.write(f"\n  ]{tail}\n".encode())
 
 
@@ -96,6 +100,9 @@ def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
     alone = {bound_key(terms): terms.bound, "norm": terms.norm, "units": terms.units}
     if terms.feature_names:
         alone["feature_names"] = np.array(terms.feature_names)
+    if certified.left_out:
+        alone["left_out"] = np.array([entry.origin for entry in certified.left_out])
+        alone["left_out_reason"] = np.array([entry.reason for entry in certified.left_out])
     if part is not None:
         alone["part"] = part
     with zipfile.ZipFile(file, "w") as archive:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lipzoo_catalogue.certified.origin import LeftOut
+
 
 class DataError(ValueError):
     """Data that is missing or malformed; the message says what was expected."""
@@ -11,10 +13,30 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class RawSplit:
-    """Examples `x` of shape `(n, ...)` and their labels, integers or strings, of shape `(n,)`."""
+    """Examples as a source has them.
+
+    Args:
+        x: the examples, of shape `(n, ...)`.
+        labels: integers or strings of shape `(n,)`, or `None` where the source has none, which is
+            enough to certify.
+        origin: where each example stands, of shape `(n,)`; it goes through every cut and into every
+            report. A table's reader gives row numbers as int64: the line of the file in which the
+            row begins, as an editor counts them, from 1 and with the header; without lines
+            (Parquet) the record, from 1. A folder's reader gives the files' names as a string
+            array: paths relative to the folder that the user named, with `/`. `None` where the
+            source has neither: examples are then known by their number alone.
+        left_out: the rows or files that are no examples, in their order, each with the number of
+            examples before it and the reason in words (`"no entry in column 'age'"`): reports list
+            them without a radius, and training says how many there are.
+    """
 
     x: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
+    origin: np.ndarray | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
 @dataclass(frozen=True)

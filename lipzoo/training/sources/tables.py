@@ -8,6 +8,7 @@ import numpy as np
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources.arrays import flat_labels
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo_catalogue.certified.origin import LeftOut
 
 
 def read_csv(path: Path, settings: DataSettings) -> RawData:
@@ -30,7 +31,7 @@ def read_csv(path: Path, settings: DataSettings) -> RawData:
     if not rows or len(rows[0][1]) < 2:
         raise DataError(f"{path}: expected rows with numbers and a label. Received: {first_line!r}")
     width = len(rows[0][1])
-    kept, dropped = [], 0
+    kept, origin, left_out = [], [], []
     for number, row in rows:
         if len(row) != width:
             raise DataError(f"{path}, row {number}: expected {width} entries. Received: {len(row)}")
@@ -40,22 +41,21 @@ def read_csv(path: Path, settings: DataSettings) -> RawData:
                     f'{path}, row {number}: an entry is missing. Set missing = "drop" in [data] '
                     "to leave such rows out"
                 )
-            dropped += 1
+            missing = next(i for i, entry in enumerate(row, start=1) if entry in ("", "?"))
+            left_out.append(LeftOut(len(kept), number, f"no entry in column {missing}"))
             continue
         bad = next((entry for entry in row[features] if not _is_number(entry)), None)
         if bad is not None:
             raise DataError(f"{path}, row {number}: expected a number. Received: {bad!r}")
         kept.append(row)
+        origin.append(number)
     if not kept:
         raise DataError(f"{path}: expected rows without missing entries. Received: none")
     x = np.array([row[features] for row in kept], dtype="float64").astype("float32")
     written = [row[column] for row in kept]
     numeric = all(map(_is_number, written))
     labels = flat_labels(np.array(written, dtype="float64" if numeric else "U"), f"{path}: label")
-    notes = (
-        (f"{dropped} rows of {path.name} with a missing entry were left out",) if dropped else ()
-    )
-    return RawData(str(path), RawSplit(x, labels), notes=notes)
+    return RawData(str(path), RawSplit(x, labels, np.array(origin, dtype="int64"), tuple(left_out)))
 
 
 def _is_number(text: str) -> bool:
