@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -48,6 +49,30 @@ def check_bounds(bounds) -> tuple[float, float]:
             f"bounds must be two finite, increasing numbers. Received: bounds={bounds!r}"
         )
     return low, high
+
+
+def values_outside(values: np.ndarray, low: float, high: float) -> str:
+    """Says from where to where values go that leave a range, or nothing if they keep to it.
+
+    A resize or a division ends a few roundings of float32 beyond the range that is meant: values
+    within `16 2^-23 max(|low|, |high|)` of it keep to it.
+
+    Args:
+        values: numbers, at least one, none of them NaN.
+        low: lower end of the range.
+        high: upper end.
+
+    Example:
+        >>> values_outside(np.array([0.0, 1.000001]), 0.0, 1.0)
+        ''
+        >>> values_outside(np.array([0.0, 1.00001]), 0.0, 1.0)
+        'values from 0 to 1.00001'
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    slack = 16 * 2.0**-23 * max(abs(low), abs(high))
+    if low - slack <= lowest and highest <= high + slack:
+        return ""
+    return f"values from {lowest:.9g} to {highest:.9g}"
 
 
 def class_numbers(labels, classes: int):

@@ -81,6 +81,17 @@ def test_values_outside_the_documented_range_are_refused(model):
         certify(model, -IMAGES, verbose=0)
 
 
+def test_a_rounding_beyond_the_range_is_certified_as_it_is(model):
+    x = IMAGES.copy()
+    x[0, 0, 0], x[0, 0, 1] = 1.000001, -1e-7
+    radius = certify(model, x, verbose=0).radius
+    model.lipzoo_preprocessing = {"minimum": 0.0, "maximum": 1.0}
+    np.testing.assert_array_equal(certify(model, x, verbose=0).radius, radius)
+    x[0, 0, 0] = 1.00001
+    with pytest.raises(ValueError, match=r"documents\. Received: values from -1e-07 to 1\.0000"):
+        certify(model, x, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("y", "message"),
     [

@@ -8,7 +8,7 @@ import numpy as np
 from lipzoo.certificates import certify
 from lipzoo.certificates.certify import check_model
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
-from lipzoo.checking import finite_number
+from lipzoo.checking import finite_number, values_outside
 from lipzoo.evaluation.attacks import Target, resolve
 from lipzoo.evaluation.margins import margin_scale
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
@@ -194,9 +194,11 @@ def _check_box(model, x, clip):
         low = high = np.nan
     if not low < high:
         raise ValueError(f"Expected clip to be (smallest, largest). Received: clip={clip!r}")
-    if x.min() < low or x.max() > high:
+    outside = values_outside(x, low, high)
+    if outside:
         raise ValueError(
             f"Expected x in the box of the attacks, from {low:g} to {high:g}; another one is given "
-            f"by clip. Received: values from {x.min():g} to {x.max():g}"
+            f"by clip. Received: {outside}"
         )
-    return low, high
+    # An attack may not leave the box, nor may it begin outside: a rounding widens it.
+    return min(low, float(x.min())), max(high, float(x.max()))
