@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
-from lipzoo_catalogue.exported.reading import KEY, SIDE_FILE
+from lipzoo_catalogue.exported.containers import KEY
+from lipzoo_catalogue.exported.digest import SIDE_FILE, sealed, sealed_text
 from lipzoo_catalogue.files import dump_json, write_file
 from lipzoo_catalogue.quiet import without_native_messages
 
@@ -113,7 +114,7 @@ def with_certificate(content: bytes, format: str, certificate: ExportedCertifica
         proto.producer_name, proto.producer_version = "lipzoo", certificate.lipzoo_version
         proto.graph.name = certificate.name
         proto.metadata_props.add(key=KEY, value=text.decode())
-        return proto.SerializeToString()
+        return sealed(proto.SerializeToString())
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
@@ -122,13 +123,13 @@ def with_certificate(content: bytes, format: str, certificate: ExportedCertifica
     entry.name, entry.buffer, buffer.data = KEY, len(model.buffers), list(text)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or ()), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return sealed(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
 
 
 def add_certificate(folder: Path, certificate: ExportedCertificate) -> None:
     """Puts the certificate into the folder of a SavedModel."""
     (folder / SIDE_FILE).parent.mkdir()
-    write_file(folder / SIDE_FILE, dump_json(certificate.to_dict()))
+    write_file(folder / SIDE_FILE, sealed_text(dump_json(certificate.to_dict()), folder))
 
 
 CONVERTERS: dict[str, Callable[[keras.Model], bytes]] = {"onnx": to_onnx, "litert": to_litert}

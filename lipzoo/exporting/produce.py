@@ -15,6 +15,7 @@ from lipzoo.exporting.conversion import (
 )
 from lipzoo.exporting.running import run_exported, runtime_of
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
+from lipzoo_catalogue.exported.reading import exported_certificate
 from lipzoo_catalogue.files import write_file
 
 # In float32 the sums of a runtime, in an order of its own, differ by some 1e-6 of the outputs.
@@ -40,7 +41,7 @@ def produce(
         target: path of a file, or of a folder, that does not exist.
 
     Returns:
-        The certificate with the agreement that was found.
+        The certificate with the agreement that was found, as it is read back from the file.
 
     Raises:
         ValueError: if the format cannot express a layer, or the outputs are others.
@@ -69,4 +70,4 @@ def produce(
         add_certificate(target, certificate)
     else:
         write_file(target, with_certificate(exported, format, certificate))
-    return certificate
+    return exported_certificate(target)

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo_catalogue import checks
+from lipzoo_catalogue.exported.digest import BLANK
 from lipzoo_catalogue.numbers import format_up
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# What version 1 does not have.
+_SINCE_2 = ("quantization", "computation_sha256", "statement_sha256")
 FORMATS = ("onnx", "litert", "saved_model")
 
 PROVEN = (
@@ -61,6 +64,11 @@ class ExportedCertificate:
         agreement: `runtime`, `examples` and `largest_difference` between its outputs and the
             network's own, measured when the file was written.
         lipzoo_version: the version that derived the bound.
+        quantization: for a network with quantised weights `weights`, `scales`, `kernels` and
+            `from_sha256`, the weights before; else empty.
+        computation_sha256: SHA-256 of the file without its metadata, see `exported_certificate`;
+            zeros until it is in a file, empty in files of lipzoo's first format.
+        statement_sha256: SHA-256 of this certificate's text, with zeros in these places.
         norm: `"l2"`.
         proven, not_proven: what is proven of the file, and what is not.
     """
@@ -77,6 +85,9 @@ class ExportedCertificate:
     rule: str = field(default=MOVEMENT, repr=False)
     weights_sha256: str = ""
     agreement: Mapping = field(default_factory=dict)
+    quantization: Mapping = field(default_factory=dict)
+    computation_sha256: str = field(default=BLANK, repr=False)
+    statement_sha256: str = field(default=BLANK, repr=False)
     lipzoo_version: str = ""
     norm: str = "l2"
     proven: str = field(default=PROVEN, repr=False)
@@ -129,7 +140,8 @@ class ExportedCertificate:
         values["difference_bounds"] = None if bounds is None else bounds.tolist()
         for key in ("input_shape", "output_shape", "class_names"):
             values[key] = list(values[key])
-        values["agreement"] = dict(self.agreement)
+        for key in ("agreement", "quantization"):
+            values[key] = dict(values[key])
         return {"format_version": FORMAT_VERSION, **values}
 
     @classmethod
@@ -141,6 +153,8 @@ class ExportedCertificate:
         """
         checks.check_version(values, FORMAT_VERSION, where)
         names = [f.name for f in dataclasses.fields(cls)]
+        if values["format_version"] == 1:
+            names = [name for name in names if name not in _SINCE_2]
         checks.check_keys(values, ("format_version", *names), names, where)
         bound = values["lipschitz_bound"]
         if not checks.is_number(bound) or bound < 0:
@@ -153,6 +167,8 @@ class ExportedCertificate:
             known[key] = tuple(known[key])
         if known["difference_bounds"] is not None:
             known["difference_bounds"] = _square(known["difference_bounds"], where)
+        if values["format_version"] == 1:
+            known |= {"computation_sha256": "", "statement_sha256": ""}
         return cls(**known)
 
     def __str__(self) -> str:
