@@ -3,18 +3,18 @@
 import argparse
 from pathlib import Path
 
-from lipzoo.exporting.export import check_target
 from lipzoo.exporting.export import export as export_model
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
+from lipzoo_catalogue.exported.target import check_target
 from lipzoo_catalogue.numbers import format_size
 from lipzoo_catalogue.sources import find
 
 
 def export(arguments: argparse.Namespace) -> None:
-    """`lipzoo export MODEL --format F --out PATH [--json]`."""
+    """`lipzoo export MODEL --format F --out PATH [--quantize int8] [--json]`."""
     path = Path(arguments.out).expanduser()
-    check_target(path, arguments.format)
+    check_target(path, arguments.format, arguments.quantize)
     source = find(
         model_of(arguments.model),
         revision=arguments.revision,
@@ -22,7 +22,7 @@ def export(arguments: argparse.Namespace) -> None:
     )
     with source.named_in_errors():
         model = load_from(source, dtype="float32")
-    certificate = export_model(model, path, arguments.format)
+    certificate = export_model(model, path, arguments.format, arguments.quantize)
     if arguments.json:
         values = {"path": str(path), "format": arguments.format, **certificate.to_dict()}
         print_json(values)

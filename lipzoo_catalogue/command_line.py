@@ -291,6 +291,12 @@ def _add_making(add):
         required=True,
         help="the file, or the folder of a saved_model; one that is there is replaced",
     )
+    command.add_argument(
+        "--quantize",
+        metavar="Q",
+        help="int8: weights as int8 numbers with float32 scales, certified as they are stored, "
+        "activations in float32 (onnx)",
+    )
 
     command = add(
         "publish",

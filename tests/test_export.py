@@ -297,7 +297,7 @@ def test_a_saved_model_is_replaced_as_a_whole(tmp_path):
 
 def test_a_missing_package_says_how_to_install_it(digits, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install 'lipzoo\[export\]'"):
+    with pytest.raises(ImportError, match=r"pip install '.*\[export\]'"):
         lipzoo.export(digits, tmp_path / "a", "onnx")
     assert files_below(tmp_path) == []
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 
 import lipzoo
 from lipzoo.exporting.produce import produce
+from lipzoo.exporting.quantisation import QuantisedKernel
 from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
 from lipzoo_catalogue.files import dump_json
@@ -29,6 +31,7 @@ def produce_elsewhere(
     inputs: np.ndarray,
     outputs: np.ndarray,
     target: Path,
+    kernels: Sequence[QuantisedKernel] = (),
 ) -> ExportedCertificate:
     """As `produce`, on any backend: the network travels as a `.keras` file, in `target`'s folder.
 
@@ -39,8 +42,16 @@ def produce_elsewhere(
     """
     folder = target.parent
     model.save(folder / _MODEL)
-    write_arrays(folder / _ARRAYS, inputs=inputs, outputs=outputs)
-    request = {"format": format, "target": target.name, "certificate": certificate.to_dict()}
+    arrays = {}
+    for number, kernel in enumerate(kernels):
+        arrays |= {f"int8.{number}": kernel.integers, f"scale.{number}": kernel.scales}
+    write_arrays(folder / _ARRAYS, inputs=inputs, outputs=outputs, **arrays)
+    request = {
+        "format": format,
+        "target": target.name,
+        "certificate": certificate.to_dict(),
+        "kernels": [kernel.path for kernel in kernels],
+    }
     (folder / _REQUEST).write_bytes(dump_json(request))
     # The process finds the same lipzoo, installed or not.
     paths = [str(Path(lipzoo.__file__).parents[1]), os.environ.get("PYTHONPATH")]
@@ -74,6 +85,10 @@ def main(folder: Path) -> None:
             arrays["inputs"],
             arrays["outputs"],
             folder / request["target"],
+            [
+                QuantisedKernel(path, arrays[f"int8.{number}"], arrays[f"scale.{number}"])
+                for number, path in enumerate(request["kernels"])
+            ],
         )
         result = certificate.to_dict()
     except (TypeError, ValueError) as error:

@@ -1,36 +1,23 @@
 """From a Keras model to the bytes of a format, under TensorFlow, whose tools make all three."""
 
-import importlib
 import logging
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from lipzoo.exporting.int8_graph import store_in_int8
+from lipzoo.exporting.quantisation import QuantisedKernel
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
 from lipzoo_catalogue.exported.containers import KEY
 from lipzoo_catalogue.exported.digest import SIDE_FILE, sealed, sealed_text
+from lipzoo_catalogue.exported.target import SAVED_MODEL
 from lipzoo_catalogue.files import dump_json, write_file
 from lipzoo_catalogue.quiet import without_native_messages
-
-SAVED_MODEL = "saved_model"
-PACKAGES = {"onnx": ("tf2onnx", "onnx", "onnxruntime"), "litert": (), SAVED_MODEL: ()}
-"""Optional packages that a format needs."""
-
-
-def check_packages(format: str) -> None:
-    """Raises `ImportError`, with the way to install them, if a format's packages are missing."""
-    for package in PACKAGES[format]:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise ImportError(
-                f"Export to {format!r} needs {package}: pip install 'lipzoo[export]'"
-            ) from error
 
 
 def serving_function(model: keras.Model):
@@ -58,8 +45,12 @@ def write_saved_model(model: keras.Model, folder: Path) -> None:
         tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
 
 
-def to_onnx(model: keras.Model) -> bytes:
+def to_onnx(model: keras.Model, kernels: Sequence[QuantisedKernel] = ()) -> bytes:
     """Returns the content of an ONNX file whose operations are all of ONNX' own set.
+
+    Args:
+        model: the network.
+        kernels: kernels to store in int8, whose products the model's weights are.
 
     Raises:
         ValueError: if a layer needs an operation that it does not have.
@@ -79,6 +70,11 @@ def to_onnx(model: keras.Model) -> bytes:
         raise _cannot_express("onnx", model, serve, foreign)
     _fill_captured(proto, serve)
     _name_ends(proto)
+    if kernels and not store_in_int8(proto, kernels):
+        raise ValueError(
+            "quantize='int8' expects kernels that the converter keeps as they are. "
+            f"Received: model {model.name!r}, in whose graph none was found"
+        )
     onnx.checker.check_model(proto)
     return proto.SerializeToString()
 

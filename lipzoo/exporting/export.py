@@ -1,5 +1,6 @@
 """Exports a network, with its certificate, to a format that runs without Keras."""
 
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
@@ -8,15 +9,18 @@ import keras
 import numpy as np
 
 from lipzoo.exporting.child import produce_elsewhere
-from lipzoo.exporting.conversion import SAVED_MODEL, check_packages
 from lipzoo.exporting.produce import produce
-from lipzoo.exporting.statement import statement_of
-from lipzoo_catalogue.exported.certificate import FORMATS, ExportedCertificate
+from lipzoo.exporting.quantisation import description, quantised_kernels
+from lipzoo.exporting.statement import sha256_of_weights, statement_of
+from lipzoo_catalogue.exported.certificate import PROVEN_OF_INT8, ExportedCertificate
+from lipzoo_catalogue.exported.target import SAVED_MODEL, check_target
 
 _EXAMPLES = 8
 
 
-def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertificate:
+def export(
+    model: keras.Model, path: str | Path, format: str, quantize: str | None = None
+) -> ExportedCertificate:
     """Writes a network in a format that runs without Keras, with its certificate inside.
 
     The exported network takes a batch of any size and consists of the format's own operations:
@@ -32,12 +36,24 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
     On another backend than TensorFlow the conversion runs in a child process with TensorFlow, whose
     outputs are compared with the model's own on its backend.
 
+    With `quantize="int8"` (ONNX) kernels are stored as int8 numbers with a float32 scale per output
+    channel, biases and activations stay in float32. The certificate is that *of the quantised
+    network*: the bound is derived from the products `scale * int8` that the file stores, which
+    a runtime computes bit by bit, before float operators only. A flow's kernel is stored
+    once for both of its products, and scales shrink until a kernel is inside its `SpectralBound`,
+    so that a 1-Lipschitz network stays one. Outputs are compared at every level of ONNX Runtime's
+    graph optimisation, and an operator on integers in an optimised graph is refused. Nothing is
+    claimed of the network before, whose weights' SHA-256 the certificate names, nor of a runtime
+    that rounds activations to int8: that is a step function, and no bound holds. The model's
+    weights are replaced while the file is made, and put back.
+
     Args:
         model: a `keras.Model` with one input of known shape, one output, and a proven bound.
         path: path of the file, or of the folder of a SavedModel; its parent must exist. An existing
             file is replaced, an existing folder only if it is a SavedModel.
         format: `"onnx"` for ONNX Runtime and others, `"litert"` for LiteRT (formerly TensorFlow
             Lite), or `"saved_model"` for TensorFlow. The first two take float32 networks.
+        quantize: `None`, or `"int8"` for weights in int8, with `format="onnx"`.
 
     Returns:
         The `ExportedCertificate` that was written.
@@ -47,7 +63,7 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
         ValueError: if the format is unknown or cannot express a layer, which is named; if the model
             has several inputs or outputs; or if the exported network computes something else.
         UncertifiedLayerError: if a layer has no rule for its bound.
-        ImportError: if a package is missing; `pip install 'lipzoo[export]'` installs it.
+        ImportError: if a package is missing; the extra `export` installs it.
         OSError: if `path` cannot be written.
         ExportError: if the child process fails for another reason. Whatever is raised, `path` is
             as it was before.
@@ -63,9 +79,22 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
     True
     """
     path = Path(path).expanduser()
-    check_target(path, format)
+    check_target(path, format, quantize)
     _check_model(model, format)
-    certificate = statement_of(model)
+    if quantize is None:
+        return _write(model, path, format, statement_of(model), ())
+    before = sha256_of_weights(model)
+    with quantised_kernels(model) as kernels:
+        certificate = statement_of(model)
+        certificate = dataclasses.replace(
+            certificate,
+            quantization=description(kernels, before),
+            proven=f"{certificate.proven} {PROVEN_OF_INT8}",
+        )
+        return _write(model, path, format, certificate, kernels)
+
+
+def _write(model, path, format, certificate, kernels):
     inputs = _examples(model, certificate)
     outputs = model(inputs, training=False)
     if isinstance(outputs, dict):
@@ -79,28 +108,9 @@ def export(model: keras.Model, path: str | Path, format: str) -> ExportedCertifi
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as staging:
         staged = Path(staging) / "exported"
         make = produce if on_tensorflow else produce_elsewhere
-        certificate = make(model, format, certificate, inputs, outputs, staged)
+        certificate = make(model, format, certificate, inputs, outputs, staged, kernels)
         _put(staged, path, Path(staging) / "old")
     return certificate
-
-
-def check_target(path: Path, format: str) -> None:
-    """Raises what `export` does of a path, a format, or a package that is missing."""
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {FORMATS}. Received: format={format!r}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"Expected an existing folder. Received: {str(path.parent)!r}")
-    is_folder = path.is_dir()
-    if is_folder and format != SAVED_MODEL:
-        raise IsADirectoryError(f"Expected the path of a file. Received: folder {str(path)!r}")
-    if path.exists() and not is_folder and format == SAVED_MODEL:
-        raise NotADirectoryError(f"Expected the path of a folder. Received: file {str(path)!r}")
-    if is_folder and any(path.iterdir()) and not (path / "saved_model.pb").exists():
-        raise FileExistsError(
-            f"Expected a new folder, or one with a SavedModel to replace. Received: {str(path)!r}, "
-            "which holds something else"
-        )
-    check_packages(format)
 
 
 def _check_model(model, format):

@@ -21,6 +21,11 @@ PROVEN = (
     "Lipschitz with the stated constant, in the Euclidean norm of flattened inputs and outputs. "
     "Derived in float64 from the weights with the stated SHA-256, before they were exported."
 )
+PROVEN_OF_INT8 = (
+    "These weights are the float32 products of the int8 numbers and scales that the file stores: "
+    "the bound is that of the quantised network. Activations are not quantised, and nothing is "
+    "said of a runtime that does that."
+)
 NOT_PROVEN = (
     "How far this file's outputs, as a runtime computes them, lie from that map. The runtime "
     "rounds, in an order of its own, and an exporter may have folded constants, which rounds the "
@@ -64,8 +69,9 @@ class ExportedCertificate:
         agreement: `runtime`, `examples` and `largest_difference` between its outputs and the
             network's own, measured when the file was written.
         lipzoo_version: the version that derived the bound.
-        quantization: for a network with quantised weights `weights`, `scales`, `kernels` and
-            `from_sha256`, the weights before; else empty.
+        quantization: for a network with quantised weights what `weights`, `scales` and
+            `activations` are, the number of `kernels`, and `from_sha256`, that of the weights
+            before; else empty.
         computation_sha256: SHA-256 of the file without its metadata, see `exported_certificate`;
             zeros until it is in a file, empty in files of lipzoo's first format.
         statement_sha256: SHA-256 of this certificate's text, with zeros in these places.
