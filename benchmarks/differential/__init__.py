@@ -1,0 +1,1 @@
+"""Random models whose certificates an adversary tries to refute."""
