@@ -1,7 +1,7 @@
 """`python -m benchmarks.beyond`: the models of sequences and tables beside other methods.
 
 Writes benchmarks/beyond.json; with `--record` the comparison also goes into each model's metrics,
-for its card. Run where the recipes' data lie. Radii are l2, in the units that the other methods see
+for its card. `--data` says where the recipes' data lie. Radii are l2, in the units that the other methods see
 too: standard deviations where the recipe standardises, else the units of the data.
 
 * logistic regression: scores are linear, so its radius `min_j (f_y - f_j) / ||w_y - w_j||` is
@@ -26,6 +26,7 @@ import keras
 import numpy as np
 
 import lipzoo
+from benchmarks.recipe_data import add_data_option, working_where_the_data_lie
 from lipzoo.certificates.standardized import standardization
 from lipzoo.evaluation.balls import difference, norms
 from lipzoo.evaluation.bisection import bisect
@@ -54,16 +55,18 @@ BISECTIONS = 16
 ATTACK = f"bisection towards {NEIGHBOURS} examples of other classes; networks also PGD, 100 steps"
 
 
-def measure(name: str, chosen=None, known=None) -> dict:
+def measure(name: str, chosen=None, known=None, folders=()) -> dict:
     """The comparison of one model, as `lipzoo_catalogue.comparison` reads it.
 
     Args:
         name: the model.
         chosen: classical methods to measure anew, the other rows taken from `known`; None for all.
         known: an earlier comparison.
+        folders: where the recipe's data may lie.
     """
     recipe = read_recipe(RECIPES / f"{name}.toml")
-    dataset = load_data(recipe.data)
+    with working_where_the_data_lie(recipe, folders):
+        dataset = load_data(recipe.data)
     splits = (dataset.train, dataset.validation, dataset.test)
     x, z, w = (dataset.inputs(split) for split in splits)
     y, u, v = (split.y for split in splits)
@@ -85,14 +88,21 @@ def measure(name: str, chosen=None, known=None) -> dict:
     methods = {name: lambda: (logits_of(rest), rest, radii), PLAIN: plain}
     methods |= classical((x, y), (z, u), dataset.num_classes)
     rows = {
-        label: row(label, *method(), RADII[name], w, v)
+        label: row(label, *method(), RADII[name], w, v, dataset.seen)
         for label, method in methods.items()
         if chosen is None or label in chosen
     }
     if chosen is not None:
         rows = {row["name"]: rows.get(row["name"], row) for row in known["methods"]}
     methods = [*rows.values()]
-    return {"radii": list(RADII[name]), "units": units, "attack": ATTACK, "methods": methods}
+    unseen = int((~dataset.seen).sum())
+    return {
+        "radii": list(RADII[name]),
+        "units": units,
+        "attack": ATTACK,
+        **({"unseen": unseen} if 0 < unseen < len(v) else {}),
+        "methods": methods,
+    }
 
 
 def after_standardization(model) -> keras.Model:
@@ -171,35 +181,52 @@ def linear_scores(fitted):
     return scores, weights
 
 
-def row(label, scores, network, proof, radii, w, v) -> dict:
-    """One method's line: clean, certified and attacked shares."""
+def row(label, scores, network, proof, radii, w, v, seen=None) -> dict:
+    """One method's line: clean, certified and attacked shares.
+
+    Where some of the examples were seen in training or validation, the shares of the others alone
+    are under `"unseen"`.
+    """
     logits = np.asarray(scores(w), dtype="float64")
     prediction = logits.argmax(axis=1)
     correct = prediction == v
     radius = None if proof is None else proof(scores, w, prediction)
-    certified = shares = None
+    certified = attacked = None
     if radius is not None:
-        certified = [float(np.mean(correct & (radius > r))) for r in radii]
+        certified = [correct & (radius > r) for r in radii]
     if isinstance(proof, Linear):
-        shares = certified
+        attacked = certified
     else:
         found = bisected(scores, w, prediction)
-        shares = []
+        attacked = []
         for r in radii:
             lost = found <= r
             if network is not None:
                 options = {"steps": 100, "restarts": 3, "clip": None}
                 lost |= lipzoo.evaluation.pgd_attack(network, w, prediction, r, **options).success
-            shares.append(float(np.mean(correct & ~lost)))
+            attacked.append(correct & ~lost)
             if radius is not None and np.any(lost & (radius > r)):
                 raise RuntimeError(f"{label}: a radius above {r} is refuted, which is a bug")
-    return {
+
+    def shares(chosen):
+        count = int(correct[chosen].sum())
+        means = (
+            None if standing is None else [float(np.mean(s[chosen])) for s in standing]
+            for standing in (certified, attacked)
+        )
+        return {
+            "clean": float(np.mean(correct[chosen])),
+            "interval": wilson(count, int(chosen.sum())),
+            **dict(zip(("certified", "attacked"), means, strict=True)),
+        }
+
+    result = {
         "name": f"**`{label}`**" if network is not None and proof is not None else label,
-        "clean": float(np.mean(correct)),
-        "interval": wilson(int(correct.sum()), len(v)),
-        "certified": certified,
-        "attacked": shares,
+        **shares(np.ones(len(v), dtype=bool)),
     }
+    if seen is not None and seen.any() and not seen.all():
+        result["unseen"] = shares(~seen)
+    return result
 
 
 class Linear:
@@ -281,11 +308,12 @@ def main(arguments=None):
         help="a classical method to measure anew, the rest kept",
     )
     parser.add_argument("--record", action="store_true", help="write into the models' metrics, too")
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     known = json.loads(options.output.read_text())["models"] if options.output.exists() else {}
     for name in options.only or RADII:
-        known[name] = measure(name, options.method, known.get(name))
+        known[name] = measure(name, options.method, known.get(name), options.data)
         for entry in known[name]["methods"]:
             print(name, entry, flush=True)
         write_json(options.output, {"models": {key: known[key] for key in RADII if key in known}})

@@ -24,7 +24,7 @@ from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.numbers import format_percent, format_up
-from lipzoo_catalogue.tasks.classification import by_arithmetic
+from lipzoo_catalogue.tasks.classification import by_arithmetic, columns
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -80,13 +80,15 @@ def zoo_table() -> str:
             model.dataset.split(" (")[0].split(":")[0],
             f"{model.parameters:,}",
             format_up(model.lipschitz_bound, 6),
-            f"{model.metrics.examples:,}",
         ]
-        for dtype, accuracies in by_arithmetic(model.metrics).items():
+        for dtype, unseen, accuracies in columns(model.metrics):
+            examples = f"{accuracies.examples:,}" + (" unseen" if unseen else "")
+            if model.metrics.unseen and not unseen:
+                examples = f"all {examples}"
             certified = ", ".join(
                 f"{format_percent(share)} at {radius}" for radius, _, share in accuracies.certified
             )
-            rows.append([*known, dtype, format_percent(accuracies.clean), certified])
+            rows.append([*known, examples, dtype, format_percent(accuracies.clean), certified])
             known = [""] * len(known)
     header = ["name", "data", "parameters", "proven bound", "test examples", "evaluated in"]
     header += ["clean %", "certified %, at l2 radius, rounding included"]

@@ -159,7 +159,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
         "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
         "lipschitz_bound": float(lipschitz_bound(model)),
         table: certified_table(
-            model, dataset.inputs(dataset.test), dataset.test.y, radii, reference, positive
+            model,
+            dataset.inputs(dataset.test),
+            dataset.test.y,
+            radii,
+            reference,
+            positive,
+            dataset.seen,
         ),
     }
     print_json(result) if arguments.json else print(format_metrics(result))
@@ -235,25 +241,33 @@ def format_metrics(metrics: dict) -> str:
     >>> table = {"examples": 10, "clean": 0.9, "certified": {"0.25": 0.8}}
     >>> print(format_metrics({"name": "tiny", "lipschitz_bound": 1.0, "test": table}))
     tiny: proven Lipschitz bound 1
-                            test, float32
-    examples                           10
-    clean                         90.00 %
-    certified 0.25                80.00 %
+                              test, float32
+    examples                             10
+    clean                           90.00 %
+    certified 0.25                  80.00 %
     """
     lines = [f"{metrics['name']}: proven Lipschitz bound {metrics['lipschitz_bound']:.9g}"]
     if metrics.get("task") == "reconstruction":
         known = reconstruction.read_metrics({"format_version": 1, **metrics})
         return "\n".join([*lines, *reconstruction.plain_lines(known)])
-    tables = {label: metrics[key] for key, label in _TABLES.items() if key in metrics}
-    lines.append(" " * 16 + "".join(f"{label:>21}" for label in tables))
-    lines.append(f"{'examples':16}" + "".join(f"{t['examples']:>21,}" for t in tables.values()))
+    tables = {}
+    for key, label in _TABLES.items():
+        if key in metrics:
+            if "unseen" in metrics[key]:
+                tables[f"{label}, unseen"] = metrics[key]["unseen"]
+            tables[label] = metrics[key]
+    lines.append(" " * 16 + "".join(f"{label:>23}" for label in tables))
+    lines.append(f"{'examples':16}" + "".join(f"{t['examples']:>23,}" for t in tables.values()))
     rows = _share_rows(tables, "clean", "certified")
     for rate in ("sensitivity", "specificity"):
         parts = {label: table[rate] for label, table in tables.items() if rate in table}
         if parts:
             rows += _share_rows(parts, rate, rate)
     for label, shares in rows:
-        lines.append(f"{label:16}" + "".join(f"{100 * share:>19.2f} %" for share in shares))
+        lines.append(f"{label:16}" + "".join(f"{100 * share:>21.2f} %" for share in shares))
+    seen = next((table["seen"] for table in tables.values() if "seen" in table), 0)
+    if seen:
+        lines.append(f"{seen:,} of the test examples also stand in train or validation")
     return "\n".join(lines)
 
 

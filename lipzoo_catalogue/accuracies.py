@@ -27,6 +27,9 @@ class Accuracies:
         rates: for a positive class of two, the same among the examples of one class alone:
             `"sensitivity"` among the positive ones and `"specificity"` among the others.
         positive: name of the positive class.
+        seen: number of the examples that also stand in the training or validation split.
+        unseen: the same of the other examples alone, where some were seen and some were not. It
+            says more about new data.
     """
 
     examples: int
@@ -36,6 +39,8 @@ class Accuracies:
     attack: str = ""
     rates: Mapping[str, "Accuracies"] = field(default_factory=dict)
     positive: str = ""
+    seen: int = 0
+    unseen: "Accuracies | None" = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,9 @@ class Metrics(Accuracies):
     older files do not have, of the same network evaluated in float64. A table may say in which
     arithmetic the margins at the examples were computed, `"margins": "float64"`, and hold
     accuracies under an attack, `"attacked": {"0.25": 0.84}, "attack": "PGD, 100 steps"`, and, with
-    `"positive": "sick"`, tables of the same form as `"sensitivity"` and `"specificity"`. Attacks
+    `"positive": "sick"`, tables of the same form as `"sensitivity"` and `"specificity"`. Where some
+    of the examples also stand in the training or validation split, their number is `"seen"`, and
+    `"unseen"` is a table of the others. Attacks
     that were run on some of the test examples are in a table `test_sample` of the same keys, with
     clean and certified accuracy on the same ones, in float32. For `"comparison"` see `Comparison`.
     Further keys (seed, versions, time, data) are those of `TrainingRecord`.
@@ -125,6 +132,7 @@ def _read_accuracies(table, key, where):
             error = checks.expected(f"{key}.attacked.{name}", what, share)
             raise ValueError(f"{where}: {error}")
     rates = _read_rates(table, key, where)
+    seen, unseen = _read_seen(table, key, where)
     return Accuracies(
         table["examples"],
         float(clean),
@@ -133,7 +141,30 @@ def _read_accuracies(table, key, where):
         str(table.get("attack", "")),
         rates,
         table.get("positive", ""),
+        seen,
+        unseen,
     )
+
+
+def _read_seen(table, key, where):
+    """Reads how many examples stand in other splits, and what was measured of the rest."""
+    seen, count = table.get("seen", 0), table["examples"]
+    if seen != 0 and not (checks.is_count(seen) and seen <= count):
+        what = f"a count of at most {count}, the examples of '{key}'"
+        raise ValueError(f"{where}: {checks.expected(f'{key}.seen', what, seen)}")
+    if ("unseen" in table) != (0 < seen < count):
+        what = f"a table of the {count - seen} examples that were not seen, if any, and only then"
+        raise ValueError(
+            f"{where}: {checks.expected(f'{key}.unseen', what, table.get('unseen'))}"
+        )
+    if "unseen" not in table:
+        return seen, None
+    unseen = _read_accuracies(table["unseen"], f"{key}.unseen", where)
+    if unseen.examples + seen != count:
+        what = f"{count - seen}, those of '{key}' without the seen ones"
+        error = checks.expected(f"{key}.unseen.examples", what, unseen.examples)
+        raise ValueError(f"{where}: {error}")
+    return seen, unseen
 
 
 def _read_rates(table, key, where):

@@ -1,5 +1,6 @@
 """A classifier beside other methods on the same test examples."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ class Method:
         interval: confidence interval of the clean accuracy.
         certified: share certified at each radius; `None` where nothing is proven.
         attacked: share left at each radius by the attack; `None` where none was run.
+        unseen: the same of the test examples that stand in no other split, or `None`.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Method:
     interval: tuple[float, float]
     certified: tuple[float, ...] | None
     attacked: tuple[float, ...] | None
+    unseen: "Method | None" = None
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,23 @@ class Comparison:
 
     The value is `{"radii": [0.5, 1.0], "units": "standard deviations", "attack": "PGD, 100 steps",
     "methods": [{"name": "random forest", "clean": 0.9, "interval": [0.85, 0.94], "certified": null,
-    "attacked": [0.7, 0.5]}]}`.
+    "attacked": [0.7, 0.5]}]}`. Where some test examples also stand in the training or validation
+    split, `"unseen"` is the number of the others, and under this key every method has `"clean"`,
+    `"interval"`, `"certified"` and `"attacked"` of these alone.
 
     Args:
         radii: l2 radii of all methods.
         units: units of the radii, in words.
         attack: the attacks in words.
         methods: the methods, the model itself first.
+        unseen: number of test examples that stand in no other split, where some do; else 0.
     """
 
     radii: tuple[float, ...]
     units: str
     attack: str
     methods: tuple[Method, ...]
+    unseen: int = 0
 
     @classmethod
     def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Comparison":
@@ -59,7 +66,7 @@ class Comparison:
                 the interval does not hold the clean one.
         """
         keys = ("radii", "units", "attack", "methods")
-        checks.check_keys(values, keys, keys, where, "comparison.")
+        checks.check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
         radii, methods = values["radii"], values["methods"]
         valid = isinstance(radii, list) and all(checks.is_number(r) and r >= 0 for r in radii)
         if not valid or any(a >= b for a, b in itertools.pairwise(radii)):
@@ -68,8 +75,16 @@ class Comparison:
         if not isinstance(methods, list) or not methods:
             error = checks.expected("comparison.methods", "a list of methods", methods)
             raise ValueError(f"{where}: {error}")
-        read = tuple(_method(method, len(radii), where) for method in methods)
-        return cls(tuple(radii), str(values["units"]), str(values["attack"]), read)
+        unseen = values.get("unseen", 0)
+        if "unseen" in values and not checks.is_count(unseen):
+            error = checks.expected("comparison.unseen", "a positive integer", unseen)
+            raise ValueError(f"{where}: {error}")
+        read = tuple(_method(method, len(radii), where, bool(unseen)) for method in methods)
+        return cls(tuple(radii), str(values["units"]), str(values["attack"]), read, unseen)
+
+    def of_unseen(self) -> "Comparison":
+        """The comparison on the test examples that stand in no other split."""
+        return dataclasses.replace(self, methods=tuple(m.unseen for m in self.methods), unseen=0)
 
     def rows(self) -> Iterator[list[str]]:
         """Cells of a table, one row per method: its name, clean accuracy, then two per radius."""
@@ -92,12 +107,25 @@ class Comparison:
             "The same test examples, other methods, accuracies in %; l2 radii in "
             f"{self.units}. Attacks: {self.attack}.\n\n"
         )
-        return text + table(self.header(), self.rows())
+        everything = table(self.header(), self.rows())
+        if not self.unseen:
+            return text + everything
+        unseen = self.of_unseen()
+        return (
+            f"{text}The {self.unseen:,} unseen examples:\n\n{table(unseen.header(), unseen.rows())}"
+            f"\nAll examples:\n\n{everything}"
+        )
 
 
-def _method(values, count, where):
+def _method(values, count, where, has_unseen=False):
     keys = ("name", "clean", "interval", "certified", "attacked")
+    keys += ("unseen",) if has_unseen else ()
     checks.check_keys(values, keys, keys, where, "comparison.methods.")
+    unseen = None
+    if has_unseen:
+        part = values["unseen"]
+        checks.check_keys(part, keys[1:5], keys[1:5], where, "comparison.methods.unseen.")
+        unseen = _method({"name": values["name"], **part}, count, where)
     shares = {key: values[key] for key in ("certified", "attacked")}
     expected = {"interval": 2, "certified": count, "attacked": count}
     for key, length in expected.items():
@@ -128,7 +156,8 @@ def _method(values, count, where):
         what = f"at least the certified shares, {proven}"
         raise ValueError(f"{where}: {checks.expected('comparison.methods.attacked', what, left)}")
     shares = {key: None if share is None else tuple(share) for key, share in shares.items()}
-    return Method(str(values["name"]), values["clean"], tuple(values["interval"]), **shares)
+    interval = tuple(values["interval"])
+    return Method(str(values["name"]), values["clean"], interval, **shares, unseen=unseen)
 
 
 def _is_share(value) -> bool:

@@ -87,3 +87,20 @@ def test_the_results_are_of_the_models_as_they_are_and_no_radius_was_refuted():
         assert metrics.clean == comparison.methods[0].clean
         best = max(method.clean for method in comparison.methods)
         assert comparison.methods[0].clean >= best - 0.02
+
+
+def test_methods_are_compared_on_what_was_not_seen_too(blobs):
+    scores, _, proof = classical(blobs)["logistic regression"]
+    x, y = blobs
+    seen = np.arange(90) % 3 == 0
+    whole = beyond.row("linear", scores, None, proof, (0.1, 0.5), x, y, seen)
+    alone = beyond.row("linear", scores, None, proof, (0.1, 0.5), x[~seen], y[~seen])
+    assert whole["unseen"] == {key: value for key, value in alone.items() if key != "name"}
+    values = {"radii": [0.1, 0.5], "units": "cm", "attack": "none", "methods": [whole]}
+    text = Comparison.from_dict({**values, "unseen": 60}).markdown()
+    assert text.index("The 60 unseen examples") < text.index("All examples")
+    assert f"{100 * alone['clean']:.1f}" in text
+    del whole["unseen"]
+    assert "unseen" not in Comparison.from_dict(values).markdown()
+    with pytest.raises(ValueError, match="unseen"):
+        Comparison.from_dict({**values, "unseen": 60})

@@ -41,16 +41,23 @@ def test_the_results_of_a_card_are_those_of_the_metrics_file(name):
     assert (data.library_name, data.license) == ("keras", "apache-2.0")
     assert {"lipzoo", known.architecture.lower()} <= set(data.tags)
     values = {result.metric_name: result.metric_value for result in data.eval_results}
-    assert values.pop("clean accuracy") == round(100 * metrics["test"]["clean"], 2)
-    for radius, share in metrics["test"]["certified"].items():
-        assert values.pop(f"certified accuracy at l2 radius {radius}") == round(100 * share, 2)
+    tables = {"": metrics["test"]}
+    if "unseen" in metrics["test"]:
+        unseen = metrics["test"]["unseen"]
+        tables[f", the {unseen['examples']:,} unseen examples"] = unseen
+        assert next(iter(values)) == f"clean accuracy, the {unseen['examples']:,} unseen examples"
+    for those, table in tables.items():
+        assert values.pop(f"clean accuracy{those}") == round(100 * table["clean"], 2)
+        for radius, share in table["certified"].items():
+            key = f"certified accuracy at l2 radius {radius}{those}"
+            assert values.pop(key) == round(100 * share, 2)
     sample = metrics.get("test_sample", {"examples": 0, "attacked": {}})
     for radius, share in sample["attacked"].items():
         key = f"accuracy under attack at l2 radius {radius}, {sample['examples']} examples"
         assert values.pop(key) == round(100 * share, 2)
     assert not values
     card = plain_card(known)
-    for table in (metrics["test"], metrics["test_float64"]):
+    for table in (metrics["test"], metrics["test_float64"], *tables.values()):
         shares = [table["clean"], *table["certified"].values()]
         assert f"| {' | '.join(f'{100 * share:.2f}' for share in shares)} |" in card
     for text in (metrics["recipe_sha256"], metrics["data"]["sha256"], metrics["hardware"]):

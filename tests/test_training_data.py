@@ -255,6 +255,27 @@ def test_splits_that_do_not_fit(tmp_path):
         _load(tmp_path / "c.npz")
 
 
+def test_test_examples_that_stand_in_other_splits_are_known_one_by_one(tmp_path):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(60, 4)).astype("float32")
+    y = np.arange(60) % 2
+    x[0, 0], x[50, 0] = 0.0, -0.0
+    x[50, 1:] = x[0, 1:]
+    x[[51, 52, 53]] = x[[1, 41, 1]]
+    names = ("train", "val", "test")
+    parts = {f"x_{k}": a for k, a in zip(names, np.split(x, [40, 45]), strict=True)}
+    labels = {f"y_{k}": a for k, a in zip(names, np.split(y, [40, 45]), strict=True)}
+    np.savez(tmp_path / "a.npz", **parts, **labels)
+    data = _load(tmp_path / "a.npz")
+    # Another way: comparisons of all pairs.
+    others = np.concatenate([data.train.x, data.validation.x])
+    expected = (data.test.x[:, None] == others[None]).all(axis=2).any(axis=1)
+    assert data.seen.tolist() == expected.tolist()
+    assert np.flatnonzero(data.seen).tolist() == [5, 6, 7, 8]
+    assert "3 of the test examples also stand in train" in data.notes
+    assert "1 of the test examples also stand in validation" in data.notes
+
+
 def test_tfds_without_data_and_network_says_what_to_do(monkeypatch, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
 

@@ -16,6 +16,7 @@ from sklearn.metrics import recall_score
 from sklearn.utils.class_weight import compute_class_weight
 
 import lipzoo
+import lipzoo_cli
 from lipzoo import training, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.constraints import project
@@ -124,6 +125,42 @@ def test_an_older_run_gets_the_tables_of_today(source, tmp_path):
     path.write_text(json.dumps({**metrics, "data": {"sha256": "0" * 64}}))
     with pytest.raises(training.DataError, match="expected the data of the run"):
         refresh_metrics(folder)
+
+
+def test_what_was_seen_in_training_is_reported_apart(tmp_path, monkeypatch, capsys):
+    x, y = blobs(examples=200)
+    x[170:185], y[170:185] = x[:15], y[:15]
+    splits = {"train": slice(0, 140), "val": slice(140, 170), "test": slice(170, 200)}
+    arrays = {f"{a}_{k}": v[part] for a, v in (("x", x), ("y", y)) for k, part in splits.items()}
+    np.savez(tmp_path / "twins.npz", **arrays)
+    metrics = training.train(
+        recipe_text(tmp_path / "twins.npz", epochs=1), tmp_path / "run", verbose=False
+    )
+    model = zoo.load(tmp_path / "run")
+    for key in ("test", "test_float64"):
+        table = metrics[key]
+        assert (table["examples"], table["seen"], table["unseen"]["examples"]) == (30, 15, 15)
+        reference = zoo.load(tmp_path / "run", dtype="float64")
+        certificate = lipzoo.certify(
+            model if key == "test" else reference,
+            x[185:],
+            y[185:],
+            reference=reference if key == "test" else None,
+            verbose=0,
+        )
+        assert table["unseen"]["clean"] == certificate.accuracy
+        assert table["unseen"]["certified"]["0.5"] == certificate.certified_accuracy(0.5)
+    assert "seen" not in metrics["validation"]
+    known = zoo.info(tmp_path / "run")
+    assert known.metrics.unseen.examples == 15
+    card = plain_card(known)
+    assert card.index("the unseen examples, certified") < card.index("all examples, certified")
+    assert "15 of the 30 test examples also stand in the training or validation split" in card
+    assert "float32, unseen" in str(known)
+    assert lipzoo_cli.main(["evaluate", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out
+    assert "test, float32, unseen" in printed
+    assert "15 of the test examples also stand in train or validation" in printed
 
 
 def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import keras
 
 from lipzoo.layers import CanonicalLift
 from lipzoo.models.checking import check_classes, check_integers, check_stages, checked_shape
-from lipzoo.models.stages import layers_of_stage, pixels_to_channels
+from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 _CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
@@ -60,7 +60,7 @@ def MLP(
     inputs = keras.Input(input_shape, name="input")
     x = standardize(inputs, normalization)
     if len(input_shape) > 1:
-        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Flatten(data_format=DATA_FORMAT, name="flatten")(x)
     if width % 2 == 0 and width > x.shape[-1]:
         x = CanonicalLift(width, name="lift")(x)
     for i in range(1, depth + 1):
@@ -137,6 +137,7 @@ def ResNet(
         )
     arguments = {"kernel_initializer": kernel_initializer}
     if rank:
+        arguments["data_format"] = DATA_FORMAT
         x = pixels_to_channels(x, stem, halvings=stages - 1)
     x = CanonicalLift(width, name="lift")(x)
     stages = stages if rank else 1
@@ -149,7 +150,7 @@ def ResNet(
         for i in range(1, layers_of_stage(stage, depth, stages) + 1):
             x = _block(x, rank, units, kernel_size, activation, arguments, f"stage{stage}_block{i}")
     if rank:
-        x = _AVERAGE[rank](name="average")(x)
+        x = _AVERAGE[rank](data_format=DATA_FORMAT, name="average")(x)
     return _with_head(inputs, x, num_classes, include_top, name)
 
 

@@ -14,7 +14,7 @@ from lipzoo.layers import (
     UnitNormDense,
 )
 from lipzoo.models.checking import check_choice, check_classes, check_integers, checked_shape
-from lipzoo.models.stages import one_axis, pixels_to_channels
+from lipzoo.models.stages import DATA_FORMAT, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 HEADS = ("orthogonal", "unit_norm")
@@ -113,7 +113,7 @@ def GradFlowNet(
             x = _patch_stage(x, rank, depth, flow, f"stage{stage}")
         x = _axial_stage(x, rank, axial_depth, axial_units, flow)
         x = _project_columns(x, rank, axial_units)
-        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Flatten(data_format=DATA_FORMAT, name="flatten")(x)
     to_features = Lift if x.shape[-1] <= features else SpectralDense
     x = to_features(features, name="to_features")(x)
     for i in range(1, dense_depth + 1):

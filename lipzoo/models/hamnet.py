@@ -24,7 +24,7 @@ from lipzoo.models.checking import (
     check_stages,
     checked_shape,
 )
-from lipzoo.models.stages import layers_of_stage, one_axis, pixels_to_channels
+from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
 HEADS = {
@@ -157,7 +157,7 @@ def HamNet(
             x = step(x)
     if include_top:
         if rank:
-            x = keras.layers.Flatten(name="flatten")(x)
+            x = keras.layers.Flatten(data_format=DATA_FORMAT, name="flatten")(x)
         x = HEADS[head](num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)
 

@@ -1,5 +1,7 @@
 """InvNet: reconstructions from measurements, with a proven bound from one to the other."""
 
+import functools
+
 import keras
 
 from lipzoo.checking import check_bounds
@@ -7,6 +9,7 @@ from lipzoo.inverse import operators
 from lipzoo.inverse.layers import DataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, Lift, Project
 from lipzoo.models.checking import check_integers
+from lipzoo.models.stages import DATA_FORMAT
 
 _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
 _CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
@@ -180,15 +183,16 @@ def UnrolledNet(
     """
     operator = _checked_operator(operator)
     check_integers({"filters": filters, "kernel_size": kernel_size}, minimum=1)
-    convolution = _CONVOLUTION[len(operator.input_shape) - 1]
+    convolution = functools.partial(
+        _CONVOLUTION[len(operator.input_shape) - 1],
+        kernel_size=kernel_size,
+        padding="same",
+        data_format=DATA_FORMAT,
+    )
 
     def block(x, part):
-        into = convolution(
-            filters, kernel_size, padding="same", activation=activation, name=f"{part}_in"
-        )
-        out = convolution(
-            width, kernel_size, padding="same", kernel_initializer="zeros", name=f"{part}_out"
-        )
+        into = convolution(filters, activation=activation, name=f"{part}_in")
+        out = convolution(width, kernel_initializer="zeros", name=f"{part}_out")
         return keras.layers.Add(name=f"{part}_add")([x, out(into(x))])
 
     return _unrolled(

@@ -4,6 +4,8 @@ import keras
 
 from lipzoo.layers import SpaceToDepth
 
+# What a builder makes computes the same function whatever `keras.config.image_data_format()` says.
+DATA_FORMAT = "channels_last"
 _ZERO_PADDING = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D}
 
 
@@ -32,4 +34,5 @@ def _padded(x, multiple):
         return x
     margins = [(gap // 2, gap - gap // 2) for gap in missing]
     padding = margins[0] if len(margins) == 1 else tuple(margins)
-    return _ZERO_PADDING[len(margins)](padding, name="stem_padding")(x)
+    layer = _ZERO_PADDING[len(margins)]
+    return layer(padding, data_format=DATA_FORMAT, name="stem_padding")(x)

@@ -1,5 +1,6 @@
 """Data sets for training: splits, class names, units and fingerprint, whatever the source."""
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources import DataError, RawData, RawSplit, read_source
-from lipzoo.training.splits import Split, count_of, cut, duplicates
+from lipzoo.training.splits import Split, count_of, cut, duplicates, seen
 from lipzoo_catalogue.certified.origin import LeftOut, counted, described
 
 __all__ = ["DataError", "Dataset", "Split", "load_data", "load_examples"]
@@ -54,6 +55,15 @@ class Dataset:
     def inputs(self, split: Split) -> np.ndarray:
         """The model's float32 inputs for the examples of a split."""
         return scale(split.x, self.divisor)
+
+    @functools.cached_property
+    def seen(self) -> np.ndarray:
+        """Which test examples also stand in train or validation, booleans of shape `(test,)`.
+
+        They say little about new data: what is reported of the test split is reported of the
+        others alone, too.
+        """
+        return seen(self.test, self.train, self.validation)
 
     def fingerprint(self) -> str:
         """sha256 over the shapes, types and bytes of all splits and over the class names."""

@@ -1,5 +1,6 @@
 """Splits of a data set, and how one is cut from another."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +53,36 @@ def cut(split: Split, count: int, ordered: bool) -> tuple[Split, Split]:
 
 def duplicates(splits: dict[str, Split]) -> list[str]:
     """Notes on examples that stand in two splits: they flatter the later one's numbers."""
-    seen = {name: {row.tobytes() for row in split.x} for name, split in splits.items()}
+    rows = {name: row_digests(split.x) for name, split in splits.items()}
     notes = []
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        count = sum(row.tobytes() in seen[first] for row in splits[second].x)
+        known = set(rows[first])
+        count = sum(row in known for row in rows[second])
         if count:
             notes.append(f"{count} of the {second} examples also stand in {first}")
     return notes
+
+
+def seen(split: Split, *earlier: Split) -> np.ndarray:
+    """Which examples of a split, number for number, also stand in an earlier one.
+
+    Returns:
+        Booleans of shape `(examples,)`.
+
+    Example:
+
+    >>> train = Split(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0, 1]))
+    >>> test = Split(np.array([[3.0, 4.0], [3.0, 5.0]]), np.array([1, 1]))
+    >>> seen(test, train).tolist()
+    [True, False]
+    """
+    known = {row for other in earlier for row in row_digests(other.x)}
+    return np.array([row in known for row in row_digests(split.x)], dtype=bool)
+
+
+def row_digests(x: np.ndarray) -> list[bytes]:
+    """A digest of the numbers of each example; 0.0 and -0.0 are one number."""
+    if x.dtype.kind == "f":
+        x = x + np.zeros((), x.dtype)
+    x = np.ascontiguousarray(x)
+    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]

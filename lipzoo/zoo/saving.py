@@ -8,6 +8,7 @@ import keras
 
 import lipzoo
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.zoo.loading import load
 from lipzoo.zoo.weights import dump_weights, read_variables
 from lipzoo_catalogue.config import ModelConfig, dump_config
 from lipzoo_catalogue.files import (
@@ -16,7 +17,9 @@ from lipzoo_catalogue.files import (
     METRICS,
     WEIGHTS,
     dump_json,
+    read_file,
     record_of,
+    write_file,
     write_folder,
 )
 from lipzoo_catalogue.records import Claim
@@ -87,6 +90,28 @@ def save_model(
             CERTIFICATE: dump_json(claim.to_dict()),
         },
     )
+    return claim
+
+
+def renew_certificate(folder: str | Path) -> Claim:
+    """Derives the certificate of a saved model again, as this version of lipzoo does.
+
+    Weights and configuration stay as they are; nothing else in the folder is touched.
+
+    Args:
+        folder: path of the folder.
+
+    Returns:
+        The `Claim` that was written.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if the weights or the configuration are not those that the certificate is of.
+    """
+    folder = Path(folder)
+    files = {name: record_of(read_file(folder / name)) for name in (CONFIG, WEIGHTS)}
+    claim = derive_claim(load(folder.absolute(), verify=False), files)
+    write_file(folder / CERTIFICATE, dump_json(claim.to_dict()))
     return claim
 
 

@@ -19,25 +19,46 @@ def by_arithmetic(metrics: Metrics) -> dict[str, Accuracies]:
     return {dtype: accuracies for dtype, accuracies in tables.items() if accuracies is not None}
 
 
+def columns(metrics: Metrics) -> Iterator[tuple[str, bool, Accuracies]]:
+    """Yields arithmetic, whether of unseen examples alone, and accuracies; unseen ones first."""
+    for dtype, accuracies in by_arithmetic(metrics).items():
+        if accuracies.unseen is not None:
+            yield dtype, True, accuracies.unseen
+        yield dtype, False, accuracies
+
+
 def summary(metrics: Metrics) -> str:
     """The results in some words.
 
     >>> summary(Metrics(100, 0.9, (("0.5", 0.5, 0.7),)))
     'clean 90.0 %, certified 70.0 % at 0.5'
     """
-    certified = [f"certified {100 * share:.1f} % at {name}" for name, _, share in metrics.certified]
-    return ", ".join([f"clean {100 * metrics.clean:.1f} %", *certified[:1]])
+    first = metrics.unseen or metrics
+    certified = [f"certified {100 * share:.1f} % at {name}" for name, _, share in first.certified]
+    unseen = [f"of {first.examples:,} unseen examples"] if metrics.unseen else []
+    return ", ".join([f"clean {100 * first.clean:.1f} %", *certified[:1], *unseen])
 
 
 def plain_lines(metrics: Metrics) -> Iterator[str]:
     """A table for a terminal, one column per arithmetic; each counts its own rounding."""
-    tables = by_arithmetic(metrics)
-    yield f"  {'epsilon':<13}" + "".join(f"{dtype:>8}  " for dtype in tables).rstrip()
-    yield f"  {'0 (clean)':<13}" + "  ".join(_percent(t.clean) for t in tables.values())
+    labels, tables = [], []
+    for dtype, unseen, accuracies in columns(metrics):
+        labels.append(f"{dtype}, unseen" if unseen else dtype)
+        tables.append(accuracies)
+    widths = [max(8, len(label)) for label in labels]
+
+    def line(label, cells):
+        shown = "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        return f"  {label:<13}{shown}"
+
+    if metrics.seen:
+        yield f"  {_twins(metrics)}"
+    yield line("epsilon", labels)
+    yield line("0 (clean)", [_percent(table.clean) for table in tables])
     for kind in ("certified", "attacked"):
-        shares = [{name: share for name, _, share in getattr(t, kind)} for t in tables.values()]
+        shares = [{name: share for name, _, share in getattr(t, kind)} for t in tables]
         for name in dict.fromkeys(name for column in shares for name in column):
-            yield f"  {name:<13}" + "  ".join(_percent(s.get(name)) for s in shares) + f" {kind}"
+            yield line(name, [_percent(column.get(name)) for column in shares]) + f" {kind}"
     if metrics.sample is not None:
         yield f"  {metrics.sample.examples:,} examples under attack ({metrics.sample.attack}):"
         yield f"  {'epsilon':<13}{'certified':>9}   attacked"
@@ -51,24 +72,27 @@ def results(metrics: Metrics) -> str:
     """The results for a model card."""
     names = [name for name, _, _ in metrics.certified]
     rows = []
-    for dtype, accuracies in by_arithmetic(metrics).items():
+    for dtype, unseen, accuracies in columns(metrics):
+        of = "the unseen examples, " if unseen else "all examples, " if metrics.unseen else ""
         for kind in ("certified", "attacked"):
             shares = {name: share for name, _, share in getattr(accuracies, kind)}
             if not shares:
                 continue
-            label = f"{kind}, evaluated in {dtype}"
+            label = f"{of}{kind}, evaluated in {dtype}"
             if kind == "attacked" and accuracies.attack:
                 label += f" ({accuracies.attack})"
             rows.append([label, *_cells(accuracies.clean, shares, names)])
         for rate, part in accuracies.rates.items():
             shares = {name: share for name, _, share in part.certified}
-            label = f"{rate}, certified, evaluated in {dtype}"
+            label = f"{of}{rate}, certified, evaluated in {dtype}"
             rows.append([label, *_cells(part.clean, shares, names)])
     text = (
         f"Accuracy in % of the {metrics.examples:,} test examples. *Certified at ε* counts an "
         "example that is classified correctly, with a proof that no perturbation of l2 norm up to "
         "ε changes that; the rounding of the arithmetic named is accounted for.\n\n"
     )
+    if metrics.seen:
+        text += f"{_twins(metrics)}\n\n"
     if metrics.rates:
         positive, negative = (metrics.rates[key].examples for key in ("sensitivity", "specificity"))
         text += (
@@ -85,6 +109,17 @@ def results(metrics: Metrics) -> str:
     ):
         text += "\nNo accuracy under attack is stated: none was measured.\n"
     return text
+
+
+def _twins(metrics):
+    """What is to be known of test examples that stand in other splits."""
+    if metrics.unseen is None:
+        return "All test examples also stand in the training or validation split."
+    return (
+        f"{metrics.seen:,} of the {metrics.examples:,} test examples also stand in the training or "
+        f"validation split; the other {metrics.unseen.examples:,}, the unseen ones, say more about "
+        "new data and come first."
+    )
 
 
 def _cells(clean, shares, names):
@@ -119,11 +154,15 @@ def warning(metrics: Metrics) -> str:
 
 def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> list[dict]:
     """The results as the Hub's `model-index` has them."""
-    values = [("accuracy", "clean accuracy", metrics.clean)]
-    values += [
-        ("certified_accuracy", f"certified accuracy at l2 radius {name}", share)
-        for name, _, share in metrics.certified
-    ]
+    values = []
+    for table in (metrics.unseen, metrics):
+        if table is not None:
+            those = f", the {table.examples:,} unseen examples" if table is metrics.unseen else ""
+            values.append(("accuracy", f"clean accuracy{those}", table.clean))
+            values += [
+                ("certified_accuracy", f"certified accuracy at l2 radius {name}{those}", share)
+                for name, _, share in table.certified
+            ]
     attacked = metrics.sample or metrics
     few = f", {attacked.examples:,} examples" if metrics.sample else ""
     values += [

@@ -110,6 +110,7 @@ class ClassificationTask:
                 radii,
                 None if network is reference else reference,
                 self.positive,
+                dataset.seen if split is dataset.test else None,
             )
             for key, (network, split) in measured.items()
         }
@@ -159,6 +160,7 @@ def certified_table(
     radii: dict,
     reference=None,
     positive: tuple[str, int] | None = None,
+    seen: np.ndarray | None = None,
 ) -> dict:
     """Clean and certified accuracy of a model, with the bound recomputed from its weights.
 
@@ -169,44 +171,46 @@ def certified_table(
         radii: l2 radii by name.
         reference: the same network in float64, see `certify`; `None` for the model's own margins.
         positive: name and number of the positive class of two; `None` where there is none.
+        seen: which examples also stand in the training or validation split, booleans of shape
+            `(examples,)`; `None` where that is no question.
 
     Returns:
         `{"examples": ..., "clean": ..., "certified": {name: share}}`, `"margins": "float64"` with
         a reference, and with a positive class its name and such tables of the examples of one
-        class under `"sensitivity"` and `"specificity"`.
+        class under `"sensitivity"` and `"specificity"`. Where some examples were seen, their
+        number is under `"seen"`, and what is found of the others alone under `"unseen"`.
     """
     certificate = certify(model, x, y, reference=reference, verbose=0)
-    shares = certificate.certified_accuracy(list(radii.values()))
-    return {
-        "examples": len(y),
-        "clean": certificate.accuracy,
-        "certified": dict(zip(radii, shares.tolist(), strict=True)),
-        **({} if reference is None else {"margins": "float64"}),
-        **({} if positive is None else _rates(certificate, radii, *positive)),
-    }
+    everything = np.ones(len(y), dtype=bool)
+    table = _accuracies(certificate, everything, radii)
+    if reference is not None:
+        table["margins"] = "float64"
+    table |= _rates(certificate, everything, radii, positive)
+    if seen is None or not seen.any():
+        return table
+    table["seen"] = int(seen.sum())
+    if not seen.all():
+        rates = _rates(certificate, ~seen, radii, positive)
+        table["unseen"] = {**_accuracies(certificate, ~seen, radii), **rates}
+    return table
 
 
-def _rates(certificate, radii, name, positive) -> dict:
-    """Sensitivity and specificity as tables of their own."""
-    values = list(radii.values())
-    shares = {
-        "sensitivity": (
-            certificate.sensitivity(positive),
-            certificate.certified_sensitivity(values, positive),
-        ),
-        "specificity": (
-            certificate.specificity(positive),
-            certificate.certified_specificity(values, positive),
-        ),
-    }
-    members = certificate.labels == positive
-    counts = {"sensitivity": members.sum(), "specificity": (~members).sum()}
-    tables = {
-        rate: {
-            "examples": int(counts[rate]),
-            "clean": clean,
-            "certified": dict(zip(radii, certified.tolist(), strict=True)),
-        }
-        for rate, (clean, certified) in shares.items()
-    }
+def _accuracies(certificate, chosen, radii) -> dict:
+    """Clean and certified share of the chosen examples."""
+    correct = (certificate.prediction == certificate.labels)[chosen]
+    radius = certificate.radius[chosen]
+    shares = {name: float(np.mean(correct & (radius > value))) for name, value in radii.items()}
+    return {"examples": len(correct), "clean": float(np.mean(correct)), "certified": shares}
+
+
+def _rates(certificate, chosen, radii, positive) -> dict:
+    """Sensitivity and specificity among the chosen examples, as tables of their own."""
+    if positive is None:
+        return {}
+    name, number = positive
+    members = certificate.labels == number
+    groups = {"sensitivity": chosen & members, "specificity": chosen & ~members}
+    if not all(group.any() for group in groups.values()):
+        return {}
+    tables = {rate: _accuracies(certificate, group, radii) for rate, group in groups.items()}
     return {"positive": name, **tables}
