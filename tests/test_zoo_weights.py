@@ -7,6 +7,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipzoo.training.checkpoint import write_atomically
+from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo.zoo import read_weights, write_weights
 from lipzoo.zoo.weights import (
     assign_weights,
@@ -50,6 +52,37 @@ def test_weights_survive_their_file(tmp_path):
     # An independent reader finds the same.
     assert safetensors.numpy.load_file(path).keys() == named_variables(model).keys()
     assert count_parameters(path.read_bytes()) == model.count_params()
+
+
+STRIDED = {
+    "by columns": lambda a: np.asfortranarray(a),
+    "transposed": lambda a: np.ascontiguousarray(a.T).T,
+    "reversed": lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    "every other": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "a broadcast row": lambda a: np.broadcast_to(a[:1], a.shape),
+    "another byte order": lambda a: a.astype(a.dtype.newbyteorder(">")),
+}
+
+
+@pytest.mark.parametrize("layout", STRIDED)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+def test_arrays_are_written_as_they_read_however_they_lie_in_memory(layout, dtype, tmp_path):
+    plain = (np.arange(12).reshape(3, 4) + (0 if dtype == "int64" else 1 / 3)).astype(dtype)
+    array = STRIDED[layout](plain)
+    expected = array.tolist()
+    content = dump_weights({"kernel": array})
+    assert safetensors.numpy.load(content)["kernel"].tolist() == expected
+    assert parse_weights(content, "a file")["kernel"].tolist() == expected
+    write_arrays(tmp_path / "a.npz", kernel=array)
+    with np.load(tmp_path / "a.npz") as found:
+        assert found["kernel"].tolist() == expected
+    assert read_arrays(tmp_path / "a.npz")["kernel"].tolist() == expected
+    write_atomically(tmp_path / "b.npz", lambda file: np.savez(file, kernel=array))
+    assert read_arrays(tmp_path / "b.npz")["kernel"].tolist() == expected
+
+
+def test_a_number_alone_keeps_its_shape():
+    assert parse_weights(dump_weights({"gain": np.float32(0.5)[()]}), "a file")["gain"].shape == ()
 
 
 def test_a_model_inside_another_keeps_its_names():
