@@ -1,8 +1,8 @@
 """`python -m benchmarks.beyond`: the models of sequences and tables beside other methods.
 
 Writes benchmarks/beyond.json; with `--record` the comparison also goes into each model's metrics,
-for its card. `--data` says where the recipes' data lie. Radii are l2, in the units that the other methods see
-too: standard deviations where the recipe standardises, else the units of the data.
+for its card. `--data` says where the recipes' data lie. Radii are l2, in the units that the other
+methods see too: standard deviations where the recipe standardises, else the units of the data.
 
 * logistic regression: scores are linear, so its radius `min_j (f_y - f_j) / ||w_y - w_j||` is
   exact; accuracy under the best attack is the certified one;

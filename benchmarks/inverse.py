@@ -9,14 +9,16 @@ X-rays are read from pneumoniamnist.npz in the folder where this runs.
 
 import argparse
 import json
-import re
 from pathlib import Path
+
+import tomlkit
 
 from benchmarks.inverse_figure import draw
 from lipzoo import training, zoo
 from lipzoo.inverse.tikhonov_reconstruction import tikhonov
 from lipzoo.inverse.variation import total_variation
 from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.recipe import parse_document
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent
@@ -31,11 +33,13 @@ FREE = "unconstrained"
 
 def unconstrained_recipe(text: str) -> str:
     """The recipe of the unconstrained network with as many parameters."""
-    text = text.replace('architecture = "InvNet"', 'architecture = "UnrolledNet"')
-    text = re.sub(r'^name = "(.*)"$', rf'name = "\1-{FREE}"', text, count=1, flags=re.MULTILINE)
-    return re.sub(
-        r"^filters = (\d+)$", lambda m: f"filters = {int(m[1]) // 2}", text, flags=re.MULTILINE
-    )
+    recipe = parse_document(text)
+    # What it says of the model is not true of this one.
+    recipe.pop("description", None)
+    recipe["name"] = f"{recipe['name']}-{FREE}"
+    recipe["model"]["architecture"] = "UnrolledNet"
+    recipe["model"]["arguments"]["filters"] //= 2
+    return tomlkit.dumps(recipe)
 
 
 def unconstrained(name: str, text: str):

@@ -16,8 +16,10 @@ from lipzoo.export_command import export
 from lipzoo.exporting.child import ExportError
 from lipzoo.float64 import computes_in_float64
 from lipzoo.hub_commands import publish, verify
+from lipzoo.init_command import init
 from lipzoo.training import devices, processes
 from lipzoo.training.checkpoint import CheckpointError
+from lipzoo.training.provenance import for_other_data
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.tasks.classification import certified_table
 from lipzoo.training.tasks.comparison import compare
@@ -55,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(lipzoo.__version__)
         return 0
     commands: dict[str, Callable[[argparse.Namespace], None]] = {
+        "init": init,
         "train": train,
         "promote": promote,
         "evaluate": evaluate,
@@ -90,7 +93,7 @@ def train(arguments: argparse.Namespace) -> None:
     recipe = training.read_recipe(path)
     text = path.read_text(encoding="utf-8")
     if arguments.data is not None:
-        text = replace_source(text, arguments.data)
+        text = for_other_data(text, arguments.data)
     folder = Path(arguments.out or Path("runs") / recipe.name)
     arguments.when_interrupted = f"; continue with --resume (run folder {folder})"
     metrics = training.train(

@@ -154,9 +154,7 @@ def _read_seen(table, key, where):
         raise ValueError(f"{where}: {checks.expected(f'{key}.seen', what, seen)}")
     if ("unseen" in table) != (0 < seen < count):
         what = f"a table of the {count - seen} examples that were not seen, if any, and only then"
-        raise ValueError(
-            f"{where}: {checks.expected(f'{key}.unseen', what, table.get('unseen'))}"
-        )
+        raise ValueError(f"{where}: {checks.expected(f'{key}.unseen', what, table.get('unseen'))}")
     if "unseen" not in table:
         return seen, None
     unseen = _read_accuracies(table["unseen"], f"{key}.unseen", where)

@@ -17,6 +17,10 @@ class CardText:
         limitations: what it is not for.
         datasets: names of the training data on the Hub.
         notes: what else a user should know.
+        description: one line about the model.
+        dataset: the data that it was trained on, in words.
+        data_licence: licence of the data.
+        citation: how to cite the data.
 
     >>> CardText.from_toml('intended_use = "Sorting clothes"').intended_use
     'Sorting clothes'
@@ -26,6 +30,10 @@ class CardText:
     limitations: str = ""
     datasets: tuple[str, ...] = ()
     notes: str = ""
+    description: str = ""
+    dataset: str = ""
+    data_licence: str = ""
+    citation: str = ""
 
     @classmethod
     def from_toml(cls, text: str, where: str | Path = "card.toml") -> "CardText":
@@ -43,7 +51,7 @@ class CardText:
         names = values.setdefault("datasets", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"{where}: {checks.expected('datasets', 'a list of texts', names)}")
-        for key in ("intended_use", "limitations", "notes"):
+        for key in (f.name for f in dataclasses.fields(cls) if f.name != "datasets"):
             if not isinstance(values.setdefault(key, ""), str):
                 raise ValueError(f"{where}: {checks.expected(key, 'text', values[key])}")
         return cls(**{**values, "datasets": tuple(names)})

@@ -238,6 +238,39 @@ def _add_attack_options(command):
 def _add_making(add):
     """Commands that make a model and hand it on."""
     command = add(
+        "init",
+        "Write a recipe that fits your data, to be trained as it is or changed; nothing is "
+        "overwritten.",
+        "lipzoo init --data my_images/ --out mine.toml",
+    )
+    command.add_argument(
+        "--data",
+        metavar="SOURCE",
+        required=True,
+        help="a file or a folder, or what a recipe's source can be otherwise",
+    )
+    command.add_argument(
+        "--task",
+        choices=("classification", "reconstruction"),
+        default="classification",
+        help="what to learn (default: classification)",
+    )
+    command.add_argument(
+        "--kind",
+        choices=("image", "signal", "table"),
+        help="what an example is, where its shape leaves that open",
+    )
+    command.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a further line of the recipe's [data] table, such as 'missing = \"drop\"'; may be "
+        "repeated",
+    )
+    command.add_argument("--out", metavar="FILE", help="the recipe (default: named as the data)")
+
+    command = add(
         "train",
         "Train the model of a recipe and write a run folder.",
         "lipzoo train recipes/gradflow-fmnist.toml --data my_images/ --out runs/mine",

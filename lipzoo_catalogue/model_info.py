@@ -18,6 +18,7 @@ from lipzoo_catalogue.files import (
 )
 from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.numbers import format_size, format_up
+from lipzoo_catalogue.records import check_belonging
 from lipzoo_catalogue.sources import Source, find
 from lipzoo_catalogue.tasks import TASKS, read_metrics, task_of
 from lipzoo_catalogue.training_record import TrainingRecord
@@ -76,12 +77,22 @@ class ModelInfo:
     @property
     def dataset(self) -> str:
         """The data that the model was trained on."""
-        return self.config.dataset
+        return self.text.dataset or self.config.dataset
 
     @property
     def description(self) -> str:
         """One line about the model."""
-        return self.config.description
+        return self.text.description or self.config.description
+
+    @property
+    def data_licence(self) -> str:
+        """Licence of the data."""
+        return self.text.data_licence or self.config.data_licence
+
+    @property
+    def citation(self) -> str:
+        """How to cite the data."""
+        return self.text.citation or self.config.citation
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -141,7 +152,7 @@ class ModelInfo:
             ("classes", classes),
             ("parameters", f"{self.parameters:,} ({format_size(self.bytes)})"),
             ("licence", self.licence),
-            ("data licence", self.config.data_licence),
+            ("data licence", self.data_licence),
             ("paper", self.paper),
             ("published", f"{self.repo} at {self.revision}" if self.repo else ""),
             ("bound", bound),
@@ -207,6 +218,8 @@ def describe(source: Source) -> ModelInfo:
         parameters = entry.parameters
     else:
         parameters = count_parameters(source.read(WEIGHTS), source.path(WEIGHTS))
+    if metrics is not None:
+        check_belonging(values, files[WEIGHTS], source.path(METRICS))
     location = source.location
     if location is None and entry is not None and entry.repo is not None:
         repo, revision = entry.repo, entry.revision

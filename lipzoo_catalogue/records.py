@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lipzoo_catalogue import checks
 from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
+from lipzoo_catalogue.probes import Probes
 
 FORMAT_VERSION = 1
 _VOUCHED = (CONFIG, WEIGHTS)
@@ -23,12 +24,14 @@ class Claim:
         files: hash and size of `config.json` and `model.safetensors` that the claim is about.
         layers: the rows of the bound's table: name, type, bound, derivation.
         lipzoo_version: the version that derived the bound.
+        probes: outputs at a few inputs, or `None` in older files.
     """
 
     lipschitz_bound: float
     files: Mapping[str, FileRecord]
     layers: tuple[Mapping, ...] = ()
     lipzoo_version: str = ""
+    probes: Probes | None = None
 
     def to_dict(self) -> dict:
         """The claim as JSON values."""
@@ -39,6 +42,7 @@ class Claim:
             "layers": [dict(row) for row in self.layers],
             "files": {name: vars(record) for name, record in self.files.items()},
             "lipzoo_version": self.lipzoo_version,
+            **({} if self.probes is None else {"probes": self.probes.to_dict()}),
         }
 
     @classmethod
@@ -50,7 +54,7 @@ class Claim:
         """
         checks.check_version(values, FORMAT_VERSION, where)
         known = ("format_version", "lipschitz_bound", "norm", "layers", "files", "lipzoo_version")
-        checks.check_keys(values, known, ("lipschitz_bound", "norm", "files"), where)
+        checks.check_keys(values, (*known, "probes"), ("lipschitz_bound", "norm", "files"), where)
         bound = values["lipschitz_bound"]
         if not checks.is_number(bound) or bound < 0:
             error = checks.expected("lipschitz_bound", "a finite non-negative number", bound)
@@ -62,11 +66,35 @@ class Claim:
             raise ValueError(f"{where}: {checks.expected('layers', 'a list of objects', layers)}")
         files = read_records(values["files"], where, "files.")
         checks.check_keys(files, _VOUCHED, _VOUCHED, where, "files.")
+        probes = values.get("probes")
         return cls(
             lipschitz_bound=float(bound),
             files=files,
             layers=tuple(layers),
             lipzoo_version=str(values.get("lipzoo_version", "")),
+            probes=None if probes is None else Probes.from_dict(probes, where),
+        )
+
+
+def check_belonging(metrics: Mapping, weights: FileRecord, where: str | Path) -> None:
+    """Refuses metrics that were measured with other weights than those beside them.
+
+    Args:
+        metrics: content of `metrics.json`; `weights_sha256`, which older files do not have, is the
+            hash of the weights that were measured.
+        weights: the record of the weights beside it.
+        where: name of the file, for errors.
+
+    Raises:
+        ValueError: if the hashes differ.
+
+    >>> check_belonging({}, FileRecord("0" * 64, 1), "metrics.json")
+    """
+    measured = metrics.get("weights_sha256")
+    if measured is not None and measured != weights.sha256:
+        raise ValueError(
+            f"{where}: expected results of the weights beside it, SHA-256 {weights.sha256}. "
+            f"Received: results of weights of SHA-256 {measured}"
         )
 
 

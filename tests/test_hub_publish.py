@@ -35,10 +35,12 @@ def folder(tmp_path):
 
 
 def change_weights(folder):
-    """Other weights with a certificate of their own, and no metrics."""
+    """Other weights with a certificate and texts of their own, and no metrics."""
     model = lipzoo.load(folder)
     model.set_weights([weight * 0.5 for weight in model.get_weights()])
     zoo.save_model(folder, model)
+    texts = ("description", "dataset", "data_licence")
+    (folder / "card.toml").write_text("".join(f'{key} = "of my own"\n' for key in texts))
 
 
 def test_a_run_is_published_in_one_tagged_commit(hub, folder):

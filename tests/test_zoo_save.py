@@ -131,7 +131,7 @@ UNFINISHED = {
         run / "certificate.json", lambda v: v.update(lipschitz_bound=0.25)
     ),
     "at most 5,000,000 bytes": lambda run: (run / "curves.png").write_bytes(bytes(5_000_000)),
-    "key 'description': expected a text": lambda run: zoo_models.save_run(run, description=""),
+    'write description = "..."': lambda run: zoo_models.save_run(run, description=""),
     "recipe.toml: expected TOML with the key 'name'": lambda run: (run / "recipe.toml").write_text(
         "nmae = 3"
     ),

@@ -3,10 +3,13 @@
 import json
 import shutil
 
+import keras
+import numpy as np
 import pytest
 import zoo_models
 
 import lipzoo
+from lipzoo.layers import SpaceToDepth
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.registry import weights_folder
 
@@ -40,6 +43,8 @@ def test_the_models_of_the_zoo_are_verified(name):
     done = {check.what for check in verification.checks}
     assert {"config.json", "model.safetensors", "certificate.json", "metrics.json"} <= done
     assert {"configuration", "weights", "certificate", "network", "bound", "test results"} <= done
+    outputs = next(check for check in verification.checks if check.what == "outputs")
+    assert "inputs as stored; float32" in outputs.detail
     assert str(verification).endswith(": verified")
 
 
@@ -96,3 +101,58 @@ def test_a_wrong_count_in_the_registry_is_found(tmp_path, monkeypatch):
     assert failed(MODEL) == {
         "weights": "expected 155 parameters, as the registry states. Received: 154"
     }
+
+
+@pytest.fixture
+def image_model(tmp_path):
+    zoo_models.save_run(tmp_path / "images")
+    return tmp_path / "images"
+
+
+def swapping_axes(call):
+    """The call of a layer, on images whose axes are swapped: the same bound, another function."""
+    return lambda layer, inputs: call(layer, keras.ops.transpose(inputs, (0, 2, 1, 3)))
+
+
+def test_another_function_of_the_same_bound_is_found(image_model, monkeypatch):
+    assert lipzoo.verify(image_model).passed
+    monkeypatch.setattr(SpaceToDepth, "call", swapping_axes(SpaceToDepth.call))
+    found = failed(image_model)
+    assert list(found) == ["outputs"]
+    assert "what was built is another function" in found["outputs"]
+
+
+def test_the_stored_outputs_are_those_of_the_model(image_model):
+    model = lipzoo.load(image_model, dtype="float64")
+    stored = zoo_models.read_json(image_model / "certificate.json")["probes"]
+    x = np.random.RandomState(stored["seed"]).random_sample((len(stored["outputs"]), 8, 8, 1))
+    found = model.predict(x.astype("float32"), verbose=0)
+    np.testing.assert_allclose(found, stored["outputs"], rtol=0, atol=1e-12)
+    zoo_models.edit_json(
+        image_model / "certificate.json", lambda v: v["probes"]["outputs"][1].__setitem__(2, 0.7)
+    )
+    assert list(failed(image_model)) == ["outputs"]
+
+
+def test_a_model_saved_without_outputs_is_verified_without(image_model):
+    zoo_models.edit_json(image_model / "certificate.json", lambda v: v.pop("probes"))
+    verification = lipzoo.verify(image_model)
+    assert verification.passed
+    assert "none are stored to compare with" in str(verification)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seed": -1},
+        {"outputs": []},
+        {"outputs": [[1.0], ["a"]]},
+        {"errors": [1.0]},
+        {"errors": [-1.0, 0.0, 0.0]},
+        {"more": 1},
+    ],
+)
+def test_malformed_stored_outputs_are_refused(image_model, values):
+    zoo_models.edit_json(image_model / "certificate.json", lambda v: v["probes"].update(values))
+    with pytest.raises(ValueError, match="probes"):
+        lipzoo.load(image_model)

@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import hashlib
-import json
 import re
 import tomllib
 import types
@@ -11,6 +10,9 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from lipzoo.training.settings import (
     DataSettings,
@@ -83,6 +85,8 @@ class Recipe:
             del values["model"]["start"]
         if not self.evaluation.positive:
             del values["evaluation"]["positive"]
+        # It says which data the texts are about, and nothing of the weights.
+        del values["registry"]["content_sha256"]
         for key in ("feature_names", "units"):
             if not values["registry"][key]:
                 del values["registry"][key]
@@ -139,7 +143,7 @@ def replace_source(text: str, source: str) -> str:
     A separate test source belongs to the old data and is taken out.
 
     Raises:
-        RecipeError: if the text has no `source = ...` line of its own.
+        RecipeError: if the text is no TOML, or has no `source` in a table `data`.
 
     Example:
 
@@ -148,12 +152,28 @@ def replace_source(text: str, source: str) -> str:
     source = "my.csv"
     validation = 0.1
     """
-    quoted = json.dumps(source, ensure_ascii=False)
-    pattern = r"^(\s*)source\s*=.*$"
-    if len(re.findall(pattern, text, flags=re.MULTILINE)) != 1:
-        raise RecipeError("expected exactly one line `source = ...` in the recipe's [data] table")
-    text = re.sub(pattern, lambda m: f"{m[1]}source = {quoted}", text, flags=re.MULTILINE)
-    return re.sub(r"^\s*test\s*=.*\n?", "", text, flags=re.MULTILINE)
+    document = parse_document(text)
+    data = document.get("data")
+    if not isinstance(data, dict) or "source" not in data:
+        raise RecipeError(
+            "expected a recipe with a table [data] that has a key `source`. "
+            f"Received: data={None if data is None else data.unwrap()!r}"
+        )
+    data["source"] = source
+    data.pop("test", None)
+    return tomlkit.dumps(document)
+
+
+def parse_document(text: str) -> tomlkit.TOMLDocument:
+    """A recipe's text as a document that keeps layout and comments.
+
+    Raises:
+        RecipeError: if it is no TOML.
+    """
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise RecipeError(f"recipe: not a TOML file: {error}") from None
 
 
 def _build(cls, values: dict, where: str, prefix: str):

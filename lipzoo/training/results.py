@@ -14,8 +14,11 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.training.checkpoint import write_atomically, write_json
 from lipzoo.training.data import DataError, load_data
 from lipzoo.training.environment import describe_environment
+from lipzoo.training.provenance import content_sha256
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.tasks import task_of
+from lipzoo.zoo.saving import write_model
+from lipzoo_catalogue.files import WEIGHTS, read_file, record_of
 
 
 def write_results(
@@ -42,7 +45,7 @@ def write_results(
         The content of `metrics.json`.
     """
     started = time.perf_counter()
-    zoo.save_model(folder, model, model_config(recipe, task, arguments))
+    claim = write_model(folder, model, model_config(recipe, task, arguments))
     tables = task.tables(folder, model)
     dataset = task.dataset
     write_json(folder / "history.json", history)
@@ -53,12 +56,14 @@ def write_results(
         "name": recipe.name,
         **tables,
         "lipschitz_bound": float(lipschitz_bound(model)),
+        "weights_sha256": claim.files[WEIGHTS].sha256,
         "parameters": int(model.count_params()),
         "epochs": len(history),
         "seed": recipe.seed,
         "data": {
             "source": dataset.source,
             "sha256": identity["data_sha256"],
+            "content_sha256": content_sha256(dataset),
             "train": len(dataset.train),
             "validation": len(dataset.validation),
             "test": len(dataset.test),
@@ -111,14 +116,20 @@ def refresh_metrics(folder: str | Path) -> dict:
     tables = task_of(recipe, dataset).tables(folder, model)
     kept = {key: value for key, value in metrics.items() if key not in tables}
     first = {key: kept.pop(key) for key in ("format_version", "name")}
-    metrics = {**first, **tables, **kept, "lipschitz_bound": float(lipschitz_bound(model))}
+    metrics = {
+        **first,
+        **tables,
+        **kept,
+        "lipschitz_bound": float(lipschitz_bound(model)),
+        "weights_sha256": record_of(read_file(folder / WEIGHTS)).sha256,
+    }
     write_json(folder / "metrics.json", metrics)
     return metrics
 
 
 def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
     """What is needed to build the model again, and what its card says."""
-    registry = recipe.registry
+    registry, source = recipe.registry, task.dataset.source
     return zoo.ModelConfig(
         architecture=recipe.model.architecture,
         arguments=arguments,
@@ -126,7 +137,8 @@ def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
         class_names=task.class_names,
         feature_names=registry.feature_names,
         description=recipe.description,
-        dataset=registry.dataset or task.dataset.source,
+        # A path says nothing to others; the name of a catalogue's data set does.
+        dataset=registry.dataset or (source if ":" in source and Path(source).drive == "" else ""),
         data_licence=registry.data_licence,
         licence=registry.licence,
         citation=registry.citation,

@@ -18,7 +18,7 @@ from lipzoo.training.checkpoint import (
     restore_variables,
     write_atomically,
 )
-from lipzoo.training.data import Dataset, load_data
+from lipzoo.training.data import Dataset
 from lipzoo.training.devices import (
     check_devices,
     data_parallel,
@@ -35,6 +35,7 @@ from lipzoo.training.processes import (
     wait_for_all,
 )
 from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
+from lipzoo.training.provenance import with_own_data, without_statements
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
 from lipzoo.training.start import start_from
@@ -62,7 +63,8 @@ def train(
     A run that was killed and is resumed therefore repeats at most one epoch and reaches the same
     weights as one that was not (up to the backend's own reproducibility). The weights are those
     of the last epoch, or their running average, projected again, where the recipe sets `ema`.
-    The test split is read once, at the end.
+    The test split is read once, at the end. What the recipe states of other data than it is run
+    with is left out (`lipzoo.training.provenance`).
 
     Args:
         recipe_text: the recipe, as TOML text; a copy is put into the run folder.
@@ -89,9 +91,9 @@ def train(
     folder = Path(run_folder)
     checkpoint = folder / CHECKPOINT
     devices = recipe.training.devices if devices is None else devices
-    _check_folder(folder, recipe, resume)
+    _check_folder(folder, recipe, recipe_text, resume)
     check_devices(devices, recipe.training.batch_size)
-    dataset = load_data(recipe.data)
+    recipe_text, recipe, dataset = with_own_data(recipe_text)
     say(_describe(dataset))
     identity = {"recipe_sha256": recipe.sha256(), "data_sha256": dataset.fingerprint()}
 
@@ -185,7 +187,7 @@ def _compiled(recipe: Recipe, task, arguments: dict, steps: int) -> keras.Model:
     return model
 
 
-def _check_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
+def _check_folder(folder: Path, recipe: Recipe, recipe_text: str, resume: bool) -> None:
     """Refuses a folder that holds something else, or a run that was not asked to continue."""
     if not folder.exists():
         return
@@ -202,7 +204,8 @@ def _check_folder(folder: Path, recipe: Recipe, resume: bool) -> None:
     if copy.exists():
         other = parse_recipe(copy.read_text(encoding="utf-8"), where=str(copy))
         changed = _differences(_comparable(other), _comparable(recipe))
-        if changed:
+        stripped = parse_recipe(without_statements(recipe_text))
+        if changed and _comparable(other) != _comparable(stripped):
             raise TrainingError(
                 f"{folder}: the run has another recipe; these keys differ: {', '.join(changed)}"
             )

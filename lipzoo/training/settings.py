@@ -1,6 +1,7 @@
 """Settings of a recipe: one frozen dataclass per TOML table, each checking its own ranges."""
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -289,6 +290,8 @@ class RegistrySettings:
     """What a model card says about the data and the weights.
 
     `class_names`, `feature_names` and `units` (of the input) take the place of what the data say.
+    `content_sha256` is the hash of the data that all of it, and the recipe's `description`, is
+    about (`lipzoo.training.provenance`): with other data the recipe is run without these texts.
     """
 
     dataset: str = ""
@@ -301,7 +304,9 @@ class RegistrySettings:
     intended_use: str = ""
     paper: str = "arXiv 2510.22299"
     limitations: str = ""
+    content_sha256: str = ""
 
     def check(self):
-        """Yields nothing: every value is free text."""
-        yield from ()
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if not re.fullmatch("|[0-9a-f]{64}", self.content_sha256):
+            yield "content_sha256", "64 hexadecimal digits", self.content_sha256

@@ -14,7 +14,7 @@ from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.building import weights_follow
 from lipzoo.zoo.precision import building_in
-from lipzoo.zoo.weights import assign_weights, parse_weights, read_weights
+from lipzoo.zoo.weights import assign_weights, parse_weights, read_weights, weights_digest
 from lipzoo_catalogue import checks
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, WEIGHTS
@@ -136,17 +136,19 @@ def load_from(
     model = _filled(config, source, tensors, path, dtype, fresh)
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
-    return _attach(model, config)
+    return _attach(model, config, as_trained=pretrained and config == trained)
 
 
-def load_tensors(source: Source, tensors: Mapping[str, np.ndarray]) -> keras.Model:
+def load_tensors(
+    source: Source, tensors: Mapping[str, np.ndarray], dtype: str | None = None
+) -> keras.Model:
     """Builds the model of a source and gives it weights that were read; its bound is not derived.
 
     Raises:
         ValueError: if the builder refuses the configuration, or the weights do not fit.
     """
     config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
-    return _attach(_filled(config, source, tensors, source.path(WEIGHTS)), config)
+    return _attach(_filled(config, source, tensors, source.path(WEIGHTS), dtype), config)
 
 
 def _filled(config, source, tensors, path, dtype=None, fresh=()):
@@ -231,8 +233,11 @@ def _check_claim(model, source):
         )
 
 
-def _attach(model, config):
+def _attach(model, config, as_trained=False):
     # Keras tracks dictionaries that are set on a model; these two are no part of its state.
     object.__setattr__(model, "lipzoo_config", config)
     object.__setattr__(model, "lipzoo_preprocessing", dict(config.preprocessing))
+    # By which a model that was trained further is told from the one that its texts are about.
+    digest = weights_digest(model) if as_trained else None
+    object.__setattr__(model, "lipzoo_weights_digest", digest)
     return model

@@ -21,7 +21,7 @@ from lipzoo_catalogue.files import (
     record_of,
     write_folder,
 )
-from lipzoo_catalogue.records import Claim
+from lipzoo_catalogue.records import Claim, check_belonging
 from lipzoo_catalogue.registry import (
     REGISTRY,
     RegistryEntry,
@@ -119,17 +119,41 @@ def default_name(run: Path, contents: Mapping[str, bytes]) -> str:
 
 def _check_texts(contents, run):
     """Checks the metrics, the card's texts, and that the model can be described."""
-    if CARD in contents:
-        CardText.from_toml(contents[CARD].decode(), run / CARD)
     values = parse_json(contents[METRICS], run / METRICS)
     read_metrics(values, run / METRICS)
     config = ModelConfig.from_dict(parse_json(contents[CONFIG], run / CONFIG), run / CONFIG)
-    for key in ("description", "dataset", "data_licence", "licence", "paper"):
+    check_stated(config, contents, run)
+    for key in ("licence", "paper"):
         if not getattr(config, key):
             raise ValueError(
                 f"{run / CONFIG}: key {key!r}: expected a text, for the model's page in the zoo. "
                 "Received: nothing"
             )
+
+
+def check_stated(config: ModelConfig, contents: Mapping[str, bytes], folder: Path) -> None:
+    """Refuses a model of which nobody stated what it is and what data it was trained on.
+
+    Args:
+        config: its configuration.
+        contents: content of its files, by name.
+        folder: where they are, for errors.
+
+    Raises:
+        ValueError: if the description, the data or their licence are stated neither in the
+            configuration nor in `card.toml`; the message names what is missing, and where it goes.
+    """
+    text = CardText()
+    if CARD in contents:
+        text = CardText.from_toml(contents[CARD].decode(), folder / CARD)
+    keys = ("description", "dataset", "data_licence")
+    missing = [key for key in keys if not (getattr(text, key) or getattr(config, key))]
+    if missing:
+        lines = ", ".join(f'{key} = "..."' for key in missing)
+        raise ValueError(
+            f"{folder / CARD}: expected texts about the model and its data, which nothing states: "
+            f"write {lines} into this file. Received: nothing"
+        )
 
 
 def _check_hashes(contents, run):
@@ -143,6 +167,8 @@ def _check_hashes(contents, run):
                 f"{run / file} was altered after its certificate was written: expected SHA-256 "
                 f"{record.sha256}. Received: {received.sha256}"
             )
+    metrics = parse_json(contents[METRICS], run / METRICS)
+    check_belonging(metrics, record_of(contents[WEIGHTS]), run / METRICS)
 
 
 def _zoo_folder(weights_dir):

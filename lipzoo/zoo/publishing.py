@@ -1,6 +1,5 @@
 """Publishing a model on the Hugging Face Hub: checked first, then uploaded with its card."""
 
-import dataclasses
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +8,23 @@ from pathlib import Path
 import keras
 
 from lipzoo.zoo.loading import load_from
-from lipzoo.zoo.promotion import default_name
-from lipzoo.zoo.saving import save_model
+from lipzoo.zoo.promotion import check_stated, default_name
+from lipzoo.zoo.saving import current_config, save_model
 from lipzoo_catalogue.cards import hub_card
 from lipzoo_catalogue.config import ModelConfig
-from lipzoo_catalogue.files import CERTIFICATE, CONFIG, MODEL_FILES, WEIGHTS, record_of
+from lipzoo_catalogue.files import (
+    CERTIFICATE,
+    CONFIG,
+    METRICS,
+    MODEL_FILES,
+    WEIGHTS,
+    parse_json,
+    record_of,
+)
 from lipzoo_catalogue.hub.location import HubLocation
 from lipzoo_catalogue.hub.publish import README, Publication, publish_files
 from lipzoo_catalogue.model_info import describe
+from lipzoo_catalogue.records import check_belonging
 from lipzoo_catalogue.registry import RegistryEntry
 from lipzoo_catalogue.sources import Source, find
 from lipzoo_catalogue.weights_header import count_parameters
@@ -69,7 +77,9 @@ def prepare(model: str | Path, repo: str) -> Package:
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file was altered, or the bound exceeds what the certificate claims.
+        ValueError: if a file was altered, the bound exceeds what the certificate claims, the
+            metrics are of other weights, or nothing states what the model is and what data it was
+            trained on.
     """
     HubLocation(repo)
     source = find(model)
@@ -82,6 +92,11 @@ def prepare(model: str | Path, repo: str) -> Package:
     present = [file for file in MODEL_FILES if source.has(file)]
     contents = {file: source.read(file) for file in present}
     load_from(source)
+    config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    check_stated(config, contents, source.folder)
+    if METRICS in contents:
+        where = source.path(METRICS)
+        check_belonging(parse_json(contents[METRICS], where), record_of(contents[WEIGHTS]), where)
     name = source.name if source.entry else default_name(source.folder, contents)
     return Package(name, repo, contents, hub_card(describe(source), repo))
 
@@ -155,7 +170,7 @@ def push_to_hub(
         model: a model made by a builder of `lipzoo.models`.
         repo: `owner/name` on the Hub; created if it does not exist.
         config: how to build it, and what the card says. Default: that of a loaded model, without
-            the texts about the data that it was first trained on.
+            the texts about the data that it was first trained on if its weights have changed.
         metrics: test results, see `lipzoo.zoo.Metrics`; without them the card has no results.
         token: access token with the right to write; `None` for that of `HF_TOKEN` or of
             `hf auth login`.
@@ -179,7 +194,7 @@ def push_to_hub(
     """
     HubLocation(repo)
     if config is None and isinstance(getattr(model, "lipzoo_config", None), ModelConfig):
-        config = _of_fine_tuned(model)
+        config = current_config(model)
     with tempfile.TemporaryDirectory() as folder:
         save_model(folder, model, config, metrics=metrics)
         source = Source(HubLocation(repo).name, Path(folder))
@@ -188,17 +203,3 @@ def push_to_hub(
     package = Package(source.name, repo, contents, card)
     options = {"token": token, "private": private, "replace_card": replace_card, "tag": tag}
     return send(package, **options)[0]
-
-
-def _of_fine_tuned(model):
-    """A loaded model's configuration without what is true only of the model it was made from."""
-    config = model.lipzoo_config
-    return dataclasses.replace(
-        config,
-        description=f"{config.architecture} made from {model.name}",
-        dataset="",
-        data_licence="",
-        citation="",
-        intended_use="",
-        limitations="",
-    )

@@ -1,7 +1,7 @@
 """Saving a model as a folder that `lipzoo.load` reads."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -9,12 +9,16 @@ import keras
 import lipzoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.zoo.loading import load
-from lipzoo.zoo.weights import dump_weights, read_variables
+from lipzoo.zoo.probing import derive_probes
+from lipzoo.zoo.weights import dump_weights, parse_weights, read_variables, weights_digest
 from lipzoo_catalogue.config import ModelConfig, dump_config
 from lipzoo_catalogue.files import (
+    CARD,
     CERTIFICATE,
     CONFIG,
+    CURVES,
     METRICS,
+    RECIPE,
     WEIGHTS,
     dump_json,
     read_file,
@@ -22,6 +26,7 @@ from lipzoo_catalogue.files import (
     write_file,
     write_folder,
 )
+from lipzoo_catalogue.probes import Probes
 from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.tasks import read_metrics
 
@@ -37,13 +42,16 @@ def save_model(
 
     The certificate is derived from the weights as they are: `lipzoo.lipschitz_bound(model)`, with
     the hash of the weights and of the configuration. The files are complete before the first of
-    them is put in place; other files of an existing folder stay, except that older metrics, which
-    were of other weights, are removed.
+    them is put in place. Older metrics in the folder are removed, and where it held other weights
+    also what was stated of these: recipe, curves and history; a `card.toml` becomes
+    `card.old.toml`. Other files stay.
 
     Args:
         folder: path of the folder.
         model: a model made by a builder of `lipzoo.models`.
-        config: how to build it again. Default: that of a loaded model, `model.lipzoo_config`.
+        config: how to build it again. Default: that of a loaded model, `model.lipzoo_config`,
+            without its texts about the model and its data where the weights are no longer those
+            that were loaded.
         metrics: content of `metrics.json`, see `Metrics`.
 
     Returns:
@@ -69,28 +77,91 @@ def save_model(
     (None, 2)
     """
     if config is None:
-        config = getattr(model, "lipzoo_config", None)
+        config = current_config(model)
     if not isinstance(config, ModelConfig):
         raise ValueError(
             "config must be a lipzoo.zoo.ModelConfig; only a model from lipzoo.load brings its "
             f"own. Received: config={config!r}"
         )
-    _check_fit(model, config)
     if metrics is not None:
         read_metrics(metrics)
+    return write_model(folder, model, config, metrics=metrics, outlived=_outlived(Path(folder)))
+
+
+def write_model(
+    folder: str | Path,
+    model: keras.Model,
+    config: ModelConfig,
+    *,
+    metrics: Mapping | None = None,
+    outlived: Callable[[bytes], Mapping] = lambda weights: {},
+) -> Claim:
+    """Writes the files of `save_model`; everything but older metrics stays.
+
+    Args:
+        outlived: of the content of the weights file, further files to write or, for `None`, to
+            remove.
+    """
+    _check_fit(model, config)
     weights = dump_weights(read_variables(model))
     configuration = dump_config(dataclasses.replace(config, lipzoo_version=lipzoo.__version__))
-    claim = derive_claim(model, {CONFIG: record_of(configuration), WEIGHTS: record_of(weights)})
+    tensors = parse_weights(weights, "the weights")
+    records = {CONFIG: record_of(configuration), WEIGHTS: record_of(weights)}
+    claim = derive_claim(model, records, derive_probes(model, config, tensors))
     write_folder(
         folder,
         {
+            **outlived(weights),
             WEIGHTS: weights,
             CONFIG: configuration,
-            METRICS: None if metrics is None else dump_json(metrics),
+            METRICS: None if metrics is None else dump_json(_of_weights(metrics, claim)),
             CERTIFICATE: dump_json(claim.to_dict()),
         },
     )
     return claim
+
+
+def current_config(model: keras.Model) -> ModelConfig | None:
+    """The configuration of a loaded model, as far as it is true of the model as it is now.
+
+    The texts about the model and the data that it was trained on are dropped where its weights are
+    no longer those that were loaded: it was trained on something else since.
+    """
+    config = getattr(model, "lipzoo_config", None)
+    if not isinstance(config, ModelConfig):
+        return None
+    if getattr(model, "lipzoo_weights_digest", None) == weights_digest(model):
+        return config
+    return dataclasses.replace(
+        config,
+        description=f"{config.architecture} made from {model.name}",
+        dataset="",
+        data_licence="",
+        citation="",
+        intended_use="",
+        limitations="",
+    )
+
+
+def _of_weights(metrics, claim):
+    """The metrics with the hash of the weights that they are saved with."""
+    return {**metrics, "weights_sha256": claim.files[WEIGHTS].sha256}
+
+
+def _outlived(folder):
+    """What must not stay in a folder when it gets other weights."""
+
+    def changes(weights):
+        old = folder / WEIGHTS
+        if not old.is_file() or old.read_bytes() == weights:
+            return {}
+        gone = (RECIPE, CURVES, "history.json", "history.csv")
+        found = {file: None for file in gone if (folder / file).exists()}
+        if (folder / CARD).is_file():
+            found |= {CARD: None, "card.old.toml": (folder / CARD).read_bytes()}
+        return found
+
+    return changes
 
 
 def renew_certificate(folder: str | Path) -> Claim:
@@ -109,13 +180,16 @@ def renew_certificate(folder: str | Path) -> Claim:
         ValueError: if the weights or the configuration are not those that the certificate is of.
     """
     folder = Path(folder)
-    files = {name: record_of(read_file(folder / name)) for name in (CONFIG, WEIGHTS)}
-    claim = derive_claim(load(folder.absolute(), verify=False), files)
+    contents = {name: read_file(folder / name) for name in (CONFIG, WEIGHTS)}
+    files = {name: record_of(content) for name, content in contents.items()}
+    model = load(folder.absolute(), verify=False)
+    tensors = parse_weights(contents[WEIGHTS], folder / WEIGHTS)
+    claim = derive_claim(model, files, derive_probes(model, model.lipzoo_config, tensors))
     write_file(folder / CERTIFICATE, dump_json(claim.to_dict()))
     return claim
 
 
-def derive_claim(model: keras.Model, files: Mapping) -> Claim:
+def derive_claim(model: keras.Model, files: Mapping, probes: Probes | None = None) -> Claim:
     """Returns the claim for the weights as they are now; `files`: records of the model's files."""
     bound = lipschitz_bound(model)
     rows = tuple(
@@ -127,7 +201,7 @@ def derive_claim(model: keras.Model, files: Mapping) -> Claim:
         }
         for row in bound.layers
     )
-    return Claim(float(bound.value), dict(files), rows, lipzoo.__version__)
+    return Claim(float(bound.value), dict(files), rows, lipzoo.__version__, probes)
 
 
 def _check_fit(model, config):

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.float64 import computes_in_float64
 from lipzoo.zoo.loading import CLAIM_TOLERANCE, load_tensors
+from lipzoo.zoo.probing import compare
 from lipzoo.zoo.weights import parse_weights
 from lipzoo_catalogue.card_text import CardText
 from lipzoo_catalogue.config import ModelConfig
@@ -21,6 +23,7 @@ from lipzoo_catalogue.files import (
 )
 from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.numbers import format_size, format_up
+from lipzoo_catalogue.records import check_belonging
 from lipzoo_catalogue.sources import Source, find
 from lipzoo_catalogue.tasks import read_metrics
 
@@ -85,7 +88,8 @@ def verify(
     Every file is read once and hashed before it is parsed: against the registry for a model of the
     zoo, against the certificate and the hashes of the Hub elsewhere. The configuration is read and
     the model built from it, the weights are parsed and put in, the bound is derived from them and
-    must not exceed the claimed one, in total and for each layer, and the test results must be
+    must not exceed the claimed one, in total and for each layer, the outputs at the inputs that the
+    certificate stores must agree up to the proven rounding error, and the test results must be
     well-formed. A check that fails does not end the others, unless they depend on it.
 
     Args:
@@ -134,7 +138,8 @@ class _Verifier:
         if config and tensors:
             model = self.check("network", lambda: self.built(tensors))
             if model is not None and claim:
-                self.check("bound", lambda: self.bounded(model, claim))
+                bound = self.check("bound", lambda: self.bounded(model, claim))
+                self.check("outputs", lambda: self.compared(model, tensors, claim, bound))
         if METRICS in self.contents:
             self.check("test results", lambda: self.measured(claim))
         if CARD in self.contents:
@@ -214,10 +219,36 @@ class _Verifier:
         detail = f"{format_up(bound.value)}, derived again from the weights; not above the claim"
         return bound, detail + (f", nor in any of {len(derived) - 1} layers" if rows else "")
 
+    def compared(self, model, tensors, claim, bound):
+        config, probes = model.lipzoo_config, claim.probes
+        if probes is None:
+            return claim, "none are stored to compare with: saved by an earlier version"
+        built = {model.compute_dtype: (model, bound)}
+        if computes_in_float64():
+            reference = load_tensors(self.source, tensors, dtype="float64")
+            built[reference.compute_dtype] = (reference, None)
+        found = []
+        for dtype, (network, known) in built.items():
+            apart = compare(network, config, probes, known)
+            if apart is None:
+                found.append(f"{dtype}: its rounding has no finite bound, so nothing is compared")
+                continue
+            distance, most = apart
+            if not distance <= most:
+                raise ValueError(
+                    f"expected the outputs that the certificate stores for {len(probes.outputs)} "
+                    f"inputs, up to {most:.3g} of rounding in {dtype}. Received: outputs "
+                    f"{distance:.3g} away; what was built is another function"
+                )
+            found.append(f"{dtype}: {distance:.1e} apart, at most {most:.1e} by rounding")
+        return claim, f"at {len(probes.outputs)} inputs as stored; {'; '.join(found)}"
+
     def measured(self, claim):
         path = self.source.path(METRICS)
         values = self.json(METRICS)
         metrics = read_metrics(values, path)
+        if WEIGHTS in self.contents:
+            check_belonging(values, record_of(self.contents[WEIGHTS]), path)
         stated = values.get("lipschitz_bound")
         if claim and stated is not None and stated != claim.lipschitz_bound:
             relative = abs(stated / claim.lipschitz_bound - 1) if claim.lipschitz_bound else 1

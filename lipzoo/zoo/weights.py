@@ -1,5 +1,6 @@
 """Weights as safetensors files under stable names: `layer.variable`, as in `head.kernel`."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -54,9 +55,28 @@ def named_variables(model: keras.Model) -> dict:
 def read_variables(model: keras.Model) -> dict[str, np.ndarray]:
     """Returns the values of `named_variables(model)` as arrays."""
     return {
-        name: np.ascontiguousarray(keras.ops.convert_to_numpy(variable.value))
+        name: keras.ops.convert_to_numpy(variable.value)
         for name, variable in named_variables(model).items()
     }
+
+
+def weights_digest(model: keras.Model) -> str:
+    """SHA-256 of the names and values of the model's weights, the same in every float type.
+
+    >>> inputs = keras.Input((3,))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(inputs))
+    >>> before = weights_digest(model)
+    >>> model.set_weights([2 * value + 1 for value in model.get_weights()])
+    >>> weights_digest(model) == before
+    False
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(read_variables(model).items()):
+        # Every stored number is one of float64, or an integer as it is.
+        number = value.astype("float64") if value.dtype.kind not in "iub" else value
+        digest.update(f"{name}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(number).tobytes())
+    return digest.hexdigest()
 
 
 def dump_weights(tensors: Mapping[str, np.ndarray]) -> bytes:
@@ -75,7 +95,7 @@ def dump_weights(tensors: Mapping[str, np.ndarray]) -> bytes:
                 f"dtype {tensor.dtype}"
             )
         _check_finite(name, tensor, "The model")
-    packed = {name: _packed(tensor) for name, tensor in tensors.items()}
+    packed = {name: _in_file_order(_packed(tensor)) for name, tensor in tensors.items()}
     return safetensors.numpy.save(packed, metadata={"format": "lipzoo"})
 
 
@@ -195,6 +215,11 @@ def assign_weights(
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])
+
+
+def _in_file_order(tensor):
+    """The tensor by rows and in the machine's byte order: safetensors copies memory as it lies."""
+    return np.asarray(tensor, dtype=tensor.dtype.newbyteorder("="), order="C")
 
 
 def _packed(tensor):

@@ -147,12 +147,11 @@ def _training(info, pictures):
 
 
 def _licences(info):
-    config = info.config
     rows = [
         ["weights", info.licence or "not stated"],
-        ["data", config.dataset or "not stated"],
-        ["licence of the data", config.data_licence or "not stated"],
-        ["citation of the data", config.citation],
+        ["data", info.dataset or "not stated"],
+        ["licence of the data", info.data_licence or "not stated"],
+        ["citation of the data", info.citation],
     ]
     return table(["", ""], [row for row in rows if row[1]])
 

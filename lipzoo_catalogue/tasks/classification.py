@@ -155,14 +155,13 @@ def warning(metrics: Metrics) -> str:
 def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> list[dict]:
     """The results as the Hub's `model-index` has them."""
     values = []
-    for table in (metrics.unseen, metrics):
-        if table is not None:
-            those = f", the {table.examples:,} unseen examples" if table is metrics.unseen else ""
-            values.append(("accuracy", f"clean accuracy{those}", table.clean))
-            values += [
-                ("certified_accuracy", f"certified accuracy at l2 radius {name}{those}", share)
-                for name, _, share in table.certified
-            ]
+    for part in filter(None, (metrics.unseen, metrics)):
+        those = f", the {part.examples:,} unseen examples" if part is metrics.unseen else ""
+        values.append(("accuracy", f"clean accuracy{those}", part.clean))
+        values += [
+            ("certified_accuracy", f"certified accuracy at l2 radius {name}{those}", share)
+            for name, _, share in part.certified
+        ]
     attacked = metrics.sample or metrics
     few = f", {attacked.examples:,} examples" if metrics.sample else ""
     values += [
