@@ -215,9 +215,9 @@ def test_malformed_npz_is_refused(arrays, message, tmp_path):
         ("", "expected rows with numbers and a label"),
         ("a,b,c\n", "expected rows with numbers and a label"),
         ("1,2,a\n1,b\n", "row 2: expected 3 entries. Received: 2"),
-        ("1,2,a\nx,2,b\n", "row 2: expected a number. Received: 'x'"),
+        ("1,2,a\nx,2,b\n", "row 2, column 1: expected a number. Received: 'x'"),
         ("1,2,0.5\n1,2,0.7\n", "whole numbers or text"),
-        ("1,nan,a\n1,2,b\n1,3,a\n1,4,b\n1,5,a\n1,6,b\n", "expected finite values"),
+        ("1,nan,a\n1,2,b\n1,3,a\n1,4,b\n1,5,a\n1,6,b\n", "row 1: an entry is missing"),
     ],
 )
 def test_malformed_csv_is_refused(content, message, tmp_path):

@@ -8,7 +8,7 @@ from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
 from lipzoo.training.sources.generated import read_generated, swiss_roll
 from lipzoo.training.sources.images import read_folder
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.tables import read_csv
+from lipzoo.training.sources.tables import is_table, read_table
 
 __all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 
@@ -45,6 +45,6 @@ def read_source(source: str, settings: DataSettings) -> RawData:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
-    if suffix in (".csv", ".tsv", ".txt", ".data"):
-        return read_csv(path, settings)
+    if is_table(path):
+        return read_table(path, settings)
     raise DataError(f"{source}: expected an .npz file, a .csv file or a folder of images")

@@ -28,12 +28,14 @@ class RawSplit:
         left_out: the rows or files that are no examples, in their order, each with the number of
             examples before it and the reason in words (`"no entry in column 'age'"`): reports list
             them without a radius, and training says how many there are.
+        feature_names: names of the columns of a table that has them.
     """
 
     x: np.ndarray
     labels: np.ndarray | None
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -73,4 +75,14 @@ class RawData:
             raise DataError(
                 f"{self.source}: expected no `test` source, for the source has a test split"
             )
+        names = self.train.feature_names
+        if names and test.feature_names and names != test.feature_names:
+            raise DataError(
+                f"{self.source}: expected columns {_shown(names)} in the test source, as in the "
+                f"training source. Received: {_shown(test.feature_names)}"
+            )
         return replace(self, test=test)
+
+
+def _shown(names: tuple[str, ...]) -> str:
+    return f"{list(names[:20])}" + ("" if len(names) <= 20 else ", ...")

@@ -1,66 +1,236 @@
-"""A user's own tables: CSV files."""
+"""A user's own tables: CSV and its kind, read by pandas, and Parquet; the policy is ours."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
 from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.arrays import flat_labels
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo.training.sources.table_cells import Missing, check_words, labels_of, number_of
+from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen_columns
+from lipzoo.training.sources.table_layout import check_widths, layout_of
+from lipzoo.training.sources.table_text import COMPRESSIONS, WHITESPACE, TableText, records
 from lipzoo_catalogue.certified.origin import LeftOut
 
+TABLES = (".csv", ".tsv", ".txt", ".data", ".tab")
+# Size of the pieces that pandas parses, in text.
+_PIECE = 2**23
 
-def read_csv(path: Path, settings: DataSettings) -> RawData:
-    """One example per row; one column is the label; a header is tolerated."""
+
+class _InDoubtError(Exception):
+    """Something that needs a look at every entry."""
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table of text, by its ending; a compressed one has two."""
+    path = Path(path.name.lower())
+    if path.suffix in (*COMPRESSIONS, ".zip"):
+        path = path.with_suffix("")
+    return path.suffix in TABLES
+
+
+def read_table(path: Path, settings: DataSettings) -> RawData:
+    """One example per row; one column is the label.
+
+    Args:
+        path: the file.
+        settings: the `[data]` table of a recipe: header, delimiter, decimal, comment, label,
+            columns, ignore, missing, missing_values.
+
+    Returns:
+        A `RawData` whose examples have the line of the file as their origin.
+
+    Raises:
+        DataError: where there is more than one way to read the file, and for what is no finite
+            number that float32 has, with row and column.
+    """
+    layout = layout_of(path, settings)
+    features = chosen_columns(path, settings, layout.names, layout.width, layout.label)
+    missing = Missing(settings.missing_values)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text: {error}") from None
-    first_line = text.partition("\n")[0]
-    delimiter = next((d for d in ",;\t" if d in first_line), ",")
-    rows = [
-        (number, [entry.strip() for entry in row])
-        for number, row in enumerate(csv.reader(text.splitlines(), delimiter=delimiter), start=1)
-        if any(entry.strip() for entry in row)
-    ]
-    features = slice(0, -1) if settings.label == "last" else slice(1, None)
-    column = -1 if settings.label == "last" else 0
-    if rows and not any(map(_is_number, rows[0][1][features])):
-        rows = rows[1:]
-    if not rows or len(rows[0][1]) < 2:
-        raise DataError(f"{path}: expected rows with numbers and a label. Received: {first_line!r}")
-    width = len(rows[0][1])
-    kept, origin, left_out = [], [], []
-    for number, row in rows:
-        if len(row) != width:
-            raise DataError(f"{path}, row {number}: expected {width} entries. Received: {len(row)}")
-        if any(entry in ("", "?") for entry in row):
-            if settings.missing == "error":
-                raise DataError(
-                    f'{path}, row {number}: an entry is missing. Set missing = "drop" in [data] '
-                    "to leave such rows out"
-                )
-            missing = next(i for i, entry in enumerate(row, start=1) if entry in ("", "?"))
-            left_out.append(LeftOut(len(kept), number, f"no entry in column {missing}"))
-            continue
-        bad = next((entry for entry in row[features] if not _is_number(entry)), None)
-        if bad is not None:
-            raise DataError(f"{path}, row {number}: expected a number. Received: {bad!r}")
-        kept.append(row)
-        origin.append(number)
-    if not kept:
+        read = _read_numbers(path, settings, layout, features, missing)
+    except _InDoubtError:
+        read = _read_entries(path, settings, layout, features, missing)
+    x, labels, lines, empty = read
+    split = leave_out(path, settings, x, labels, lines, empty, features, layout, missing)
+    if settings.header == "auto" and not layout.names and split.labels is not None:
+        _check_first_label(path, split)
+    check_rows_not_counted(path, settings, split, features, layout)
+    return RawData(str(path), split)
+
+
+def leave_out(path, settings, x, labels, rows, incomplete, features, layout, missing) -> RawSplit:
+    """The split of the rows that are complete, or an error that names one that is not.
+
+    Args:
+        x: all rows.
+        labels: their labels as written, or `None`.
+        rows: where each stands in the file.
+        incomplete: whether an entry is missing among the numbers.
+    """
+    unlabelled = np.zeros(len(rows), bool)
+    if labels is not None:
+        found, inverse = np.unique(labels, return_inverse=True)
+        words = [str(label).strip() for label in found.tolist()]
+        where = f"{path}, {layout.column(layout.label)}"
+        check_words(words, missing, settings.label_names, where)
+        unlabelled = np.array([word in missing.in_labels for word in words], bool)[inverse]
+        labels = np.array(words, "U")[inverse]
+    dropped = incomplete | unlabelled
+    left_out, numbers = [], np.flatnonzero(dropped)
+    for rank, i in enumerate(numbers.tolist()):
+        column = layout.label
+        if incomplete[i]:
+            column = features[int(np.flatnonzero(np.isnan(x[i]))[0])]
+        reason = f"no entry in {layout.column(column)}"
+        if settings.missing == "error":
+            raise DataError(
+                f"{path}, row {rows[i]}: an entry is missing ({reason}). Set "
+                'missing = "drop" in [data] to leave such rows out'
+            )
+        left_out.append(LeftOut(i - rank, int(rows[i]), reason))
+    if len(numbers) == len(rows):
         raise DataError(f"{path}: expected rows without missing entries. Received: none")
-    x = np.array([row[features] for row in kept], dtype="float64").astype("float32")
-    written = [row[column] for row in kept]
-    numeric = all(map(_is_number, written))
-    labels = flat_labels(np.array(written, dtype="float64" if numeric else "U"), f"{path}: label")
-    return RawData(str(path), RawSplit(x, labels, np.array(origin, dtype="int64"), tuple(left_out)))
+    if len(numbers):
+        x, rows = x[~dropped], rows[~dropped]
+        labels = None if labels is None else labels[~dropped]
+    if labels is not None:
+        where = f"{path}, {layout.column(layout.label)}"
+        labels = labels_of(labels, settings.label_names, where)
+    names = tuple(layout.names[j] for j in features) if layout.names else ()
+    return RawSplit(x, labels, rows, tuple(left_out), names)
 
 
-def _is_number(text: str) -> bool:
+def _read_numbers(path, settings, layout, features, missing):
+    """The examples as pandas reads them, where nothing is in doubt."""
+    pieces, written, count = [], [], 0
+    dtypes = dict.fromkeys(features, "float64")
+    words = {j: sorted(missing.words) for j in features}
+    with TableText(path, settings.comment or "") as text:
+        text.skip(layout.skipped)
+        for frame in _frames(path, text, layout, features, dtypes, words):
+            block = np.empty((len(frame), len(features)), "float32")
+            with np.errstate(over="ignore"):
+                for k, j in enumerate(features):
+                    block[:, k] = frame[j].to_numpy()
+            _check_plain(block, frame, features, layout)
+            pieces.append(block)
+            if layout.label is not None:
+                written.append(frame[layout.label].to_numpy(dtype="U"))
+            count += len(frame)
+        counted, uneven = text.lines, text.uneven
+    x = _joined(pieces, features)
+    labels = np.concatenate(written) if layout.label is not None and written else None
+    lines = np.arange(layout.skipped + 1, layout.skipped + 1 + count)
+    if uneven or counted != layout.skipped + count:
+        lines = _lines(path, settings, layout, count)
+    return x, labels, lines, np.isnan(x).any(axis=1)
+
+
+def _check_plain(block, frame, features, layout):
+    """Goes on to look at every entry where one may be infinite, cut short, absent or rounded."""
+    last = layout.width - 1
+    if layout.label == last:
+        short = (frame[last] == "").any()
+    else:
+        short = last not in features or np.isnan(block[:, features.index(last)]).any()
+    with np.errstate(invalid="ignore"):
+        large = np.abs(block) >= 2.0**24
+    if short or large.any():
+        raise _InDoubtError
+
+
+def _frames(path, text, layout, features, dtypes, words):
+    """What pandas reads, piece by piece."""
+    pandas = import_pandas(path)
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        yield from pandas.read_csv(
+            text,
+            sep=r"\s+" if layout.delimiter == WHITESPACE else layout.delimiter,
+            decimal=layout.decimal,
+            header=None,
+            names=range(layout.width),
+            index_col=False,
+            dtype=dict.fromkeys(range(layout.width), "str") | dtypes,
+            na_values=words,
+            keep_default_na=False,
+            skipinitialspace=True,
+            chunksize=max(1, _PIECE // (8 * layout.width)),
+        )
+    except pandas.errors.EmptyDataError:
+        return
+    except (ValueError, OverflowError, pandas.errors.ParserError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _InDoubtError from error
+
+
+def _read_entries(path, settings, layout, features, missing):
+    """The examples entry by entry, which is slower and knows what each is written as."""
+    x, written, lines = [], [], []
+    for line, row in _rows(path, settings, layout):
+        where = f"{path}, row {line}"
+        if not any(entry.strip() for entry in row):
+            continue
+        x.append(
+            [
+                np.nan
+                if row[j] in missing
+                else number_of(row[j], layout.decimal, f"{where}, {layout.column(j)}")
+                for j in features
+            ]
+        )
+        lines.append(line)
+        if layout.label is not None:
+            written.append(row[layout.label].strip())
+        if len(x) % 4096 == 0:
+            x[-4096:] = [*np.array(x[-4096:], "float64").astype("float32")]
+    x = np.array(x, "float64").astype("float32") if x else np.empty((0, len(features)), "float32")
+    labels = np.array(written, "U") if layout.label is not None else None
+    return x, labels, np.array(lines, "int64"), np.isnan(x).any(axis=1)
+
+
+def _rows(path, settings, layout):
+    """Records below the header, with as many entries as the first one has."""
+    for line, row in records(path, layout.delimiter, settings.comment or ""):
+        if line <= layout.skipped:
+            continue
+        check_widths(path, [(line, row)], layout.width)
+        yield line, row
+
+
+def _lines(path, settings, layout, count):
+    """The line of each record, counted where some are blank, comments or of several lines."""
+    lines = np.fromiter((line for line, _ in _rows(path, settings, layout)), "int64")
+    if len(lines) != count:
+        raise _InDoubtError
+    return lines
+
+
+def _joined(pieces, features):
+    if not pieces:
+        return np.empty((0, len(features)), "float32")
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _check_first_label(path, split):
+    """A label that only the first row has, where every other is frequent, may be a header's."""
+    found, counts = np.unique(split.labels, return_counts=True)
+    alone = found[counts == 1]
+    first = split.labels[0]
+    if len(split) > 9 and len(found) > 2 and len(alone) == 1 and alone[0] == first:
+        raise DataError(
+            f"{path}: the first row may be a header or an example: no other has its label, "
+            f"{str(first)!r}. Set header = true or header = false in [data]"
+        )
+
+
+def import_pandas(path: Path):
+    """pandas, or an error that says how to get it."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise DataError(
+            f"{path}: a table needs pandas: pip install 'lipzoo[data]' ({error})"
+        ) from None
+    return pandas
