@@ -5,20 +5,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lipzoo.rounding import (
     add_up,
     affine_rounding,
+    deflated,
     div_up,
     gamma,
     hypot_up,
+    inflated,
     mul_up,
     sqrt_up,
     unit_roundoff,
 )
-from lipzoo.spectral import tap_norm_sum
+from lipzoo.spectral import absolute_norm_bound, tap_norm_sum
 
 numbers = st.floats(min_value=0, max_value=1e150, allow_subnormal=True)
 
@@ -160,7 +163,98 @@ def test_the_bound_is_much_smaller_than_the_one_from_absolute_values():
     kernel = np.linalg.qr(np.random.default_rng(0).normal(size=(784, 256)))[0]
     slope, _ = affine_rounding(784, 1.0, dtype="float32")
     classical = gamma(785, "float32") * np.linalg.norm(np.abs(kernel), 2)
-    assert 10 * slope < classical
+    assert 8 * slope < classical
+
+
+def worst_error(kernel, x, orders, unit):
+    """Largest error, to first order, of sequential sums in the given order of each output."""
+    products = x[:, None] * kernel
+    errors = unit * np.abs(products).sum(axis=0)
+    for output, order in enumerate(orders):
+        errors[output] += unit * np.abs(np.cumsum(products[order, output]))[1:].sum()
+    return float(np.linalg.norm(errors))
+
+
+def test_outputs_with_orders_of_their_own_err_more_than_one_common_order_allows():
+    n = 64
+    kernel = scipy.linalg.hadamard(n) / 8
+    x = np.full(n, 1 / 8)
+    unit = unit_roundoff("float32")
+    own = [np.argsort(-kernel[:, output], kind="stable") for output in range(n)]
+    wrong, _ = affine_rounding(n, 1.0, orders=1)
+    assert worst_error(kernel, x, [np.arange(n)] * n, unit) <= wrong
+    error = worst_error(kernel, x, own, unit)
+    assert error > 1.5 * wrong
+    assert error <= affine_rounding(n, 1.0, orders=n)[0]
+    assert error <= affine_rounding(n, 1.0, orders=math.inf, absolute_norm=8.0)[0]
+
+
+@pytest.mark.parametrize("orders", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_affine_rounding_bounds_a_few_orders_among_the_outputs(orders, seed):
+    generator = np.random.default_rng(seed)
+    n, m = 48, 24
+    kernel = np.linalg.qr(generator.normal(size=(n, m)))[0]
+    group = generator.integers(orders, size=m)
+    # Each group sums first what is positive in one of its outputs.
+    x = np.abs(generator.normal(size=n))
+    chains = [np.argsort(-kernel[:, np.argmax(group == g)]) for g in range(orders)]
+    error = worst_error(kernel, x, [chains[g] for g in group], unit_roundoff("float32"))
+    slope, _ = affine_rounding(n, 1.0, orders=orders)
+    assert error <= slope * np.linalg.norm(x)
+
+
+def test_no_more_orders_than_outputs_and_none_where_no_entry_is_negative():
+    assert affine_rounding(30, 1.0, outputs=1) == affine_rounding(30, 1.0, orders=1)
+    assert affine_rounding(30, 1.0, outputs=2) == affine_rounding(30, 1.0, orders=2)
+    without = affine_rounding(30, 1.0, absolute_norm=1.0)
+    assert without == affine_rounding(30, 1.0, absolute_norm=1.0, orders=math.inf)
+    assert without[0] <= affine_rounding(30, 1.0, orders=1)[0]
+    assert affine_rounding(30, 1.0, orders=math.inf)[0] == math.inf
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (5, 7), (3, 4, 2), (3, 2, 2, 3), (2, 2, 1, 6)])
+def test_absolute_norm_bound_is_the_norm_of_the_matrix_of_absolute_values(shape):
+    kernel = np.random.default_rng(0).normal(size=shape)
+    exact = np.linalg.norm(np.abs(kernel).reshape(-1, *shape[-2:]).sum(axis=0), 2)
+    assert exact <= absolute_norm_bound(kernel) <= 1.01 * exact
+    assert absolute_norm_bound(-4.0 * kernel) == 4.0 * absolute_norm_bound(kernel)
+    assert absolute_norm_bound(0.0 * kernel) == 0.0
+
+
+def test_absolute_norm_bound_of_groups_and_of_columns_of_zeros():
+    kernel = np.arange(1.0, 7.0).reshape(1, 1, 6)
+    assert 6.0 <= absolute_norm_bound(kernel, groups=6) < 6.0 + 1e-13
+    kernel = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    assert absolute_norm_bound(kernel) == pytest.approx(math.sqrt(2.0), abs=1e-14)
+    # A matrix that falls apart: iterations leave the smaller part behind.
+    assert absolute_norm_bound(np.diag([1.0, 1e-20])) == pytest.approx(1.0, abs=1e-14)
+
+
+@given(st.lists(st.floats(min_value=1e-100, max_value=1e100), min_size=1, max_size=40))
+def test_inflated_and_deflated_bound_exact_results(values):
+    exact = sum(map(Fraction, values), Fraction(0))
+    computed = float(np.cumsum(values)[-1])
+    operations = len(values) - 1
+    assert Fraction(deflated(computed, operations)) <= exact
+    assert exact <= Fraction(inflated(computed, operations))
+    # A quotient, a product and a root more.
+    computed = math.sqrt(computed / values[0] * values[-1])
+    exact = exact / Fraction(values[0]) * Fraction(values[-1])
+    assert Fraction(deflated(computed, operations + 3)) ** 2 <= exact
+    assert exact <= Fraction(inflated(computed, operations + 3)) ** 2
+
+
+def test_inflated_is_no_wider_than_its_operations():
+    array = inflated(np.array([0.0, 1.0, math.inf]), operations=3)
+    assert array.dtype == "float64"
+    assert array.tolist() == [0.0, inflated(1.0, operations=3), math.inf]
+    assert 1 + 3 * 2.0**-53 < inflated(1.0, operations=3) <= 1 + 6 * 2.0**-53
+    assert 1 - 6 * 2.0**-53 <= deflated(1.0, operations=3) < 1 - 3 * 2.0**-53
+    with pytest.raises(ValueError, match="Received: n=-1"):
+        inflated(1.0, operations=-2)
+    with pytest.raises(ValueError, match="Received: operations=-1"):
+        deflated(1.0, operations=-1)
 
 
 def test_affine_rounding_checks_its_arguments():

@@ -49,8 +49,10 @@ def certify(
     x' of the ball: the slack is a proven bound of the rounding error at x plus one that holds all
     over the ball (arXiv 2205.10159 shows that certificates without it can be broken). In a chain of
     layers the norms that the error grows with are measured along with the prediction. It assumes
-    that sums are accumulated in the layers' compute dtype, in the same order for all outputs of a
-    layer, and that lipzoo's layers add their bias to the finished sum; that products and sums round
+    that sums are accumulated in the layers' compute dtype, in any order, with at most
+    `lipzoo.rounding.ORDERS` different ones among the outputs of a layer for one example (they may
+    change from call to call, and with the batch); that lipzoo's layers add their bias to the
+    finished sum; that products and sums round
     to nearest (TF32 off on GPUs, no Winograd or Fourier convolutions); elementary functions
     accurate to 4 units; no overflow or underflow (float16 underflows below 6.1e-5, so this excludes
     inputs that small). Where the slack exceeds the margin the radius is 0; in half precision that

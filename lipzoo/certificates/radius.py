@@ -104,7 +104,10 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         for features in uncertainties:
             own, own_bias = 0.0, 0.0
             if features.dtype is not None:
-                own, own_bias = affine_rounding(len(head.kernel), 1.0, 1.0, 1.0, features.dtype)
+                # A single sum, in whatever order.
+                own, own_bias = affine_rounding(
+                    len(head.kernel), 1.0, bias_norm=1.0, dtype=features.dtype, outputs=1
+                )
             error, norm = features.error[rows][:, None], features.norm[rows][:, None]
             with np.errstate(invalid="ignore"):
                 terms = distance * error + own * sizes * norm + own_bias * biases

@@ -6,7 +6,7 @@ from lipzoo import activations
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, spectral_constraint
 from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, or_infinite, repeated
-from lipzoo.rounding import affine_rounding, mul_up, unit_roundoff
+from lipzoo.rounding import mul_up, unit_roundoff
 
 
 class AffineLayer(keras.layers.Layer):
@@ -59,9 +59,7 @@ class AffineLayer(keras.layers.Layer):
 def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:
     """Returns the `LayerBound` of `σ(Ax + b)`: `sup|σ'| ‖A‖`, ‖σ(b)‖ and the rounding error."""
     activation = activations.get(activation)
-    slope, offset = affine_rounding(
-        facts.fan_in, facts.norm, facts.partial_norm, facts.bias_norm, dtype, bias_last=True
-    )
+    slope, offset = facts.rounding(dtype)
     beta = activation.lipschitz
     relative, absolute = activation.rounding(unit_roundoff(dtype))
     absolute = repeated(absolute, facts.outputs)

@@ -69,10 +69,13 @@ class ConvolutionLayer(keras.layers.Layer):
         return OperatorFacts(
             norm=operator.norm_bound(kernel),
             partial_norm=operator.partial_norm_bound(kernel),
+            absolute_norm=operator.absolute_norm_bound(kernel),
             derivation=operator.describe(),
             fan_in=math.prod(self.kernel_size) * channels,
             # Wrapped margins are added back: once more per axis.
             fan_out=overlap * filters + 2 * self.rank,
+            edges=operator.edges(),
+            inputs=math.prod(operator.spatial) * channels,
             outputs=math.prod(operator.output_spatial) * filters,
             bias=bias,
         )

@@ -9,7 +9,7 @@ from lipzoo.layers._constrained import (
     positive_integer,
 )
 from lipzoo.layers._step_rounding import OperatorFacts
-from lipzoo.spectral import dense_norm_bound
+from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
 
 class DenseLayer(keras.layers.Layer):
@@ -52,9 +52,11 @@ def dense_facts(input_shape, kernel, bias) -> OperatorFacts:
     return OperatorFacts(
         norm=norm,
         partial_norm=norm,
+        absolute_norm=absolute_norm_bound(kernel),
         derivation="Gram eigenvalue",
         fan_in=kernel.shape[0],
         fan_out=kernel.shape[1],
+        inputs=positions * kernel.shape[0],
         outputs=positions * kernel.shape[1],
         bias=bias,
     )

@@ -5,7 +5,12 @@ import math
 import numpy as np
 from keras import ops
 
-from lipzoo.spectral import conv_norm_bound, dense_norm_bound, tap_norm_sum
+from lipzoo.spectral import (
+    absolute_norm_bound,
+    conv_norm_bound,
+    dense_norm_bound,
+    tap_norm_sum,
+)
 from lipzoo.spectral.convolve import convolve, convolve_adjoint, shift_cyclically
 
 PADDINGS = ("same", "valid", "circular")
@@ -128,8 +133,26 @@ class ConvolutionOperator:
         return conv_norm_bound(kernel, self.spatial, strides=self.strides, padding=self.padding)
 
     def partial_norm_bound(self, kernel) -> float:
-        """A proven bound on ‖A_S‖, for the operator of any subset S of taps and channels."""
+        """A proven bound on ‖AD‖, for any signs D of the pairs of a tap and an input channel."""
         return self.norm_bound(kernel) if self.is_patch_matrix else tap_norm_sum(kernel)
+
+    def absolute_norm_bound(self, kernel) -> float:
+        """A proven bound on the norm of A with absolute values for entries."""
+        kernel = np.asarray(kernel, "float64")
+        if self.is_patch_matrix:
+            kernel = kernel.reshape(-1, kernel.shape[-1])
+        return absolute_norm_bound(kernel)
+
+    def edges(self) -> int:
+        """Number of ways in which entries of `Aᵀ y` are put together, besides the backend's own.
+
+        Where padding wraps around, margins are added back to the positions that they came from:
+        each of those has a split of its taps of its own, all others have none.
+        """
+        if self.padding != "circular" or self.is_patch_matrix:
+            return 1
+        sizes = zip(self.margins, self.spatial, strict=True)
+        return math.prod(min(1 + sum(margin), length) for margin, length in sizes)
 
     def describe(self) -> str:
         """How the norm is bounded, in a few words."""

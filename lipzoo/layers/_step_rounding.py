@@ -8,7 +8,7 @@ from keras import ops
 
 from lipzoo.activations import Activation
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.rounding import ORDERS, add_up, affine_rounding, mul_up, unit_roundoff
 
 # Covers the float64 evaluation of the bound itself: fewer than 100 operations on positive numbers
 # per step.
@@ -21,20 +21,25 @@ class OperatorFacts:
 
     Attributes:
         norm: proven bound on ‖A‖.
-        partial_norm: proven bound on ‖A_S‖ for every subset S of the summands of an output.
+        partial_norm: proven bound on ‖AD‖ for every D that gives signs to the summands of outputs.
+        absolute_norm: proven bound on the norm of A with absolute values for entries.
         derivation: how `norm` was bounded.
         fan_in, fan_out: largest number of summands in an entry of Ax and of Aᵀz.
-        outputs: number of entries of Ax; infinite where it is not known.
+        inputs, outputs: number of entries of x and of Ax; infinite where it is not known.
         bias: the bias, repeated over the outputs; None without bias.
+        edges: number of ways in which the layer itself puts entries of Aᵀz together.
     """
 
     norm: float
     partial_norm: float
+    absolute_norm: float
     derivation: str
     fan_in: int
     fan_out: int
+    inputs: float
     outputs: float
     bias: np.ndarray | None
+    edges: int = 1
 
     @property
     def bias_norm(self) -> float:
@@ -43,6 +48,32 @@ class OperatorFacts:
             return 0.0
         norm = float(np.linalg.norm(self.bias.astype("float64")))
         return repeated(norm, self.outputs / self.bias.size) * INFLATION
+
+    def rounding(self, dtype) -> tuple[float, float]:
+        """(slope, offset) of the error of the computed Ax + b, the bias added to finished sums."""
+        return affine_rounding(
+            self.fan_in,
+            self.norm,
+            self.partial_norm,
+            self.bias_norm,
+            dtype,
+            bias_last=True,
+            outputs=self.outputs,
+            absolute_norm=self.absolute_norm,
+        )
+
+    def adjoint_rounding(self, dtype) -> float:
+        """The slope of the error of the computed Aᵀz."""
+        slope, _ = affine_rounding(
+            self.fan_out,
+            self.norm,
+            self.partial_norm,
+            dtype=dtype,
+            outputs=self.inputs,
+            absolute_norm=self.absolute_norm,
+            orders=ORDERS * self.edges,
+        )
+        return slope
 
 
 def repeated(norm: float, count: float) -> float:
@@ -113,9 +144,7 @@ def _one_step(state, facts, activation, gain, step_size, dtype):
     """The error of one computed step on an input of norm at most `state`."""
     unit = unit_roundoff(dtype)
     beta, norm = activation.upper, facts.norm
-    slope, offset = affine_rounding(
-        facts.fan_in, norm, facts.partial_norm, facts.bias_norm, dtype, bias_last=True
-    )
+    slope, offset = facts.rounding(dtype)
     rounded = slope * state + _constant(offset)
     preactivation = norm * state + _constant(facts.bias_norm) + rounded
     at_bias = _constant(_response_at_bias(facts, activation, gain))
@@ -125,8 +154,7 @@ def _one_step(state, facts, activation, gain, step_size, dtype):
     if relative:
         response_error = response_error + relative * preactivation
     response = response + response_error
-    slope, _ = affine_rounding(facts.fan_out, norm, facts.partial_norm, 0.0, dtype)
-    gradient_error = norm * response_error + slope * response
+    gradient_error = norm * response_error + facts.adjoint_rounding(dtype) * response
     gradient = norm * response + gradient_error
     # One rounding for h itself, one for the product with it, one for the difference.
     product_error = step_size * (gradient_error + 2 * (1 + unit) * unit * gradient)

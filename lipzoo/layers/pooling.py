@@ -47,7 +47,7 @@ class _ScaledAveragePooling(keras.layers.Layer):
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the bound 1; the rounded factor counts as rounding."""
         count = math.prod(self.pool_size or input_shape[1:-1])
-        slope, _ = affine_rounding(count + 2, 1.0, 1.0, 0.0, self.compute_dtype)
+        slope, _ = affine_rounding(count + 2, 1.0, dtype=self.compute_dtype, absolute_norm=1.0)
         return LayerBound(1.0, "orthonormal rows", 0.0, slope, 0.0)
 
     def get_config(self):

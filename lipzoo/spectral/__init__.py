@@ -1,16 +1,17 @@
 """Kernels to norms: proven upper bounds of dense and convolution operators, and one estimate.
 
-`dense_norm_bound`, `conv_norm_bound` and `tap_norm_sum` are rigorous in float64, their own
-rounding included: certificates rest on them. `gram_norm_bound` is the bound inside training,
-proven in exact arithmetic. `power_iteration` is an estimate from below.
+`dense_norm_bound`, `conv_norm_bound`, `tap_norm_sum` and `absolute_norm_bound` are rigorous in
+float64, their own rounding included: certificates rest on them. `gram_norm_bound` is the bound
+inside training, proven in exact arithmetic. `power_iteration` is an estimate from below.
 """
 
 from lipzoo.spectral.convolution import conv_norm_bound
-from lipzoo.spectral.dense import dense_norm_bound, tap_norm_sum
+from lipzoo.spectral.dense import absolute_norm_bound, dense_norm_bound, tap_norm_sum
 from lipzoo.spectral.gram import gram_norm_bound
 from lipzoo.spectral.power import power_iteration
 
 __all__ = [
+    "absolute_norm_bound",
     "conv_norm_bound",
     "dense_norm_bound",
     "gram_norm_bound",

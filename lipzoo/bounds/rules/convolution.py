@@ -11,7 +11,7 @@ from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.bounds.rules.linear import dense_bound, refuse_adapters
 from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import affine_rounding
-from lipzoo.spectral import conv_norm_bound, tap_norm_sum
+from lipzoo.spectral import absolute_norm_bound, conv_norm_bound, tap_norm_sum
 
 
 def split_shape(layer, shape) -> tuple[tuple, int | None]:
@@ -59,6 +59,7 @@ def convolution_bound(
         partial_norm=norm if disjoint else tap_norm_sum(kernel),
         bias_norm=bias_norm,
         dtype=dtype,
+        absolute_norm=absolute_norm_bound(kernel, groups),
     )
     size = "x".join(map(str, spatial)) if known else "every size"
     return LayerBound(norm, f"convolution on {size}", bias_norm, slope, offset)
@@ -167,7 +168,12 @@ def _transposed(layer, input_shape):
         -(-size // stride) for size, stride in zip(kernel_size, layer.strides, strict=True)
     )
     slope, offset = affine_rounding(
-        taps * kernel.shape[-1], norm, tap_norm_sum(kernel), bias_norm, layer.compute_dtype
+        taps * kernel.shape[-1],
+        norm,
+        tap_norm_sum(kernel),
+        bias_norm,
+        layer.compute_dtype,
+        absolute_norm=absolute_norm_bound(kernel),
     )
     bound = LayerBound(norm, "adjoint convolution, every size", bias_norm, slope, offset)
     return _activated(layer, bound, input_shape)

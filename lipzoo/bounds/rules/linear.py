@@ -18,7 +18,7 @@ from lipzoo.bounds.rules._numbers import (
 from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import affine_rounding, gamma, mul_up
-from lipzoo.spectral import dense_norm_bound
+from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
 # Of keras.layers.Normalization, for each of the terms x / deviation and mean / deviation: the root
 # and the maximum of the variance, a difference and a quotient, in whatever order a compiler takes
@@ -37,7 +37,14 @@ def dense_bound(kernel, bias, positions: int | None, dtype: str) -> LayerBound:
     """
     norm = dense_norm_bound(kernel)
     offset = 0.0 if bias is None else repeated(norm_up(bias), positions)
-    slope, constant = affine_rounding(kernel.shape[0], norm, bias_norm=offset, dtype=dtype)
+    slope, constant = affine_rounding(
+        kernel.shape[0],
+        norm,
+        bias_norm=offset,
+        dtype=dtype,
+        outputs=math.inf if positions is None else positions * kernel.shape[1],
+        absolute_norm=absolute_norm_bound(kernel),
+    )
     return LayerBound(norm, "largest Gram eigenvalue", offset, slope, constant)
 
 

@@ -92,8 +92,9 @@ class Blur(LinearOperator):
         taps, total = self.kernel.size, tap_norm_sum(self.kernel[..., None, None])
         # The kernel is first cast to the type.
         cast = 0.0 if dtype == "float64" else mul_up(unit_roundoff(dtype), total)
+        # The sum of the taps' moduli is the norm with absolute values as well: any orders will do.
         slope, _ = affine_rounding(
-            taps, add_up(self.norm_bound, cast), add_up(total, cast), dtype=dtype
+            taps, add_up(self.norm_bound, cast), dtype=dtype, absolute_norm=add_up(total, cast)
         )
         return (add_up(cast, slope) * _INFLATION,) * 2
 

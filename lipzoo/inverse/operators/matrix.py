@@ -9,7 +9,7 @@ from keras import ops
 
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
 from lipzoo.rounding import gamma, unit_roundoff
-from lipzoo.spectral import dense_norm_bound
+from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
 
 # Covers the float64 evaluation of a Frobenius norm of any size that fits into memory.
@@ -91,9 +91,11 @@ class Matrix(LinearOperator):
 
     def rounding(self, dtype):
         frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
+        sizes = (self.inputs, self.outputs)
+        norms = (self.norm_bound, frobenius, absolute_norm_bound(self._matrix))
         return tuple(
-            matrix_rounding(self.norm_bound, frobenius, fan_in, dtype)
-            for fan_in in (self.inputs, self.outputs)
+            matrix_rounding(*norms, fan_in, outputs, dtype)
+            for fan_in, outputs in (sizes, sizes[::-1])
         )
 
     def get_config(self):

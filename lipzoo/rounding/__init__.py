@@ -1,0 +1,30 @@
+"""Directed float64 arithmetic, and a-priori bounds on the rounding error of a layer."""
+
+from lipzoo.rounding.affine import ORDERS, affine_rounding
+from lipzoo.rounding.directed import (
+    HALF_PRECISION,
+    add_up,
+    deflated,
+    div_up,
+    gamma,
+    hypot_up,
+    inflated,
+    mul_up,
+    sqrt_up,
+    unit_roundoff,
+)
+
+__all__ = [
+    "HALF_PRECISION",
+    "ORDERS",
+    "add_up",
+    "affine_rounding",
+    "deflated",
+    "div_up",
+    "gamma",
+    "hypot_up",
+    "inflated",
+    "mul_up",
+    "sqrt_up",
+    "unit_roundoff",
+]
