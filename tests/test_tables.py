@@ -284,3 +284,64 @@ def test_train_and_test_file_have_the_same_columns(tmp_path):
     settings = DataSettings(str(tmp_path / "a.csv"), test=str(tmp_path / "b.csv"))
     with pytest.raises(DataError, match=r"expected columns \['u', 'v'\].*\['v', 'u'\]"):
         load_data(settings)
+
+
+def _parquet(path, columns):
+    from pyarrow import parquet, table
+
+    parquet.write_table(table(columns), path)
+    return path
+
+
+def test_parquet_tables(tmp_path):
+    import pyarrow as pa
+
+    columns = {
+        "whole": pa.array([1, None, 2**24, -7], pa.int64()),
+        "half": pa.array([0.5, 1.5, 2.25, 4.0], pa.float16()),
+        "money": pa.array([None if v is None else v for v in (1, 2, 3, 4)], pa.decimal128(10, 2)),
+        "kind": pa.array(["01", "b", "b", "01"]).dictionary_encode(),
+    }
+    path = _parquet(tmp_path / "a.parquet", columns)
+    with pytest.raises(DataError, match=r"row 2: .*no entry in column 'whole'"):
+        _read(path)
+    split = _read(path, missing="drop")
+    np.testing.assert_array_equal(split.x, [[1, 0.5, 1], [2**24, 2.25, 3], [-7, 4, 4]])
+    assert (split.labels.tolist(), split.origin.tolist()) == (["01", "b", "01"], [1, 3, 4])
+    assert split.feature_names == ("whole", "half", "money")
+    other = _read(path, missing="drop", label="whole", columns=("half",), label_names={})
+    assert other.labels.tolist() == [1, 2**24, -7]
+    np.testing.assert_array_equal(_read(path, missing="drop", ignore=("whole",)).x[:, 0],
+                                  [0.5, 1.5, 2.25, 4])  # fmt: skip
+
+
+def test_an_index_that_pandas_stored_is_no_feature(tmp_path):
+    import pandas
+
+    frame = pandas.DataFrame({"u": [0.5, 1.5], "c": ["a", "b"]}, index=[17, 3])
+    frame.to_parquet(tmp_path / "a.parquet")
+    split = _read(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(split.x, [[0.5], [1.5]])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1, 2**53 + 1], "row 2, column 'u': expected whole numbers that float32 has"),
+        ([1.0, float("inf")], "row 2, column 'u': expected a number that float32 has"),
+        ([1.0, 1e39], "row 2, column 'u': expected a number that float32 has"),
+        ([True, False], "column 'u': expected numbers.*type bool"),
+        (["x", "y"], "column 'u': expected numbers.*type string"),
+        (np.array(["2020-01-01", "2021-01-01"], "datetime64[D]"), "'u'.*type date32"),
+        ([[1], [2]], "column 'u'.*type list"),
+    ],
+)
+def test_parquet_columns_that_are_no_numbers(tmp_path, values, message):
+    with pytest.raises(DataError, match=message):
+        _read(_parquet(tmp_path / "a.parquet", {"u": values, "v": [0.5, 1.5], "c": ["a", "b"]}))
+
+
+def test_a_broken_parquet_file(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="cannot be read"):
+        _read(tmp_path / "a.parquet")

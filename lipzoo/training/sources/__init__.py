@@ -7,6 +7,7 @@ from lipzoo.training.sources.arrays import read_npz
 from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
 from lipzoo.training.sources.generated import read_generated, swiss_roll
 from lipzoo.training.sources.images import read_folder
+from lipzoo.training.sources.parquet import read_parquet
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 from lipzoo.training.sources.tables import is_table, read_table
 
@@ -45,6 +46,8 @@ def read_source(source: str, settings: DataSettings) -> RawData:
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
+    if suffix in (".parquet", ".pq"):
+        return read_parquet(path, settings)
     if is_table(path):
         return read_table(path, settings)
     raise DataError(f"{source}: expected an .npz file, a .csv file or a folder of images")

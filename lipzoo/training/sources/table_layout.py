@@ -67,7 +67,7 @@ def layout_of(path: Path, settings: DataSettings) -> Layout:
     if header and len(rows) < 2:
         raise DataError(f"{path}: expected rows with numbers and a label below the header")
     skipped = rows[1][0] - 1 if header else rows[0][0] - 1
-    label = _label(path, settings, names, width)
+    label = label_column(path, settings, names, width)
     if width < 1 + (label is not None):
         raise DataError(f"{path}: expected rows with numbers and a label. Received: {entries[0]!r}")
     return Layout(delimiter, decimal, width, names, skipped, label)
@@ -100,6 +100,21 @@ def find_column(path: Path, column: str | int, names: tuple[str, ...], width: in
             f"{path}: [data] {key}: expected one column {column!r}. Received: {problem} in {shown}"
         )
     return found[0]
+
+
+def label_column(
+    path: Path, settings: DataSettings, names: tuple[str, ...], width: int
+) -> int | None:
+    """Number from 0 of the label's column, or `None` for a table without labels.
+
+    Raises:
+        DataError: if there is no such column.
+    """
+    if settings.label == "none":
+        return None
+    if settings.label in ("first", "last"):
+        return 0 if settings.label == "first" else width - 1
+    return find_column(path, settings.label, names, width, "label")
 
 
 def _beginning(path, settings):
@@ -199,14 +214,6 @@ def _decimal(path, settings, delimiter, rows, missing):
             f"Received: {marked[0]!r}"
         )
     return decimal
-
-
-def _label(path, settings, names, width):
-    if settings.label == "none":
-        return None
-    if settings.label in ("first", "last"):
-        return 0 if settings.label == "first" else width - 1
-    return find_column(path, settings.label, names, width, "label")
 
 
 def _has_header(path, settings, entries, decimal, missing):

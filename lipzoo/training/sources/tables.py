@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.table_cells import Missing, check_words, labels_of, number_of
+from lipzoo.training.sources.raw import DataError, RawData
+from lipzoo.training.sources.table_cells import Missing, number_of
 from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen_columns
 from lipzoo.training.sources.table_layout import check_widths, layout_of
+from lipzoo.training.sources.table_rows import complete_rows
 from lipzoo.training.sources.table_text import COMPRESSIONS, WHITESPACE, TableText, records
-from lipzoo_catalogue.certified.origin import LeftOut
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".tab")
 # Size of the pieces that pandas parses, in text.
@@ -51,54 +51,12 @@ def read_table(path: Path, settings: DataSettings) -> RawData:
         read = _read_numbers(path, settings, layout, features, missing)
     except _InDoubtError:
         read = _read_entries(path, settings, layout, features, missing)
-    x, labels, lines, empty = read
-    split = leave_out(path, settings, x, labels, lines, empty, features, layout, missing)
+    x, labels, lines = read
+    split = complete_rows(path, settings, layout, features, x, labels, lines, missing)
     if settings.header == "auto" and not layout.names and split.labels is not None:
         _check_first_label(path, split)
     check_rows_not_counted(path, settings, split, features, layout)
     return RawData(str(path), split)
-
-
-def leave_out(path, settings, x, labels, rows, incomplete, features, layout, missing) -> RawSplit:
-    """The split of the rows that are complete, or an error that names one that is not.
-
-    Args:
-        x: all rows.
-        labels: their labels as written, or `None`.
-        rows: where each stands in the file.
-        incomplete: whether an entry is missing among the numbers.
-    """
-    unlabelled = np.zeros(len(rows), bool)
-    if labels is not None:
-        found, inverse = np.unique(labels, return_inverse=True)
-        words = [str(label).strip() for label in found.tolist()]
-        where = f"{path}, {layout.column(layout.label)}"
-        check_words(words, missing, settings.label_names, where)
-        unlabelled = np.array([word in missing.in_labels for word in words], bool)[inverse]
-        labels = np.array(words, "U")[inverse]
-    dropped = incomplete | unlabelled
-    left_out, numbers = [], np.flatnonzero(dropped)
-    for rank, i in enumerate(numbers.tolist()):
-        column = layout.label
-        if incomplete[i]:
-            column = features[int(np.flatnonzero(np.isnan(x[i]))[0])]
-        reason = f"no entry in {layout.column(column)}"
-        if settings.missing == "error":
-            raise DataError(
-                f"{path}, row {rows[i]}: an entry is missing ({reason}). Set "
-                'missing = "drop" in [data] to leave such rows out'
-            )
-        left_out.append(LeftOut(i - rank, int(rows[i]), reason))
-    if len(numbers) == len(rows):
-        raise DataError(f"{path}: expected rows without missing entries. Received: none")
-    if len(numbers):
-        x, rows = x[~dropped], rows[~dropped]
-        labels = None if labels is None else labels[~dropped]
-    if labels is not None:
-        where = f"{path}, {layout.column(layout.label)}"
-        labels = labels_of(labels, settings.label_names, where)
-    names = tuple(layout.names[j] for j in features) if layout.names else ()
-    return RawSplit(x, labels, rows, tuple(left_out), names)
 
 
 def _read_numbers(path, settings, layout, features, missing):
@@ -124,7 +82,7 @@ def _read_numbers(path, settings, layout, features, missing):
     lines = np.arange(layout.skipped + 1, layout.skipped + 1 + count)
     if uneven or counted != layout.skipped + count:
         lines = _lines(path, settings, layout, count)
-    return x, labels, lines, np.isnan(x).any(axis=1)
+    return x, labels, lines
 
 
 def _check_plain(block, frame, features, layout):
@@ -187,7 +145,7 @@ def _read_entries(path, settings, layout, features, missing):
             x[-4096:] = [*np.array(x[-4096:], "float64").astype("float32")]
     x = np.array(x, "float64").astype("float32") if x else np.empty((0, len(features)), "float32")
     labels = np.array(written, "U") if layout.label is not None else None
-    return x, labels, np.array(lines, "int64"), np.isnan(x).any(axis=1)
+    return x, labels, np.array(lines, "int64")
 
 
 def _rows(path, settings, layout):
