@@ -243,16 +243,12 @@ def scaled_by(factor):
     return Activation("own", lambda x: factor * x, factor, factor)
 
 
-def test_an_activation_of_the_same_name_is_another_one():
+def test_a_function_that_may_compute_with_anything_is_never_remembered():
     layer = SpectralDense(3)
     layer.build((None, 3))
-    keys = set()
     for factor in (1.0, 5.0):
-        for _ in range(10):  # Freed functions leave their addresses to new ones.
-            layer.activation = scaled_by(factor)
-            keys.add(fingerprint(layer, (None, 3)))
-    assert None not in keys
-    assert len(keys) == 20
+        layer.activation = scaled_by(factor)
+        assert fingerprint(layer, (None, 3)) is None
 
 
 def test_attributes_that_the_configuration_does_not_know_count():

@@ -3,7 +3,6 @@
 import math
 from functools import partial
 
-import keras
 import numpy as np
 
 from lipzoo.bounds import LipschitzBound
@@ -13,6 +12,7 @@ from lipzoo.certificates.certificate import Certificate
 from lipzoo.certificates.evaluated import evaluate, pair_head
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
 from lipzoo.certificates.measured import no_uncertainty
+from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
 from lipzoo.certificates.reference import check_agreement, check_reference
 from lipzoo.certificates.standardized import standardization
@@ -169,10 +169,10 @@ def check_model(model) -> None:
 
     Raises:
         TypeError: for anything but a Keras model.
-        ValueError: for several outputs, or a softmax at the end.
+        ValueError: for several outputs, a softmax at the end, or a model that does not compute what
+            its layers say.
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"Expected a keras.Model. Received: model={model!r}")
+    check_runs_as_recorded(model)
     function = as_function(model)
     if function is None:
         return

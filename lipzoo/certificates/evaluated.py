@@ -16,8 +16,8 @@ from lipzoo.certificates.measured import (
     errors_in_ball,
     measured_errors,
     probe,
-    renew_prediction,
 )
+from lipzoo.certificates.prediction import predict
 from lipzoo.certificates.standardized import Standardization
 
 # Covers the float64 rounding of a few operations on numbers of one sign.
@@ -136,9 +136,9 @@ def evaluate(
     if by_name:
         inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays, strict=True)}
     if measuring is None:
-        renew_prediction(model)
-    computed = measuring.model if measuring else model
-    outputs = computed.predict(inputs, batch_size=batch_size, verbose=verbose)
+        outputs = predict(model, inputs, batch_size, verbose)
+    else:
+        outputs = measuring.model.predict(inputs, batch_size=batch_size, verbose=verbose)
     logits = _check_logits(outputs[0] if measuring else outputs, len(arrays[0]))
     norms, entry = joint_norms(arrays), None
     if scale is not None:

@@ -14,18 +14,15 @@ import numpy as np
 from keras import ops
 
 from lipzoo.bounds import LipschitzBound
-from lipzoo.bounds.fingerprint import state_of
 from lipzoo.bounds.recorded import as_function, casts_exactly, compute_dtype
 from lipzoo.bounds.states import TensorBound
+from lipzoo.certificates.prediction import model_state
 from lipzoo.rounding import gamma
 
 # Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
 _UP = 1 + 1e-12
 
-# The layers' states for which each model's `predict` was compiled.
-_compiled = weakref.WeakKeyDictionary()
-
-# The probe of each graph that was certified, with the layers' states that it was made for.
+# The probe of each graph that was certified, with the state of the model that it was made for.
 _probes = weakref.WeakKeyDictionary()
 
 
@@ -131,11 +128,15 @@ class Probe:
     """
 
     def __init__(self, inputs, tensors):
-        norms = []
+        norms, makers = [], [tensor._keras_history.operation for tensor in tensors]
+        consumers = [len(maker._outbound_nodes) for maker in makers]
         for tensor in tensors:
             squares = ops.square(ops.cast(tensor, "float32"))
             norms.append(ops.sqrt(ops.sum(squares, axis=tuple(range(1, len(tensor.shape))))))
         self.model = keras.Model(inputs, [tensors[-1], ops.stack(norms, axis=1)])
+        # What is computed here is not behind the layers in any model of the user's.
+        for maker, count in zip(makers, consumers, strict=True):
+            del maker._outbound_nodes[count:]
         self.sizes = np.array([math.prod(tensor.shape[1:]) for tensor in tensors])
 
     def upper_norms(self, computed) -> np.ndarray:
@@ -153,44 +154,20 @@ class Probe:
 def probe(model: keras.Model) -> Probe | None:
     """The probe of a model; `None` where the model is not a chain of layers.
 
-    A probe is used again as long as the model's graph and the configuration and attributes of its
-    layers are the same: backends compile what a layer does once, so a changed layer needs a new
-    probe. Layers that are neither Keras' nor lipzoo's may change without a trace, so their probe is
-    always new.
+    A probe is used again as long as everything is the same that a compiled function remembers of
+    the model, see `model_state`. Layers that are neither Keras' nor lipzoo's may change without a
+    trace, so their probe is always new.
     """
     function = as_function(model)
     nodes = None if function is None else _chain(function)
     if not nodes:
         return None
-    signature = [_signature(node.operation) for node in nodes]
+    state = model_state(model)
     known, measuring = _probes.get(function, (None, None))
-    if known != signature:
+    if state is None or known != state:
         measuring = Probe(function.inputs[0], [node.outputs[0] for node in nodes])
-        if None not in signature:
-            _probes[function] = (signature, measuring)
+        _probes[function] = (state, measuring)
     return measuring
-
-
-def renew_prediction(model: keras.Model) -> None:
-    """Has `predict` compiled anew unless the layers are known to be those it was compiled for.
-
-    What a layer's attributes were when a backend compiled it stays in the compiled function.
-    """
-    signature = [_signature(layer) for layer in _all_layers(model)]
-    if None in signature or _compiled.get(model) != signature:
-        model.make_predict_function(force=True)
-        _compiled[model] = signature
-
-
-def _all_layers(model):
-    """The layers of a model, those inside layers included."""
-    return list(model._flatten_layers(include_self=False))
-
-
-def _signature(operation):
-    if not type(operation).__module__.startswith(("keras.", "lipzoo.")):
-        return None
-    return state_of(operation)
 
 
 def _chain(function) -> list | None:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo.certificates.inputs import check_labels
+from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.evaluation.balls import difference, into_ball, norms, random_offsets, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.evaluation.margins import margin_loss
@@ -84,7 +85,8 @@ def pgd_attack(
         An `AttackResult`.
 
     Raises:
-        ValueError: for inputs, labels or settings that do not fit together.
+        ValueError: for inputs, labels or settings that do not fit together, or a model that does
+            not compute what its layers say.
         TypeError: for labels that are no numbers.
 
     Reference: Madry et al., [arXiv:1706.06083](https://arxiv.org/abs/1706.06083).
@@ -167,6 +169,7 @@ def ascend(loss, x, y, epsilon, rates, offset, clip, stop: bool = False):
 
 
 def _validated(model, x, y, epsilon, clip):
+    check_runs_as_recorded(model)
     x = np.asarray(x, "float64" if model.inputs[0].dtype == "float64" else "float32")
     expected = tuple(model.input_shape[1:])
     fits = x.ndim == len(expected) + 1 and all(

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo.certificates.inputs import check_batch_size, check_inputs
+from lipzoo.certificates.prediction import check_runs_as_recorded, own_prediction
 from lipzoo.evaluation.balls import column, difference, norms, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss
@@ -78,7 +79,8 @@ def edge_attack(
         An `EdgeAttack`.
 
     Raises:
-        ValueError: for inputs or radii that do not fit the model, or settings below 1.
+        ValueError: for inputs or radii that do not fit the model, settings below 1, or a model that
+            does not compute what its layers say.
 
     Reference: [arXiv:2205.10159](https://arxiv.org/abs/2205.10159).
 
@@ -95,6 +97,7 @@ def edge_attack(
     >>> bool(edge_attack(model, x, naive.radius).violated.any())
     True
     """
+    check_runs_as_recorded(model)
     arrays = check_inputs(model, x)
     batch_size = check_batch_size(batch_size)
     for name, number in (("tries", tries), ("steps", steps)):
@@ -162,4 +165,5 @@ def _inside(x, offset, radius):
 
 def _logits(model, x):
     """The logits as the model computes them."""
-    return computed_logits(keras.ops.convert_to_numpy(model.predict_on_batch(x)))
+    with own_prediction(model):
+        return computed_logits(keras.ops.convert_to_numpy(model.predict_on_batch(x)))

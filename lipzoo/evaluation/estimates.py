@@ -9,6 +9,7 @@ from keras import ops
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certificates.inputs import check_batch_size, check_inputs
+from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.checking import finite_number
 from lipzoo.evaluation.balls import norms, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
@@ -107,6 +108,7 @@ def tightness(
     >>> round(found.bound, 6), round(found.found, 4), round(found.share, 4)
     (3.0, 3.0, 1.0)
     """
+    check_runs_as_recorded(model)
     arrays = check_inputs(model, x)
     if len(arrays) != 1:
         raise ValueError(f"Expected a model with one input. Received: {len(arrays)} inputs")

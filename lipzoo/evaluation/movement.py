@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.certificates.inputs import check_inputs
+from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.evaluation.balls import difference, into_ball, norms, scaled
 from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.inverse.certificate import check_noise_norm
@@ -71,7 +72,8 @@ def worst_movement(
 
     Raises:
         ValueError: for measurements that do not fit the model, a δ that is negative or not finite,
-            or steps, restarts or a batch size below 1.
+            steps, restarts or a batch size below 1, or a model that does not compute what its
+            layers say.
 
     Example: a diagonal matrix moves most along its largest entry.
 
@@ -80,6 +82,7 @@ def worst_movement(
     >>> float(worst_movement(model, np.zeros((1, 2)), 0.5).movement[0])
     1.5
     """
+    check_runs_as_recorded(model)
     arrays = check_inputs(model, y)
     if len(arrays) != 1:
         raise ValueError(f"Expected a model with one input. Received: {len(arrays)} inputs")
@@ -118,5 +121,5 @@ def _squared_movement(model):
 
 def _measured(model, y, found, batch_size):
     """The movements as `predict` computes them, their norms in float64."""
-    before, after = (model.predict(v, batch_size=batch_size, verbose=0) for v in (y, found))
+    before, after = (predict(model, v, batch_size) for v in (y, found))
     return norms(difference(after, before))

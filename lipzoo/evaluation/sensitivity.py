@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from lipzoo.certificates.inputs import as_array
+from lipzoo.certificates.prediction import model_state
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.evaluation.jacobian_products import weight_gradients
 from lipzoo.evaluation.jacobians import StateJacobians, draw_over_depth, mark_one, new_figure
@@ -106,9 +107,7 @@ class SensitivityLogger(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._begin()
-        self._jacobians = StateJacobians(self.model, self.x, **self._settings)
-        if self.y is not None:
-            self._gradients = _loss_gradients(self.model, self._jacobians.weights)
+        self._compiled_for = None
 
     def on_epoch_begin(self, epoch, logs=None):
         if not self.epochs:
@@ -157,7 +156,18 @@ class SensitivityLogger(keras.callbacks.Callback):
     def _begin(self):
         self.epochs, self.norms, self._gradient_norms = [], [], []
 
+    def _compile(self):
+        """Compiles the derivatives, anew where what they were compiled for may have changed."""
+        state = model_state(self.model)
+        if state is not None and state == self._compiled_for:
+            return
+        self._compiled_for = state
+        self._jacobians = StateJacobians(self.model, self.x, **self._settings)
+        if self.y is not None:
+            self._gradients = _loss_gradients(self.model, self._jacobians.weights)
+
     def _record(self, epochs):
+        self._compile()
         self.epochs.append(epochs)
         self.norms.append(self._jacobians.norms())
         if self.y is not None:

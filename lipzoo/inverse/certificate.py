@@ -3,13 +3,12 @@
 import math
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
-from lipzoo.certificates.measured import renew_prediction
+from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.inverse.layers import PlugAndPlay
 
 # Covers the float64 evaluation of a radius: three operations.
@@ -101,8 +100,7 @@ def certify_reconstruction(
     >>> bool(certificate.radius[0] < 0.0501)
     True
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"Expected a keras.Model. Received: model={model!r}")
+    check_runs_as_recorded(model)
     batch_size = check_batch_size(batch_size)
     arrays = check_inputs(model, y)
     if len(model.outputs) != 1:
@@ -119,8 +117,7 @@ def certify_reconstruction(
         error, sizes = _rounding_error(bound), joint_norms(arrays)
         radius = (radius + error(sizes) + error(sizes + noise)) * _INFLATION
     inputs = arrays if len(arrays) > 1 else arrays[0]
-    renew_prediction(model)
-    reconstruction = model.predict(inputs, batch_size=batch_size, verbose=verbose)
+    reconstruction = predict(model, inputs, batch_size, verbose)
     finite = np.isfinite(reconstruction) if isinstance(reconstruction, np.ndarray) else False
     if not np.all(finite) or not np.isfinite(radius).all():
         raise ValueError(

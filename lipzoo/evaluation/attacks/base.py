@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.certificates.prediction import predict
 from lipzoo.evaluation.balls import difference, norms
 from lipzoo.evaluation.bisection import bisect
 from lipzoo.evaluation.margins import computed_margins, two_or_more
@@ -55,7 +56,7 @@ class Target:
 
     def margins(self, inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """`f_y - max_{j≠y} f_j` of the model as it predicts; NaN logits have margin -inf."""
-        logits = self.model.predict(inputs, batch_size=self.batch_size, verbose=0)
+        logits = predict(self.model, inputs, self.batch_size)
         return np.nan_to_num(computed_margins(logits, labels), nan=-np.inf)
 
 
