@@ -1,8 +1,9 @@
-"""Callbacks for `fit`: the proven Lipschitz bound of the model in the training logs."""
+"""Callbacks for `fit`: the proven bound in the logs, averaged weights within their constraints."""
 
 import keras
 
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.constraints import project
 
 
 class LipschitzLogger(keras.callbacks.Callback):
@@ -51,3 +52,41 @@ class LipschitzLogger(keras.callbacks.Callback):
         if self.per_layer:
             for row in bound.layers:
                 logs[f"lipschitz/{row.name}"] = float(row.bound.value)
+
+
+class ProjectAfterSwap(keras.callbacks.Callback):
+    """Projects averaged weights onto their constraints when Keras puts them into the model.
+
+    With an optimizer of `use_ema=True` Keras averages the weights *before* their constraints, and
+    `keras.callbacks.SwapEMAWeights` puts these averages into the model to be evaluated and saved:
+    outside their constraints, so that the model's bound is larger than it was built for. This
+    callback applies `lipzoo.project` to them right after: at the end of an epoch, before validation
+    and prediction, and at the end of training, where Keras puts the averages into the model for
+    good.
+
+    Its place in the list is behind `SwapEMAWeights` and before whatever saves or reads the weights,
+    such as `ModelCheckpoint`.
+
+    Example:
+
+    >>> import lipzoo, numpy as np
+    >>> model = keras.Sequential([keras.Input((2,)), lipzoo.layers.SpectralDense(2)])
+    >>> model.compile(keras.optimizers.SGD(1.0, use_ema=True), "mse")
+    >>> x, y = np.ones((4, 2)), np.full((4, 2), 9.0)
+    >>> swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    >>> _ = model.fit(x, y, verbose=0, callbacks=[swap, ProjectAfterSwap()])
+    >>> lipzoo.lipschitz_bound(model).value <= 1.0
+    True
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        project(self.model)
+
+    def on_test_begin(self, logs=None):
+        project(self.model)
+
+    def on_predict_begin(self, logs=None):
+        project(self.model)
+
+    def on_train_end(self, logs=None):
+        project(self.model)

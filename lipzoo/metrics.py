@@ -3,8 +3,11 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
+from lipzoo.bounds.head import linear_weights, passes_through
+from lipzoo.bounds.overrides import replaces_call
 from lipzoo.checking import class_numbers, finite_number
 
 
@@ -31,10 +34,15 @@ class CertifiedAccuracy(keras.metrics.Metric):
     Args:
         epsilon: radius, in the units of the model's input. Non-negative.
         lipschitz: bound `L` of the model, or of its body where `head` is given. Positive.
-        head: optional linear last layer with a `kernel` of shape `(features, classes)`. It is not
-            serialised: a metric that was saved and loaded counts with `sqrt(2)`.
-        name: name in the logs; made from `epsilon` by default.
+        head: optional linear last layer, one that `lipzoo.certify` takes for one, too: no
+            activation, vectors as inputs, nothing behind it but what changes nothing at inference.
+            It is not serialised: a metric that was saved and loaded counts with `sqrt(2)`.
+        name: name in the logs; `certified_0_25` for `epsilon=0.25` by default, without a dot, so
+            that templates of file names take it.
         dtype: as in `keras.metrics.Metric`.
+
+    Raises:
+        ValueError: for a number out of range, or a head that is no linear last layer.
 
     Example:
 
@@ -55,9 +63,12 @@ class CertifiedAccuracy(keras.metrics.Metric):
     ):
         epsilon = finite_number(epsilon, "epsilon")
         lipschitz = finite_number(lipschitz, "lipschitz", positive=True)
-        if head is not None and not hasattr(head, "kernel"):
-            raise ValueError(f"Expected a linear `head` with a `kernel`. Received: head={head!r}")
-        super().__init__(name=name or f"certified_{epsilon:.4g}", dtype=dtype)
+        if head is not None:
+            _check_head(head)
+        default = f"certified_{epsilon:.4g}".replace(".", "_")
+        super().__init__(name=name or default, dtype=dtype)
+        # Callbacks that monitor it with mode="auto" look for this.
+        self._direction = "up"
         self.epsilon = epsilon
         self.lipschitz = lipschitz
         # A tuple keeps Keras from tracking the head's weights as the metric's own.
@@ -144,6 +155,7 @@ class PeakSignalToNoiseRatio(keras.metrics.Mean):
     def __init__(self, max_value: float = 1.0, name: str = "psnr", dtype=None):
         self.max_value = finite_number(max_value, "max_value", positive=True)
         super().__init__(name=name, dtype=dtype)
+        self._direction = "up"
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch of images and reconstructions of equal shape."""
@@ -156,6 +168,38 @@ class PeakSignalToNoiseRatio(keras.metrics.Mean):
 
     def get_config(self):
         return {"max_value": self.max_value, "name": self.name, "dtype": self.dtype}
+
+
+def _check_head(head):
+    """Refuses what `lipzoo.certify` would not take for a linear last layer.
+
+    Raises:
+        ValueError: see above; the message says what is in the way.
+    """
+    built = hasattr(head, "kernel")
+    weights = linear_weights(head) if built and not replaces_call(head) else None
+    reason = None
+    if weights is None:
+        reason = "it is not built" if not built else "it computes more than W^T h + b"
+    elif not np.array_equal(weights[0], ops.convert_to_numpy(head.kernel)):
+        reason = "its kernel is another one than linear_weights() states"
+    elif any(len(node.outputs[0].shape) != 2 for node in head._inbound_nodes):
+        reason = "its inputs are no vectors"
+    else:
+        behind = [node.operation for node in head._outbound_nodes if not _is_no_op(node)]
+        if behind:
+            reason = f"{type(behind[0]).__name__} {behind[0].name!r} is behind it"
+    if reason is not None:
+        raise ValueError(
+            "Expected a `head` that is the model's linear last layer, without an activation, or "
+            f"head=None, which counts with sqrt(2). Received: head={head!r}: {reason}"
+        )
+
+
+def _is_no_op(node) -> bool:
+    if not passes_through(node.operation):
+        return False
+    return all(map(_is_no_op, node.operation._outbound_nodes))
 
 
 def _labels(labels, logits):

@@ -8,7 +8,7 @@ import pytest
 
 import lipzoo
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
-from lipzoo.callbacks import LipschitzLogger
+from lipzoo.callbacks import LipschitzLogger, ProjectAfterSwap
 
 
 def _model():
@@ -85,3 +85,35 @@ def test_constrained_model_stays_at_one_in_fit():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(0.1), loss=loss)
     assert max(_fit(model, [LipschitzLogger()])["lipschitz_bound"]) <= 1.0
+
+
+def _averaging_model():
+    model = keras.Sequential(
+        [keras.Input((4,)), lipzoo.layers.SpectralDense(6), lipzoo.layers.SpectralDense(3)]
+    )
+    optimizer = keras.optimizers.Adam(0.3, use_ema=True, ema_momentum=0.5)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def _largest_norm(model):
+    kernels = [layer.get_weights()[0].astype("float64") for layer in model.layers]
+    return max(np.linalg.norm(kernel, 2) for kernel in kernels)
+
+
+@pytest.mark.parametrize("projects", [False, True])
+def test_averages_that_are_swapped_in_are_saved_within_their_constraints(projects, tmp_path):
+    model = _averaging_model()
+    callbacks = [
+        keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+        *([ProjectAfterSwap()] if projects else []),
+        keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras")),
+    ]
+    _fit(model, callbacks, epochs=2)
+    saved = [keras.models.load_model(tmp_path / f"{epoch}.keras") for epoch in (1, 2)]
+    norms = [*map(_largest_norm, saved), _largest_norm(model)]
+    if projects:
+        assert max(norms) <= 1.0
+        assert float(lipschitz_bound(model)) <= 1.0
+    else:
+        assert min(norms) > 1.0

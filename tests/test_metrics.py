@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+import lipzoo
 from lipzoo.metrics import CertifiedAccuracy
 from tests.helpers import compiled
 
@@ -203,3 +204,61 @@ def test_saved_with_a_model_it_falls_back_to_the_general_radius(tmp_path):
 def test_bad_arguments_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
         CertifiedAccuracy(**arguments)
+
+
+def _with_head(head, behind=None, shape=(5,)):
+    inputs = keras.Input(shape)
+    outputs = head(inputs)
+    return keras.Model(inputs, outputs if behind is None else behind(outputs))
+
+
+@pytest.mark.parametrize(
+    ("head", "behind", "shape", "reason"),
+    [
+        (keras.layers.Dense(4, activation="tanh"), None, (5,), "computes more than"),
+        (keras.layers.Dense(4), None, (3, 5), "no vectors"),
+        (keras.layers.Dense(4), keras.layers.Rescaling(0.01), (5,), "Rescaling 'rescaling.*behind"),
+        (keras.layers.Dense(4), lambda x: 0.01 * x, (5,), "Multiply 'multiply.*behind it"),
+        (keras.layers.Conv1D(4, 1), None, (3, 5), "computes more than"),
+    ],
+)
+def test_a_head_that_the_certificate_would_not_take_is_refused(head, behind, shape, reason):
+    _with_head(head, behind, shape)
+    with pytest.raises(ValueError, match=f"linear last layer.*{reason}"):
+        CertifiedAccuracy(0.1, head=head)
+
+
+def test_a_head_with_another_call_or_without_weights_is_refused():
+    with pytest.raises(ValueError, match="it is not built"):
+        CertifiedAccuracy(0.1, head=keras.layers.Dense(4))
+    head = keras.layers.Dense(4)
+    _with_head(head)
+    head.call = lambda x: 0.0 * x
+    with pytest.raises(ValueError, match="computes more than"):
+        CertifiedAccuracy(0.1, head=head)
+
+
+def test_what_changes_nothing_may_be_behind_the_head_and_certify_leaves_no_trace():
+    head = keras.layers.Dense(4)
+    model = _with_head(head, keras.layers.Identity())
+    lipzoo.certify(model, np.zeros((1, 5)), verbose=0)
+    assert CertifiedAccuracy(0.1, head=head).name == "certified_0_1"
+
+
+def test_callbacks_find_the_direction_and_templates_the_name(tmp_path):
+    labels, x = _batch(40)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for name in (None, "certified_0.25"):
+        model.compile("sgd", loss, metrics=[CertifiedAccuracy(0.25, name=name)])
+        monitor = f"val_{name or 'certified_0_25'}"
+        best = keras.callbacks.EarlyStopping(monitor, patience=1)
+        callbacks = [best]
+        if name is None:
+            path = str(tmp_path / "{val_certified_0_25:.3f}.weights.h5")
+            callbacks.append(keras.callbacks.ModelCheckpoint(path, save_weights_only=True))
+        history = model.fit(x, labels, validation_split=0.5, verbose=0, callbacks=callbacks)
+        assert best.monitor_op(1.0, 0.5)
+        assert monitor in history.history
+    value = next(tmp_path.iterdir()).name.removesuffix(".weights.h5")
+    assert 0 <= float(value) <= 1
