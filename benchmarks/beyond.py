@@ -79,7 +79,9 @@ def measure(name: str, chosen=None, known=None, folders=()) -> dict:
 
     def radii(*_):
         standardized = scaling is not None
-        return lipzoo.certify(model, raw, standardized=standardized, verbose=0).radius
+        return lipzoo.certify(
+            model, raw, standardized=standardized, reference=None, verbose=0
+        ).radius
 
     def plain():
         network = plain_network(recipe, (x, y), (z, u), dataset)

@@ -69,7 +69,7 @@ def certifying(name: str, rounds: int) -> dict:
     x = np.random.default_rng(0).random((IMAGES, *model.input_shape[1:]), "float32")
     seconds = interleaved(
         {
-            "certify": lambda: lipzoo.certify(model, x, batch_size=256, verbose=0),
+            "certify": lambda: lipzoo.certify(model, x, batch_size=256, reference=None, verbose=0),
             "predict": lambda: _predict(model, x),
         },
         rounds,

@@ -49,7 +49,7 @@ def measure(name: str, samples: int) -> dict:
     chosen = np.random.default_rng(0).permutation(len(x))[:samples]
     x, y = x[chosen], y[chosen]
     model = lipzoo.load(name)
-    certificate = lipzoo.certify(model, x, y, verbose=0)
+    certificate = lipzoo.certify(model, x, y, reference=None, verbose=0)
     kept = (certificate.prediction == y) & (certificate.radius > 0)
     x, y = x[kept], y[kept]
     is_image = len(dataset.input_shape) == 3

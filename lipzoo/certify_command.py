@@ -11,7 +11,6 @@ from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certifying.examples import read_examples
 from lipzoo.certifying.marks import marks, sha256_of_labels
-from lipzoo.float64 import computes_in_float64
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.certified.certified import Certified, columns_of
@@ -55,9 +54,7 @@ def certify(arguments: argparse.Namespace) -> None:
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)
     labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
-    model, reference = load_from(source, dtype=arguments.dtype), None
-    if arguments.dtype == "float32" and computes_in_float64():
-        reference = load_from(source, dtype="float64")
+    model = load_from(source, dtype=arguments.dtype)
     with new_columns(out) as columns:
         for chunk in _chunks(rows):
             certificate = certify_arrays(
@@ -65,7 +62,6 @@ def certify(arguments: argparse.Namespace) -> None:
                 _read(x, chunk, model, arguments.data),
                 None if y is None else y[chunk],
                 standardized=arguments.standardized,
-                reference=reference,
                 verbose=0,
             ).in_norm(arguments.norm)
             columns.append(columns_of(certificate) | _origins(x, chunk))
@@ -84,13 +80,14 @@ def certify(arguments: argparse.Namespace) -> None:
                     "labels": labels,
                     "left_out": between(x.left_out, 0, count, last=count == len(x)),
                     "dtype": arguments.dtype,
-                    "margins": "float64" if reference is not None else arguments.dtype,
+                    "margins": certificate.arithmetic,
                     "backend": keras.backend.backend(),
                     "lipzoo": lipzoo.__version__,
                 }
                 part = Part(shard, settings, certified.terms).to_json()
             write_certified(out, certified, threshold, counts.coverage(threshold), part)
         about = {"model": arguments.model, "data": arguments.data, "dtype": arguments.dtype}
+        about["arithmetic"] = certificate.arithmetic
         if shard is not None:
             about["shard"] = str(shard)
         show(certified, counts, about, radii, arguments)

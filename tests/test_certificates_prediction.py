@@ -303,3 +303,29 @@ def test_models_of_the_zoo_have_a_state():
     assert model_state(model) == state
     model.layers[3].step_size *= 0.5
     assert model_state(model) != state
+
+
+def test_inputs_in_a_dict_are_named_by_its_keys():
+    first, second = keras.Input((3,), name="first"), keras.Input((2,), name="second")
+    joint = keras.layers.Concatenate()([first, second])
+    with pytest.warns(UserWarning, match="all keys in the"):
+        model = keras.Model({"a": second, "b": first}, keras.layers.Dense(2)(joint))
+    values = np.ones((2, 2), "float32"), np.zeros((2, 3), "float32")
+    found = lipzoo.certify(model, dict(zip("ab", values, strict=True)), verbose=0)
+    again = lipzoo.certify(model, {"second": values[0], "first": values[1]}, verbose=0)
+    kernel, _ = model.layers[-1].get_weights()
+    assert found.logits == pytest.approx(values[0] @ kernel[3:], abs=1e-6)
+    assert again.radius.tolist() == found.radius.tolist()
+    with pytest.raises(ValueError, match=r"named \['a', 'b'\]. Received: \['a', 'c'\]"):
+        lipzoo.certify(model, dict(zip("ac", values, strict=True)), verbose=0)
+
+
+def test_half_precision_that_certifies_nothing_warns_once(recwarn):
+    for dtype, count in (("float16", 1), ("float32", 0)):
+        inputs = keras.Input((3000,))
+        model = keras.Model(inputs, keras.layers.Dense(2, dtype=dtype)(inputs))
+        certificate = lipzoo.certify(model, 0.01 * np.ones((2, 3000), "float32"), verbose=0)
+        assert np.any(certificate.radius) == (dtype == "float32")
+        found = [w for w in recwarn.list if "No radius of model" in str(w.message)]
+        assert len(found) == count
+        recwarn.clear()

@@ -146,5 +146,7 @@ def test_a_reference_makes_no_sense_in_exact_arithmetic(networks, x):
     single, double = networks
     with pytest.raises(ValueError, match="rounding=True with a reference"):
         lipzoo.certify(single, x, reference=double, rounding=False, verbose=0)
-    with pytest.raises(TypeError, match=r"Expected a keras.Model. Received: model='double'"):
+    with pytest.raises(
+        TypeError, match=r"'auto', 'float64', None or a keras.Model. Received: reference='double'"
+    ):
         lipzoo.certify(single, x, reference="double", verbose=0)

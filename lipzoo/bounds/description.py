@@ -27,7 +27,8 @@ optimizer loss history train_function test_function predict_function stop_traini
 stop_evaluating _eval_epoch_iterator compiled build quantize activity_regularizer
 _saved_model_arg_spec _saved_model_inputs_spec _jax_state _jax_state_synced
 _compute_loss_has_training_arg _trainable_variables_shardings name_based_restores
-_lipzoo_prediction _lipzoo_reference lipzoo_config lipzoo_preprocessing _called
+_lipzoo_prediction _lipzoo_reference lipzoo_config lipzoo_preprocessing lipzoo_weights_digest
+_called
 """
 _BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
 # What makes weights and penalises them takes no part in what is computed from them.

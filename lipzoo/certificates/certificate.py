@@ -27,6 +27,8 @@ class Certificate:
         rounding: whether the radii account for rounding errors.
         rival: per example the class that attains the minimum in the radius (in exact arithmetic),
             the one that the prediction is nearest to changing to; -1 where no class can be reached.
+        arithmetic: the type that the model computes in, and that of the margins at x where these
+            come from a reference.
         input_size: number of entries of one input.
         class_names: names of the classes, empty where the model has none.
         feature_names: names of the features, likewise.
@@ -55,6 +57,7 @@ class Certificate:
     rounding: bool = True
     rival: np.ndarray = field(kw_only=True, repr=False)
     input_size: int = field(kw_only=True, repr=False)
+    arithmetic: str = field(default="", kw_only=True)
     class_names: tuple[str, ...] = field(default=(), kw_only=True)
     feature_names: tuple[str, ...] = field(default=(), kw_only=True)
     units: str = field(default="", kw_only=True)

@@ -9,7 +9,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.result import LinearHead
 from lipzoo.bounds.states import TensorBound
 from lipzoo.certificates.arithmetic import check_arithmetic
-from lipzoo.certificates.inputs import joint_norms
+from lipzoo.certificates.inputs import input_names, joint_norms
 from lipzoo.certificates.measured import (
     Uncertainty,
     bounded_uncertainty,
@@ -133,8 +133,8 @@ def evaluate(
         _check_rounding(bound)
     measuring = probe(model) if rounding else None
     inputs = arrays[0] if len(arrays) == 1 else arrays
-    if by_name:
-        inputs = {tensor.name: array for tensor, array in zip(model.inputs, arrays, strict=True)}
+    if by_name and measuring is None:
+        inputs = dict(zip(input_names(model), arrays, strict=True))
     if measuring is None:
         outputs = predict(model, inputs, batch_size, verbose)
     else:

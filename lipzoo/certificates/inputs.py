@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from lipzoo.bounds.recorded import as_function
 from lipzoo.checking import values_outside
 
 # A float64 norm of n entries is off by less than n 2^-53 in relative terms: enough for n = 10^9.
@@ -49,7 +50,7 @@ def check_inputs(model, x) -> list[np.ndarray]:
             the model documents.
     """
     tensors = model.inputs or []
-    arrays = [as_array(value, name) for name, value in _named(tensors, x)]
+    arrays = [as_array(value, name) for name, value in _named(model, tensors, x)]
     for array, tensor in zip(arrays, tensors, strict=True):
         expected = tuple(tensor.shape)[1:]
         fits = len(array.shape) == len(expected) + 1 and all(
@@ -73,9 +74,23 @@ def check_inputs(model, x) -> list[np.ndarray]:
     return arrays
 
 
-def _named(tensors, x):
+def input_names(model) -> list[str]:
+    """What the inputs are called where they are passed as a dict: the keys that they have in it.
+
+    The names of the inputs for a model that was not made with a dict.
+    """
+    structure = getattr(as_function(model), "_inputs_struct", None)
+    if not isinstance(structure, dict):
+        return [tensor.name for tensor in model.inputs]
+    keys = {id(tensor): str(key) for key, tensor in structure.items()}
+    return [keys.get(id(tensor), tensor.name) for tensor in model.inputs]
+
+
+def _named(model, tensors, x):
     if isinstance(x, dict):
-        names = [tensor.name for tensor in tensors]
+        names = input_names(model)
+        own = [tensor.name for tensor in tensors]
+        names = own if set(x) == set(own) else names
         if set(x) != set(names):
             raise ValueError(f"Expected inputs named {names}. Received: {sorted(map(str, x))}")
         return [(f"x[{name!r}]", x[name]) for name in names]

@@ -1,4 +1,4 @@
-"""Whether two models are the same network in two arithmetics."""
+"""The same network in another arithmetic: where it comes from, and whether it is the same."""
 
 import json
 
@@ -6,9 +6,76 @@ import keras
 import numpy as np
 
 from lipzoo.certificates.evaluated import Evaluation
+from lipzoo.float64 import FLOAT64_ADVICE, computes_in_float64
 
 _NAMES = ("name", "dtype", "dtype_policy")
 _PLAIN = (type(None), bool, int, float, str)
+
+
+AUTO, FLOAT64 = "auto", "float64"
+
+
+def resolved_reference(model: keras.Model, reference, rounding: bool) -> keras.Model | None:
+    """The network in another arithmetic that the margins at x are to come from.
+
+    Args:
+        model: the network.
+        reference: `None`, a model, `"float64"`, or `"auto"`: float64 where there is such a network.
+        rounding: whether the certificate is about computed numbers.
+
+    Raises:
+        ValueError: for `"float64"` where there is none, and for a model that is another network.
+        TypeError: for anything else.
+    """
+    if reference is None:
+        return None
+    if isinstance(reference, str) and reference in (AUTO, FLOAT64):
+        found, reason = _own_reference(model, rounding)
+        if found is not None or reference == AUTO:
+            return found
+        raise ValueError(
+            "Expected a model of the zoo in float32, rounding=True and a backend that computes in "
+            f"float64, for reference='float64'; or reference=None. Received: {reason}"
+        )
+    if not isinstance(reference, keras.Model):
+        raise TypeError(
+            "Expected reference to be 'auto', 'float64', None or a keras.Model. "
+            f"Received: reference={reference!r}"
+        )
+    check_reference(model, reference, rounding)
+    return reference
+
+
+def _own_reference(model, rounding):
+    """The float64 network that a model of the zoo can build, or `None` and why there is none."""
+    if not rounding:
+        return None, "rounding=False"
+    build = getattr(model, "float64_reference", None)
+    if not callable(build):
+        return None, f"model '{model.name}', which is not of the zoo"
+    if computing_dtype(model) != "float32":
+        return None, f"model '{model.name}', which computes in {computing_dtype(model)}"
+    if not computes_in_float64():
+        return None, f"backend {keras.backend.backend()!r} ({FLOAT64_ADVICE})"
+    reference = build()
+    if reference is None:
+        return None, f"model '{model.name}', which its configuration does not build any more"
+    try:
+        check_reference(model, reference, rounding)
+    except ValueError as error:
+        return None, f"model '{model.name}', which was changed: {error}"
+    return reference, ""
+
+
+def computing_dtype(model: keras.Model) -> str:
+    """The type that the layers of a model compute in, `"mixed"` if there are several."""
+    dtypes = {
+        layer.compute_dtype
+        for layer in model._flatten_layers(include_self=False)
+        if not isinstance(layer, keras.Model | keras.layers.InputLayer)
+    }
+    dtypes = dtypes or {tensor.dtype for tensor in model.inputs}
+    return dtypes.pop() if len(dtypes) == 1 else "mixed"
 
 
 def check_reference(model: keras.Model, reference: keras.Model, rounding: bool) -> None:
@@ -46,6 +113,15 @@ def check_reference(model: keras.Model, reference: keras.Model, rounding: bool) 
             "Expected a reference with the weights of the model. "
             f"Received: {len(different)} of {len(pairs)} that differ, {different[0]!r} first"
         )
+
+
+def agree(own: Evaluation, centre: Evaluation) -> bool:
+    """Whether `check_agreement` has nothing to refuse."""
+    try:
+        check_agreement(own, centre)
+    except ValueError:
+        return False
+    return True
 
 
 def check_agreement(own: Evaluation, centre: Evaluation) -> None:

@@ -26,7 +26,7 @@ def evaluate(
     *,
     samples=None,
     seed=0,
-    reference=None,
+    reference="auto",
     clip="auto",
     attack_certified=False,
     batch_size=256,

@@ -5,6 +5,7 @@ import keras
 from lipzoo import activations
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, spectral_constraint
+from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, or_infinite, repeated
 from lipzoo.rounding import mul_up, unit_roundoff
 
@@ -34,6 +35,7 @@ class AffineLayer(keras.layers.Layer):
         self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         forward, _ = self._operator(inputs.shape)
         outputs = forward(inputs, self.kernel)
         if self.bias is not None:

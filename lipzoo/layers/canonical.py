@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from lipzoo.layer_bound import LayerBound
+from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers.channels import Lift
 from lipzoo.layers.space_depth import SpaceToDepth, space_to_depth
 
@@ -43,6 +44,7 @@ class CanonicalLift(Lift):
             )
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         middle = (inputs.shape[-1] + 1) // 2
         halves = (inputs[..., :middle], inputs[..., middle:])
         return ops.concatenate([self._filled(half) for half in halves], axis=-1)
@@ -80,7 +82,7 @@ class CanonicalSpaceToDepth(SpaceToDepth):
     """
 
     def call(self, inputs):
-        halves = ops.split(inputs, 2, axis=-1)
+        halves = ops.split(with_built_sizes(self, inputs), 2, axis=-1)
         return ops.concatenate([space_to_depth(half, self.block_size) for half in halves], axis=-1)
 
     def compute_output_shape(self, input_shape):

@@ -5,6 +5,7 @@ from keras import ops
 
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
+from lipzoo.layers._sizes import with_built_sizes
 
 
 class _Channels(keras.layers.Layer):
@@ -46,6 +47,7 @@ class Lift(_Channels):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         missing = self.channels - inputs.shape[-1]
         return ops.pad(inputs, [(0, 0)] * (len(inputs.shape) - 1) + [(0, missing)])
 

@@ -7,6 +7,7 @@ from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, positive_number
 from lipzoo.layers._gains import add_gains, checked_gains
 from lipzoo.layers._potential import PotentialGradient
+from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
 from lipzoo.rounding import mul_up
 
@@ -57,6 +58,7 @@ class GradientFlow(PotentialGradient):
         self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         operator = self._operator(inputs.shape)
         for _ in range(self.substeps):
             gradient = self._gradient(operator, self.kernel, self.bias, inputs)

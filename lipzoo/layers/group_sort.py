@@ -5,6 +5,7 @@ from keras import ops
 
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
+from lipzoo.layers._sizes import with_built_sizes
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -41,6 +42,7 @@ class GroupSort(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         *leading, channels = inputs.shape[1:]
         groups = ops.reshape(inputs, (-1, *leading, channels // self.group_size, self.group_size))
         if self.group_size == 2:

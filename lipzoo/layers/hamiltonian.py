@@ -8,6 +8,7 @@ from keras import ops
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, positive_integer, positive_number
 from lipzoo.layers._potential import PotentialGradient
+from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
 from lipzoo.rounding import add_up, hypot_up, mul_up
 
@@ -78,7 +79,7 @@ class Hamiltonian(PotentialGradient):
         self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
     def call(self, inputs, backwards=False):
-        return self._run(inputs, self._shears(backwards))
+        return self._run(with_built_sizes(self, inputs), self._shears(backwards))
 
     def inverse(self, outputs):
         """Returns the inputs that the layer maps to `outputs`: the same shears, backwards.

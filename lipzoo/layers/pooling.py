@@ -7,6 +7,7 @@ from keras import ops
 
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import channels_of
+from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._spatial import standardize_sizes
 from lipzoo.rounding import affine_rounding
 
@@ -26,6 +27,7 @@ class _ScaledAveragePooling(keras.layers.Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         *spatial, channels = inputs.shape[1:]
         window = self.pool_size or tuple(spatial)
         split = [axis for n, k in zip(spatial, window, strict=True) for axis in (n // k, k)]

@@ -5,6 +5,7 @@ from keras import ops
 
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
+from lipzoo.layers._sizes import with_built_sizes
 
 
 class _Rearrangement(keras.layers.Layer):
@@ -61,7 +62,7 @@ class SpaceToDepth(_Rearrangement):
     """
 
     def call(self, inputs):
-        return space_to_depth(inputs, self.block_size)
+        return space_to_depth(with_built_sizes(self, inputs), self.block_size)
 
     def compute_output_shape(self, input_shape):
         *spatial, channels = input_shape[1:]
@@ -93,6 +94,7 @@ class DepthToSpace(_Rearrangement):
     """
 
     def call(self, inputs):
+        inputs = with_built_sizes(self, inputs)
         k, (*spatial, channels) = self.block_size, inputs.shape[1:]
         rank = len(spatial)
         inputs = ops.reshape(inputs, (-1, *spatial, *(k,) * rank, channels // k**rank))

@@ -14,6 +14,7 @@ from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.building import weights_follow
 from lipzoo.zoo.precision import building_in
+from lipzoo.zoo.pretrained import ZooModel
 from lipzoo.zoo.weights import assign_weights, parse_weights, read_weights, weights_digest
 from lipzoo_catalogue import checks
 from lipzoo_catalogue.config import ModelConfig
@@ -47,7 +48,7 @@ def load(
     checked before it is parsed, and `lipzoo.lipschitz_bound` of the loaded weights is compared with
     the bound that the model claims. What is returned is an ordinary `keras.Model` with two more
     attributes: `lipzoo_config`, its `ModelConfig`, and `lipzoo_preprocessing`, the units and the
-    range of its inputs.
+    range of its inputs, which its copies and its `.keras` files keep.
 
     A path is read where it is; a name of the zoo is looked for in the bundled weights, then in the
     cache of the Hugging Face Hub, then on the Hub. Once a model is downloaded by full commit id,
@@ -124,7 +125,7 @@ def load_from(
     config = _adapt(trained, num_classes, include_top)
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
-            return _attach(_build(config, source), config)
+            return _attach(_build(config, source), config, dtype)
 
     pretrained = weights == "pretrained"
     path = source.path(WEIGHTS) if pretrained else _weights_path(weights)
@@ -136,7 +137,7 @@ def load_from(
     model = _filled(config, source, tensors, path, dtype, fresh)
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
-    return _attach(model, config, as_trained=pretrained and config == trained)
+    return _attach(model, config, dtype, as_trained=pretrained and config == trained)
 
 
 def load_tensors(
@@ -148,7 +149,7 @@ def load_tensors(
         ValueError: if the builder refuses the configuration, or the weights do not fit.
     """
     config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
-    return _attach(_filled(config, source, tensors, source.path(WEIGHTS), dtype), config)
+    return _attach(_filled(config, source, tensors, source.path(WEIGHTS), dtype), config, dtype)
 
 
 def _filled(config, source, tensors, path, dtype=None, fresh=()):
@@ -233,10 +234,10 @@ def _check_claim(model, source):
         )
 
 
-def _attach(model, config, as_trained=False):
-    # Keras tracks dictionaries that are set on a model; these two are no part of its state.
-    object.__setattr__(model, "lipzoo_config", config)
-    object.__setattr__(model, "lipzoo_preprocessing", dict(config.preprocessing))
+def _attach(model, config, dtype=None, as_trained=False):
+    """The same layers as a model that keeps its configuration."""
+    with building_in(dtype):
+        model = ZooModel(model.input, model.output, name=model.name, lipzoo_config=config)
     # By which a model that was trained further is told from the one that its texts are about.
     digest = weights_digest(model) if as_trained else None
     object.__setattr__(model, "lipzoo_weights_digest", digest)

@@ -28,6 +28,8 @@ def summary_of(terms: Terms, examples: int, accuracy: float | None, share, quart
         f"{format_up(terms.bound)}{after} "
         f"({'rounding included' if terms.rounding else 'exact arithmetic'})"
     ]
+    if terms.arithmetic:
+        lines.append(f"computed in {terms.arithmetic}")
     if terms.norm != "l2" or terms.standardized:
         units = " and standard deviations" if terms.standardized else ""
         lines.append(f"radii in norm {terms.norm}{units}")

@@ -18,6 +18,7 @@ class Terms:
         class_names: names of the classes, or none.
         feature_names: names of the features that have a radius each, see
             `Certificate.feature_radii`.
+        arithmetic: what was computed in which type; empty where it is not known.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Terms:
     units: str
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
+    arithmetic: str = ""
 
     @classmethod
     def of(cls, certificate) -> "Terms":
@@ -41,4 +43,5 @@ class Terms:
             certificate.units,
             certificate.class_names,
             tuple(certificate.feature_radii),
+            certificate.arithmetic,
         )
