@@ -62,7 +62,7 @@ def check_prediction(model: keras.Model) -> None:
     raise ValueError(
         "Expected a model that predicts what its layers compute. Received: model "
         f"'{model.name}' of class {type(model).__name__}, which replaces {', '.join(replaced)} of "
-        f"keras.{base.__name__}: a bound that is derived from its layers says nothing about that. "
+        f"keras.{_public(base)}: a bound that is derived from its layers says nothing about that. "
         f"{way_out}"
     )
 
@@ -119,6 +119,11 @@ def _replaced(model, base) -> list[str]:
             defined = [name for name in vars(kind) if name in names - allowed]
             found += [name for name in defined if _resolved(type(model), name) is vars(kind)[name]]
     return list(dict.fromkeys(found))
+
+
+def _public(base) -> str:
+    """The name under which Keras has a class."""
+    return "Model" if base is Functional else base.__name__
 
 
 @functools.cache
