@@ -51,6 +51,68 @@ def check_bounds(bounds) -> tuple[float, float]:
     return low, high
 
 
+def real_array(value, name: str, booleans: bool = False) -> np.ndarray:
+    """An array, list or tensor as a NumPy array of real numbers, in the type that it has.
+
+    Conversion to float would drop an imaginary part or a mask, and count days or read text,
+    without a word.
+
+    Args:
+        value: the array.
+        name: what to call it in an error.
+        booleans: whether truth values count as 0 and 1.
+
+    Raises:
+        ValueError: for complex numbers, masked entries, dates, text, objects, sparse matrices.
+
+    Example:
+
+    >>> real_array([1, 2], "y").tolist()
+    [1, 2]
+    >>> real_array(1j, "y")
+    Traceback (most recent call last):
+    ValueError: Expected y to be an array of real numbers... Received: y of type complex128
+    """
+    expected = f"Expected {name} to be an array of real numbers."
+    if hasattr(value, "toarray") or hasattr(value, "todense"):
+        raise ValueError(
+            f"{expected} Make a sparse matrix a dense one: .toarray(). "
+            f"Received: {name} of type {type(value).__name__}"
+        )
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{expected} Fill what is masked: .filled(...). "
+            f"Received: {name} with {int(np.ma.count_masked(value))} masked entries"
+        )
+    try:
+        is_tensor = ops.is_tensor(value) or isinstance(value, keras.Variable)
+        array = np.asarray(ops.convert_to_numpy(value) if is_tensor else value)
+    except Exception as error:
+        raise ValueError(f"{expected} Received: {name} of type {type(value).__name__}") from error
+    check_real(array.dtype, name, booleans)
+    return array
+
+
+def check_real(dtype, name: str, booleans: bool = False) -> None:
+    """Refuses every type but those of real numbers.
+
+    Raises:
+        ValueError: see `real_array`.
+
+    >>> check_real("float32", "y")
+    """
+    text = str(getattr(dtype, "name", dtype))
+    kinds = ("float", "bfloat", "int", "uint", *(("bool",) if booleans else ()))
+    if text.startswith(kinds):
+        return
+    hint = ""
+    if text.startswith("complex"):
+        hint = " Stack real and imaginary part as two channels: np.stack([z.real, z.imag], -1)."
+    raise ValueError(
+        f"Expected {name} to be an array of real numbers.{hint} Received: {name} of type {text}"
+    )
+
+
 def values_outside(values: np.ndarray, low: float, high: float) -> str:
     """Says from where to where values go that leave a range, or nothing if they keep to it.
 

@@ -14,12 +14,17 @@ def as_array(value, name: str) -> np.ndarray:
     """A NumPy array of numbers from an array, a list or a tensor of any backend.
 
     Raises:
-        TypeError: for a data set, text, objects, booleans or complex numbers.
+        TypeError: for a data set, text, objects, booleans, complex numbers or masked entries.
     """
     if hasattr(value, "element_spec") or isinstance(value, keras.utils.PyDataset):
         raise TypeError(
             f"Expected {name} to be an array; iterate over the data set and certify its batches. "
             f"Received: {name} of type {type(value).__name__}"
+        )
+    if np.ma.is_masked(value):
+        raise TypeError(
+            f"Expected {name} to be an array of numbers; fill what is masked: .filled(...). "
+            f"Received: {name} with {int(np.ma.count_masked(value))} masked entries"
         )
     try:
         array = np.asarray(value)
@@ -34,8 +39,9 @@ def as_array(value, name: str) -> np.ndarray:
     if array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         array = array.astype("float32")
     if array.dtype.kind not in "iuf":
+        channels = "; stack real and imaginary part as two channels"
         raise TypeError(
-            f"Expected {name} to be an array of numbers. "
+            f"Expected {name} to be an array of numbers{channels * (array.dtype.kind == 'c')}. "
             f"Received: {name} of type {type(value).__name__} with dtype={array.dtype}"
         )
     return array

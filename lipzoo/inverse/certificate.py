@@ -9,6 +9,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
+from lipzoo.checking import real_array
 from lipzoo.inverse.layers import PlugAndPlay
 
 # Covers the float64 evaluation of a radius: three operations.
@@ -134,8 +135,8 @@ def check_noise_norm(noise_norm, examples: int) -> np.ndarray:
         ValueError: unless it is one finite number of at least 0, or one per example.
     """
     try:
-        norms = np.asarray(noise_norm, dtype="float64")
-    except (TypeError, ValueError):
+        norms = real_array(noise_norm, "noise_norm").astype("float64")
+    except ValueError:
         norms = np.asarray(math.nan)
     fits = norms.shape in ((), (examples,)) and np.isfinite(norms).all() and (norms >= 0).all()
     if not fits:

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from lipzoo.checking import finite_number
+from lipzoo.checking import finite_number, real_array
 from lipzoo.inverse.operators.linear import MAX_ENTRIES, LinearOperator
 
 # Relative to ‖A‖²; a smaller α is not told from 0 by the singular values that float64 yields.
@@ -135,13 +135,7 @@ def check_batch(values, shape: tuple[int, ...], name: str) -> np.ndarray:
     >>> check_batch([[1, 2]], (2,), "y")
     array([[1., 2.]])
     """
-    try:
-        array = np.asarray(keras.ops.convert_to_numpy(values), "float64")
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Expected {name} to be an array of numbers of shape {('examples', *shape)}. "
-            f"Received: {name} of type {type(values).__name__}"
-        ) from error
+    array = real_array(values, name, booleans=True).astype("float64")
     if array.ndim == 0 or array.shape[1:] != tuple(shape) or len(array) == 0:
         hint = " (a batch axis is missing)" if array.shape == tuple(shape) else ""
         raise ValueError(

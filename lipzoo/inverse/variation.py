@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.checking import check_bounds, finite_number
+from lipzoo.checking import check_bounds, finite_number, real_array
 from lipzoo.inverse._variation_iteration import solve
 from lipzoo.inverse._variation_model import VariationModel
 from lipzoo.inverse.operators.linear import LinearOperator
@@ -136,8 +136,8 @@ def total_variation(
 
 def _checked_weight(weight, examples):
     try:
-        array = np.asarray(weight, "float64")
-    except (TypeError, ValueError):
+        array = real_array(weight, "weight").astype("float64")
+    except ValueError:
         array = np.array(np.nan)
     if array.shape not in ((), (examples,)) or not (np.isfinite(array) & (array > 0)).all():
         raise ValueError(

@@ -5,6 +5,7 @@ from keras import ops
 
 from lipzoo.bounds import UncertifiedLayerError
 from lipzoo.inverse.operators import LinearOperator
+from lipzoo.inverse.operators.claims import check_claims
 
 # What an operator computes, and what is stated of it.
 _COMPUTES = ("apply", "adjoint", "_product", "_per_channel")
@@ -20,6 +21,7 @@ class OperatorLayer(keras.layers.Layer):
             raise ValueError(
                 f"operator must be a lipzoo.inverse.LinearOperator. Received: operator={operator!r}"
             )
+        check_claims(operator)
         self.operator = operator
 
     def get_config(self):
@@ -42,7 +44,9 @@ class OperatorLayer(keras.layers.Layer):
         Raises:
             UncertifiedLayerError: if it, or its class, replaces `apply` or `adjoint` and inherits
                 `norm_bound` or `rounding`.
+            ValueError: if a claim of it is refuted, see `check_claims`.
         """
+        check_claims(self.operator)
         replaced = [name for name in _COMPUTES if name in vars(self.operator)]
         classes = type(self.operator).__mro__
         lowest = min(_owner(classes, name) for name in _COMPUTES)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.checking import real_array
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch
 from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
@@ -42,7 +43,7 @@ class Blur(LinearOperator):
     """
 
     def __init__(self, image_shape, kernel, padding="same"):
-        array = np.array(kernel, dtype="float64")
+        array = np.array(real_array(kernel, "kernel"), dtype="float64")
         rank = len(tuple(image_shape)) - 1
         if rank not in (1, 2) or array.ndim != rank or not np.isfinite(array).all():
             raise ValueError(

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from lipzoo.checking import check_real, real_array
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 from lipzoo.spectral.threads import single_threaded_blas
 
@@ -120,10 +121,14 @@ def as_batch(values, shape):
     """A floating point tensor of shape `(batch, *shape)`; integers are cast to the default type.
 
     Raises:
-        ValueError: if it has another shape.
+        ValueError: if it has another shape, or values that are no real numbers.
     """
+    if not keras.ops.is_tensor(values) and not isinstance(values, keras.Variable):
+        values = real_array(values, "the batch", booleans=True)
     tensor = keras.ops.convert_to_tensor(values)
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    check_real(dtype, "the batch", booleans=True)
+    if not keras.backend.is_float_dtype(dtype):
         tensor = keras.ops.cast(tensor, keras.config.floatx())
     if tuple(tensor.shape[1:]) != tuple(shape):
         raise ValueError(

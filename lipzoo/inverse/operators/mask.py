@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.checking import real_array
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch, check_alpha
 from lipzoo.rounding import add_up, div_up, unit_roundoff
 
@@ -37,7 +38,7 @@ class Mask(LinearOperator):
     def __init__(self, mask, image_shape=None):
         if isinstance(mask, str):
             mask = _from_text(mask, image_shape)
-        array = np.array(mask, dtype="float64")
+        array = np.array(real_array(mask, "mask", booleans=True), dtype="float64")
         shape = array.shape if image_shape is None else tuple(image_shape)
         if array.shape != shape:
             raise ValueError(

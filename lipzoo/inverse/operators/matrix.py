@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.checking import real_array
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
 from lipzoo.rounding import gamma, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
@@ -40,7 +41,7 @@ class Matrix(LinearOperator):
     """
 
     def __init__(self, matrix, input_shape=None, output_shape=None):
-        array = np.array(matrix, dtype="float64")
+        array = np.array(real_array(matrix, "matrix", booleans=True), dtype="float64")
         if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
             raise ValueError(
                 "matrix must be a finite array of shape (outputs, inputs). "

@@ -6,6 +6,7 @@ import numbers
 import keras
 import numpy as np
 
+from lipzoo.checking import real_array
 from lipzoo.inverse.operators.linear import MAX_ENTRIES
 from lipzoo.inverse.operators.matrix import Matrix
 
@@ -51,7 +52,7 @@ class Tomography(Matrix):
         if isinstance(angles, int) and not isinstance(angles, bool) and 0 < angles <= MAX_ENTRIES:
             degrees = np.arange(angles) * (180.0 / angles)
         elif isinstance(angles, list | tuple | np.ndarray) and len(angles) > 0:
-            degrees = np.array(angles, dtype="float64")
+            degrees = np.array(real_array(angles, "angles"), dtype="float64")
         else:
             degrees = np.array([math.nan])
         if degrees.ndim != 1 or not np.isfinite(degrees).all():
