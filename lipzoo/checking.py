@@ -71,9 +71,9 @@ def real_array(value, name: str, booleans: bool = False) -> np.ndarray:
     [1, 2]
     >>> real_array(1j, "y")
     Traceback (most recent call last):
-    ValueError: Expected y to be an array of real numbers... Received: y of type complex128
+    ValueError: Expected y to be an array of numbers, real ones... Received: y of type complex128
     """
-    expected = f"Expected {name} to be an array of real numbers."
+    expected = f"Expected {name} to be an array of numbers, real ones."
     if hasattr(value, "toarray") or hasattr(value, "todense"):
         raise ValueError(
             f"{expected} Make a sparse matrix a dense one: .toarray(). "
@@ -109,7 +109,8 @@ def check_real(dtype, name: str, booleans: bool = False) -> None:
     if text.startswith("complex"):
         hint = " Stack real and imaginary part as two channels: np.stack([z.real, z.imag], -1)."
     raise ValueError(
-        f"Expected {name} to be an array of real numbers.{hint} Received: {name} of type {text}"
+        f"Expected {name} to be an array of numbers, real ones.{hint} "
+        f"Received: {name} of type {text}"
     )
 
 

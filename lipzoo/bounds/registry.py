@@ -28,6 +28,7 @@ def register_bound_rule(layer_class: type, rule: Callable | None = None):
 
     The rule is a proof that you vouch for: it must hold for the layer at inference, for all inputs,
     in the Euclidean norm of one example's flattened tensors, without mixing examples of a batch.
+    Nothing tests it; `lipzoo.evaluation` looks for pairs of inputs that would refute it.
 
     Args:
         layer_class: subclass of `keras.layers.Layer`.
