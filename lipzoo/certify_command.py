@@ -90,6 +90,10 @@ def certify(arguments: argparse.Namespace) -> None:
         about["arithmetic"] = certificate.arithmetic
         if shard is not None:
             about["shard"] = str(shard)
+        if x.notes:
+            about["notes"] = x.notes
+        if not arguments.json:
+            print(*(f"note: {note}" for note in x.notes), sep="\n", end="\n" * bool(x.notes))
         show(certified, counts, about, radii, arguments)
         if shard is not None and not arguments.json:
             print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")

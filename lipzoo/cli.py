@@ -188,7 +188,7 @@ def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
             "--epsilon is a radius for classifiers; lipzoo.certify_reconstruction takes a noise "
             f"norm. Received: {arguments.epsilon} for {arguments.model}"
         )
-    dataset = training.load_data(recipe.data)
+    dataset = training.load_data(recipe.data, labelled=False)
     task = training.task_of(recipe, dataset)
     model = load_from(source, dtype=arguments.dtype)
     result = {

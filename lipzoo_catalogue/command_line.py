@@ -110,9 +110,9 @@ def _add_measuring(add):
     command.add_argument("model", help=_MODEL)
     command.add_argument(
         "data",
-        help="an .npy file of examples, which may be larger than memory; an .npz file with x, or "
-        "x_test, and labels y if there are any; a .csv file or a folder of images; or tfds:NAME, "
-        "sklearn:NAME, whose test split is used",
+        help="an .npy file of examples, which may be larger than memory; an .npz or .csv file, an "
+        "image, a folder of images, or hf:OWNER/NAME, with or without labels; or tfds:NAME, "
+        "sklearn:NAME; where there are splits, the test split is used",
     )
     command.add_argument(
         "--out",
@@ -279,8 +279,8 @@ def _add_making(add):
     command.add_argument(
         "--data",
         metavar="SOURCE",
-        help="use another data source: tfds:NAME, sklearn:NAME, an .npz or .csv file, or a folder "
-        "with one subfolder of images per class",
+        help="use another data source: hf:OWNER/NAME, tfds:NAME, sklearn:NAME, an .npz or .csv "
+        "file, or a folder with one subfolder of images per class",
     )
     command.add_argument("--out", metavar="DIR", help="run folder (default: runs/<recipe's name>)")
     command.add_argument(

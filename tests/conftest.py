@@ -44,6 +44,8 @@ BACKEND_FREE = {
     "study_transfer",
     "training_batches",
     "training_data",
+    "training_hub",
+    "training_images",
     "training_pixels",
     "training_recipe",
     "zoo_config",

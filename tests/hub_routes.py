@@ -213,20 +213,22 @@ class Routes:
 
 
 _REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
+# The Hub keeps data sets beside models; here both are repositories of one kind.
+_API = rf"/api/(?:models|datasets)/{_REPO}"
 ROUTES = (
     (r"POST /api/repos/create", "create"),
     (r"DELETE /api/repos/delete", "delete"),
     (r"POST /api/validate-yaml", "validate"),
     (r"GET /api/whoami-v2", "whoami"),
-    (rf"POST /api/models/{_REPO}/preupload/(?P<revision>.+)", "preupload"),
+    (rf"POST {_API}/preupload/(?P<revision>.+)", "preupload"),
     (rf"POST /{_REPO}\.git/info/lfs/objects/batch", "batch"),
     (r"PUT /objects/(?P<oid>\w+)", "put_object"),
     (r"POST /verify/(?P<oid>\w+)", "verify_object"),
-    (rf"POST /api/models/{_REPO}/commit/(?P<revision>.+)", "commit"),
-    (rf"POST /api/models/{_REPO}/tag/(?P<revision>.+)", "tag"),
-    (rf"GET /api/models/{_REPO}/refs", "refs"),
-    (rf"GET /api/models/{_REPO}/tree/(?P<revision>[^/]+)/?", "tree"),
-    (rf"GET /api/models/{_REPO}/revision/(?P<revision>.+)", "info"),
-    (rf"GET /api/models/{_REPO}", "info"),
-    (rf"(HEAD|GET) /{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "resolve"),
+    (rf"POST {_API}/commit/(?P<revision>.+)", "commit"),
+    (rf"POST {_API}/tag/(?P<revision>.+)", "tag"),
+    (rf"GET {_API}/refs", "refs"),
+    (rf"GET {_API}/tree/(?P<revision>[^/]+)/?", "tree"),
+    (rf"GET {_API}/revision/(?P<revision>.+)", "info"),
+    (rf"GET {_API}", "info"),
+    (rf"(HEAD|GET) /(?:datasets/)?{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "resolve"),
 )

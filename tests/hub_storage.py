@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-LARGE = (".safetensors", ".png")
+LARGE = (".safetensors", ".png", ".parquet")
 WRITER, READER = "hf_writerwriterwriter", "hf_readerreaderreader"
 
 

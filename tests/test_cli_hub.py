@@ -317,7 +317,7 @@ def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
         "nan.npy": "Received",
         "objects.npy": "not an .npy file of numbers",
         "text.npy": "not an .npy file of numbers",
-        "names.npz": "expected an array x, or x_test. Received: images",
+        "names.npz": "or x, y. Received: images",
         "labels.npz": "expected one label per example",
         "nowhere": "no such file or folder",
     }

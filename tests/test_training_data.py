@@ -197,10 +197,13 @@ def _arrays(**changes):
         (_arrays(x=np.full((30, 5), np.nan)), "expected finite values. Received: 150"),
         (_arrays(x=np.full((30, 4, 4, 1), 200.0)), r"numbers in \[0, 1\]. Received: .*200"),
         (_arrays(x=np.zeros((30, 4, 4))), 'kind = "image" or kind = "signal"'),
-        (_arrays(x=np.zeros((30, 4), "U3")), "expected numbers. Received: dtype=<U3"),
+        (_arrays(x=np.zeros((30, 4), "U3")), "expected real numbers. Received: dtype=<U3"),
         (_arrays(x=np.zeros((0, 4)), y=np.zeros(0, int)), "at least two classes"),
         (_arrays(class_names=np.array(["a", "b"])), r"labels among \[0, 1\]. Received: \[2\]"),
-        ({"x_train": np.zeros((4, 2))}, "expected arrays"),
+        (
+            {"x_train": np.zeros((4, 2))},
+            "expected a label for every example. Received: none in train",
+        ),
     ],
 )
 def test_malformed_npz_is_refused(arrays, message, tmp_path):

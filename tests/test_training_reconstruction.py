@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import lipzoo
 import lipzoo_cli
@@ -63,14 +64,14 @@ def recipe(source, noise=0.02, architecture="InvNet", size=12, loss="mean_square
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """Bright rectangles on a dark ground; the labels say nothing."""
+    """Bright rectangles on a dark ground, without labels."""
     generator = np.random.default_rng(0)
     images = np.full((120, 12, 12, 1), 0.1, "float32")
     for image in images:
         top, left = generator.integers(0, 8, 2)
         image[top : top + 4, left : left + generator.integers(2, 5)] = generator.uniform(0.5, 1)
     path = tmp_path_factory.mktemp("data") / "squares.npz"
-    np.savez(path, x=images, y=np.arange(120) % 2)
+    np.savez(path, x=images)
     return path
 
 
@@ -108,7 +109,9 @@ def test_the_metrics_compare_methods_on_the_same_examples(run):
 
 def test_the_numbers_are_those_of_the_saved_model(run, source):
     folder, metrics = run
-    task = task_of(parse_recipe(recipe(source)), load_data(parse_recipe(recipe(source)).data))
+    task = task_of(
+        parse_recipe(recipe(source)), load_data(parse_recipe(recipe(source)).data, labelled=False)
+    )
     y, x = task.test()
     error = np.mean((zoo.load(folder).predict(y, verbose=0) - x) ** 2, axis=(1, 2, 3))
     assert metrics["test"]["methods"]["InvNet"]["psnr"] == pytest.approx(
@@ -118,7 +121,7 @@ def test_the_numbers_are_those_of_the_saved_model(run, source):
 
 def test_noise_depends_on_the_split_and_has_the_stated_size(source):
     settings = parse_recipe(recipe(source, noise=0.5))
-    task = ReconstructionTask(settings, load_data(settings.data))
+    task = ReconstructionTask(settings, load_data(settings.data, labelled=False))
     y, x = task.measured("test")
     np.testing.assert_array_equal(y, task.measured("test")[0])
     exact = np.asarray(task.operator.apply(x))
@@ -131,7 +134,7 @@ def test_noise_depends_on_the_split_and_has_the_stated_size(source):
 
 def test_batches_measure_anew_in_every_epoch_and_repeat_themselves(source):
     settings = parse_recipe(recipe(source))
-    task = ReconstructionTask(settings, load_data(settings.data))
+    task = ReconstructionTask(settings, load_data(settings.data, labelled=False))
     first, again = task.batches(), task.batches()
     for batches in (first, again):
         batches.start_epoch(1)
@@ -140,6 +143,29 @@ def test_batches_measure_anew_in_every_epoch_and_repeat_themselves(source):
     again.start_epoch(2)
     assert not np.array_equal(y, again[0][0])
     np.testing.assert_allclose(y, np.asarray(task.operator.apply(x)), atol=0.2)
+
+
+def test_images_need_no_labels_wherever_they_come_from(source, tmp_path):
+    images = np.load(source)["x"]
+    np.save(tmp_path / "squares.npy", images)
+    np.savez(tmp_path / "one_class.npz", x=images, y=np.zeros(120, int))
+    (tmp_path / "folder").mkdir()
+    for number, image in enumerate(np.round(255 * images[..., 0]).astype("uint8")):
+        Image.fromarray(image).save(tmp_path / "folder" / f"{number:03}.png")
+    everything = {image.tobytes() for image in images}
+    for name in ("squares.npy", "one_class.npz", "folder"):
+        settings = parse_recipe(recipe(tmp_path / name))
+        data = load_data(settings.data, labelled=False)
+        parts = (data.train, data.validation, data.test)
+        assert sum(map(len, parts)) == 120
+        if name != "folder":
+            assert {image.tobytes() for part in parts for image in part.x} == everything
+        _, x = ReconstructionTask(settings, data).test()
+        assert x.shape == (12, 12, 12, 1)
+        np.testing.assert_allclose(x, data.inputs(data.test)[:12], atol=0)
+    assert set(data.test.origin) <= {f"{number:03}.png" for number in range(120)}
+    with pytest.raises(training.DataError, match="expected a label for every example"):
+        load_data(settings.data)
 
 
 def test_recipes_that_do_not_fit_are_refused(source, tmp_path):

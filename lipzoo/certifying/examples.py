@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo.training import DataError, load_data
-from lipzoo.training.data import load_examples, scale
-from lipzoo.training.npz import read_arrays
-from lipzoo.training.recipe import DataSettings
+from lipzoo.training.data import load_examples, reported, scale
+from lipzoo.training.settings import DataSettings
+from lipzoo.training.sources.arrays import flat_labels, read_npz
+from lipzoo.training.sources.raw import RawData, RawSplit
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.config import ModelConfig
 
@@ -54,6 +55,7 @@ class Examples:
         channel: whether a last axis of length 1 is added.
         origin: where each example stands in its source, see `RawSplit`, or `None`.
         left_out: what of the source is no example, see `RawSplit`.
+        notes: what a reader of the numbers should know.
     """
 
     stored: np.ndarray | StoredArray
@@ -61,6 +63,7 @@ class Examples:
     channel: bool = False
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.stored)
@@ -78,10 +81,11 @@ def read_examples(
 
     An `.npy` file stays on disk, and so do labels in one; everything else is read whole. Bytes
     (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; a missing
-    channel axis of length 1 is added.
+    channel axis of length 1 is added, and so is a missing axis of examples. Of a source with
+    splits the test split is read. Labels are numbers of the model's classes, or their names.
 
     Args:
-        data: path of an `.npy` or `.npz` file, or a data source of recipes.
+        data: path of an `.npy` file, or a data source of recipes, one image among them.
         config: the model's configuration.
         recipe: how the data that the model was trained on are to be read, its recipe's `[data]`
             table: where a CSV file has its labels, say.
@@ -94,24 +98,30 @@ def read_examples(
         DataError: if there is no such data, or they do not fit the model or the labels.
     """
     path = Path(data).expanduser()
-    if labels is not None and path.suffix.lower() != ".npy":
+    suffix = path.suffix.lower()
+    if labels is not None and suffix != ".npy":
         raise DataError(
             "--labels: expected examples in an .npy file, which has no labels of its own. "
             f"Received: {data}"
         )
-    if path.suffix.lower() in (".npy", ".npz"):
-        x, y = _read_numpy(path, labels)
-        origin, left_out = None, ()
+    settings = DataSettings(data) if recipe is None else replace(recipe, source=data, test=None)
+    origin, left_out, notes = None, (), ()
+    if suffix == ".npy":
+        x, y = StoredArray(path), None if labels is None else _read_labels(labels, settings, config)
+    elif suffix == ".npz":
+        x, y, notes = _read_npz(path, settings, config)
     else:
-        settings = DataSettings(data) if recipe is None else replace(recipe, source=data, test=None)
-        x, y, origin, left_out = _read_source(settings, path, config)
-    shape, found = config.input_shape, x.shape[1:]
-    channel = found == shape[:-1] and shape[-1:] == (1,)
-    if not channel and found != shape:
+        x, y, origin, left_out, notes = _read_source(settings, path, config)
+    shape = config.input_shape
+    if x.shape and not _fits(x.shape[1:], shape) and _fits(x.shape, shape):
+        x = x[:][None]
+    found = x.shape[1:]
+    if not _fits(found, shape):
         raise DataError(
             f"{data}: expected examples of shape {shape}, as the model takes them. "
             f"Received: shape={found}"
         )
+    channel = found != shape
     if len(x) == 0:
         raise DataError(f"{data}: expected examples. Received: none")
     if y is not None and len(y) != len(x):
@@ -120,45 +130,82 @@ def read_examples(
             f"Received: {len(x)} examples, {len(y)} labels"
         )
     in_bytes = x.dtype == np.uint8 and config.preprocessing["maximum"] == 1
-    return Examples(x, 255.0 if in_bytes else 1.0, channel, origin, left_out), y
+    return Examples(x, 255.0 if in_bytes else 1.0, channel, origin, left_out, notes), y
 
 
-def _read_numpy(path, labels):
-    if path.suffix.lower() == ".npy":
-        return StoredArray(path), None if labels is None else StoredArray(Path(labels))
+def _fits(found, shape) -> bool:
+    return found == shape or (found == shape[:-1] and shape[-1:] == (1,))
+
+
+def _read_npz(path, settings, config):
+    """Examples as they are stored: their units are the model's."""
     if not path.exists():
         raise DataError(f"{path}: no such file")
-    arrays = read_arrays(path)
-    for x, y in (("x", "y"), ("x_test", "y_test")):
-        if x in arrays:
-            return arrays[x], arrays.get(y)
-    raise DataError(f"{path}: expected an array x, or x_test. Received: {', '.join(arrays)}")
+    names, raw, split = reported(read_npz(path), settings)
+    y = None if raw.train.labels is None else _classes(names, split.y, path, config, counted=True)
+    return split.x, y, raw.notes
+
+
+def _read_labels(path, settings, config):
+    """Labels of an .npy file, which stay on disk if they are the model's own numbers."""
+    stored = StoredArray(Path(path))
+    known = [*map(str, config.class_names)]
+    words = stored.dtype.kind not in "iubf"
+    numbered = all(map(str.isdecimal, known)) and known != _counted(config)
+    if not words and not (known and (settings.label_names or numbered)):
+        return stored
+    raw = RawData(path, RawSplit(stored[:], flat_labels(stored[:], path)))
+    names, _, split = reported(raw, settings)
+    return _classes(names, split.y, path, config, counted=True)
 
 
 def _read_source(settings, path, config):
-    """All examples of a file or folder; the test split of a data set with a name."""
-    if path.exists():
+    """Examples of a file or a folder, or the test split of a data set with a name."""
+    if path.exists() or settings.source.startswith("hf:"):
         read = load_examples(settings)
-        x, y, names, where = read.x, read.y, read.class_names, (read.origin, read.left_out)
-        if y is None:
-            return x, None, *where
-    else:
-        dataset = load_data(settings)
-        x, y, names = dataset.inputs(dataset.test), dataset.test.y, dataset.class_names
-        where = (dataset.test.origin, ())
+        where = read.origin, read.left_out, read.notes
+        if read.y is None:
+            return read.x, None, *where
+        y = _classes(read.class_names, read.y, settings.source, config)
+        return read.x, y, *where
+    dataset = load_data(settings)
+    y = _classes(dataset.class_names, dataset.test.y, settings.source, config)
+    return dataset.inputs(dataset.test), y, dataset.test.origin, (), ()
+
+
+def _classes(names, y, source, config, counted=False) -> np.ndarray:
+    """The model's numbers of classes that the data have by name.
+
+    Args:
+        names: their names, those of labels that are numbers too.
+        y: numbers of the names.
+        source: for messages.
+        config: the model's configuration.
+        counted: whether labels that are numbers are those of the model, from 0, as they are in
+            arrays: then they need not be the names of its classes.
+    """
     known = [*map(str, config.class_names)]
     if set(names) <= set(known):
-        return x, np.array([known.index(name) for name in names])[y], *where
-    # Numbers are the model's own only if both count from 0: whether a class that has another name
-    # is counted from 0, from 1 or otherwise, they do not tell.
+        return np.array([known.index(name) for name in names])[y]
+    # Elsewhere numbers are the model's own only if both count from 0: whether a class that has
+    # another name is counted from 0, from 1 or otherwise, they do not tell.
     numbers = [int(name) if name.isdecimal() else -1 for name in names]
-    counted = [*map(str, range(config.num_classes))]
-    inside = 0 in numbers and all(0 <= number < config.num_classes for number in numbers)
-    if inside and known in ([], counted):
-        return x, np.array(numbers)[y], *where
+    inside = all(0 <= number < config.num_classes for number in numbers)
+    digits = bool(known) and all(map(str.isdecimal, known))
+    if counted and not digits and min(numbers) >= 0:
+        if inside:
+            return np.array(numbers)[y]
+        expected = f"0 to {config.num_classes - 1}" + (f" or {known}" if known else "")
+        raise DataError(f"{source}: expected labels from {expected}. Received: {list(names)[:10]}")
+    if inside and 0 in numbers and known in ([], _counted(config)):
+        return np.array(numbers)[y]
     expected = known or f"0 to {config.num_classes - 1}, counted from 0"
     raise DataError(
-        f"{settings.source}: expected classes among {expected}, as the model has them; labels that "
+        f"{source}: expected classes among {expected}, as the model has them; labels that "
         "are numbers get names by label_names, in [data] of the model's recipe. "
         f"Received: {list(names)}"
     )
+
+
+def _counted(config):
+    return [*map(str, range(config.num_classes))]

@@ -2,13 +2,14 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from lipzoo.checking import values_outside
 from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, RawData, RawSplit, read_source
+from lipzoo.training.sources import DataError, RawData, read_source
 from lipzoo.training.splits import Split, count_of, cut, duplicates, seen
 from lipzoo_catalogue.certified.origin import LeftOut, counted, described
 
@@ -87,7 +88,7 @@ def scale(x: np.ndarray, divisor: float) -> np.ndarray:
     return x if divisor == 1 else x / np.float32(divisor)
 
 
-def load_data(settings: DataSettings) -> Dataset:
+def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
     """Loads a source and cuts it into training, validation and test split.
 
     Splits that the source brings are kept. A missing test split is cut first, then a missing
@@ -97,6 +98,8 @@ def load_data(settings: DataSettings) -> Dataset:
 
     Args:
         settings: the `[data]` table of a recipe.
+        labelled: whether the examples need labels of two classes or more. Without, labels that
+            there are share out the cuts all the same.
 
     Returns:
         A `Dataset`.
@@ -108,14 +111,18 @@ def load_data(settings: DataSettings) -> Dataset:
     if settings.test is not None:
         other = read_source(settings.test, settings)
         raw = raw.with_test(other.only_split(settings.test))
-    names, train, validation, test = _encode_labels(raw, settings)
-    if len(names) < 2:
+    if raw.train is None:
+        raise DataError(
+            f"{raw.source}: expected examples to train on. Received: {', '.join(raw.splits)} alone"
+        )
+    if labelled:
+        _check_labelled(raw)
+    names, splits = _encode_labels(raw, settings)
+    if labelled and len(names) < 2:
         raise DataError(f"{raw.source}: expected at least two classes. Received: {list(names)}")
-    kind = _kind(train.x, settings)
-    splits = [
-        None if s is None else _examples(s, kind, raw.source) for s in (train, validation, test)
-    ]
-    train, validation, test = splits
+    kind = _kind(raw, settings)
+    splits = {name: _examples(split, kind, raw.source) for name, split in splits.items()}
+    train, validation, test = map(splits.get, ("train", "validation", "test"))
     notes = [*raw.notes, *_left_out_notes(raw)]
     if test is None:
         count = count_of(settings.test_size, len(train), "test_size")
@@ -138,7 +145,7 @@ def load_data(settings: DataSettings) -> Dataset:
 
 @dataclass(frozen=True)
 class FileExamples:
-    """All examples of a file or a folder, in its order.
+    """The examples of a file or a folder, in its order.
 
     Args:
         x: inputs in float32.
@@ -146,6 +153,7 @@ class FileExamples:
         class_names: name of each label.
         origin: where each example stands, see `RawSplit`.
         left_out: what is no example, see `RawSplit`.
+        notes: what a reader of the numbers should know.
     """
 
     x: np.ndarray
@@ -153,10 +161,13 @@ class FileExamples:
     class_names: tuple[str, ...] = ()
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def load_examples(settings: DataSettings) -> FileExamples:
-    """Loads all examples of a file or a folder, in its order, with nothing cut off.
+    """Loads the examples of a file or a folder, in its order, with nothing cut off.
+
+    Where it has several splits, these are the examples of the test split.
 
     Args:
         settings: the `[data]` table of a recipe; the keys about splits do not matter.
@@ -167,20 +178,41 @@ def load_examples(settings: DataSettings) -> FileExamples:
     Raises:
         DataError: as `load_data`.
     """
-    raw = read_source(settings.source, settings)
-    raws = [split for split in (raw.train, raw.validation, raw.test) if split is not None]
-    labelled = all(split.labels is not None for split in raws)
-    names, *splits = _encode_labels(raw, settings) if labelled else ((), *map(_unlabelled, raws))
-    splits = [split for split in splits if split is not None]
-    kind = _kind(splits[0].x, settings)
-    splits = [_examples(split, kind, raw.source) for split in splits]
-    left_out, before = [], 0
-    for split in raws:
-        left_out += [e._replace(position=before + e.position) for e in split.left_out]
-        before += len(split)
-    x, y, origin = (_joined([getattr(s, key) for s in splits]) for key in ("x", "y", "origin"))
+    names, raw, encoded = reported(read_source(settings.source, settings), settings)
+    examples = _examples(encoded, _kind(raw, settings), raw.source)
+    x = examples.x
     x = scale(x, 255.0) if x.dtype == np.uint8 else x.astype("float32", copy=False)
-    return FileExamples(x, y if labelled else None, names, origin, tuple(left_out))
+    y = None if raw.train.labels is None else examples.y
+    return FileExamples(x, y, names, examples.origin, raw.train.left_out, raw.notes)
+
+
+def reported(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...], RawData, Split]:
+    """The split of a source that numbers are reported on: the test split, or the only one.
+
+    Args:
+        raw: the source.
+        settings: how its labels are named.
+
+    Returns:
+        Names of the classes, or none without labels; the source with this split alone, as `train`;
+        and its examples as they are stored, with labels from 0.
+
+    Raises:
+        DataError: if there are several splits and no test split, or labels are unknown.
+    """
+    parts = raw.splits
+    name = "test" if "test" in parts else next(iter(parts))
+    if len(parts) > 1:
+        if name != "test":
+            raise DataError(
+                f"{raw.source}: expected a test split, or one split. Received: {', '.join(parts)}"
+            )
+        others = " and ".join(other for other in parts if other != name)
+        note = f"of {Path(raw.source).name} the test split is read, {others} is not"
+        raw = replace(raw, notes=(*raw.notes, note))
+    raw = replace(raw, train=parts[name], validation=None, test=None)
+    names, encoded = _encode_labels(raw, settings)
+    return names, raw, encoded["train"]
 
 
 def _left_out_notes(raw: RawData) -> list[str]:
@@ -194,57 +226,63 @@ def _left_out_notes(raw: RawData) -> list[str]:
     ]
 
 
-def _unlabelled(raw: RawSplit) -> Split:
-    return Split(raw.x, np.zeros(len(raw), "int32"), raw.origin)
-
-
-def _joined(arrays: list) -> np.ndarray | None:
-    if any(array is None for array in arrays):
-        return None
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+def _check_labelled(raw: RawData) -> None:
+    without = [name for name, split in raw.splits.items() if split.labels is None]
+    if without:
+        hint = "".join(f"; {note}" for note in raw.notes)
+        raise DataError(
+            f"{raw.source}: expected a label for every example. Received: none in "
+            f"{', '.join(without)}{hint}"
+        )
 
 
 def _encode_labels(
     raw: RawData, settings: DataSettings
-) -> tuple[tuple[str, ...], Split, Split | None, Split | None]:
-    """Maps the labels of all splits to 0, 1, ... and names them."""
-    splits = (raw.train, raw.validation, raw.test)
-    if any(split is not None and split.labels is None for split in splits):
-        raise DataError(f"{raw.source}: expected a label for every example. Received: none")
-    train_labels = np.unique(raw.train.labels)
+) -> tuple[tuple[str, ...], dict[str, Split]]:
+    """Names of the classes, and splits with labels that count from 0; without labels all are 0."""
+    if any(split.labels is None for split in raw.splits.values()):
+        return (), {
+            name: Split(split.x, np.zeros(len(split), "int32"), split.origin)
+            for name, split in raw.splits.items()
+        }
     if raw.class_names:
-        values = np.arange(len(raw.class_names))
-        names = tuple(raw.class_names)
+        values, written = np.arange(len(raw.class_names)), raw.class_names
     else:
-        values = train_labels
-        names = tuple(str(value) for value in values.tolist())
-    if settings.label_names:
-        unnamed = [name for name in names if name not in settings.label_names]
-        if unnamed:
-            raise DataError(
-                f"{raw.source}: expected labels among {list(settings.label_names)}, which "
-                f"[data.label_names] has. Received: {unnamed[:5]}"
-            )
-        names = tuple(settings.label_names[name] for name in names)
-    encoded = []
-    for split in splits:
-        if split is None:
-            encoded.append(None)
-            continue
+        values = np.unique(raw.train.labels)
+        written = tuple(str(value) for value in values.tolist())
+    named = [_class_name(name, raw.source, settings) for name in written]
+    # A label and its name may both stand in the data: they are one class.
+    names = tuple(dict.fromkeys(named))
+    numbers = np.array([names.index(name) for name in named], "int32")
+    encoded = {}
+    for name, split in raw.splits.items():
         unknown = np.setdiff1d(split.labels, values)
         if len(unknown):
             raise DataError(
                 f"{raw.source}: expected labels among {values.tolist()[:20]}. "
                 f"Received: {unknown.tolist()[:5]}"
             )
-        y = np.searchsorted(values, split.labels).astype("int32")
-        encoded.append(Split(split.x, y, split.origin))
-    return names, *encoded
+        y = numbers[np.searchsorted(values, split.labels)]
+        encoded[name] = Split(split.x, y, split.origin)
+    return names, encoded
 
 
-def _kind(x: np.ndarray, settings: DataSettings) -> str:
-    """What an example is, from the recipe or from its shape; no guess where two would fit."""
-    shape = x.shape[1:]
+def _class_name(label: str, source: str, settings: DataSettings) -> str:
+    """What `label_names` calls a label; what is such a name already stays."""
+    names = settings.label_names
+    if not names or label in names:
+        return names.get(label, label)
+    if label in names.values():
+        return label
+    raise DataError(
+        f"{source}: expected labels among {list(names)}, which [data.label_names] has. "
+        f"Received: {[label]}"
+    )
+
+
+def _kind(raw: RawData, settings: DataSettings) -> str:
+    """What an example is, by recipe, source or shape; no guess where two would fit."""
+    shape, dtype = raw.train.x.shape[1:], raw.train.x.dtype
     ranks = {"image": (2, 3), "signal": (1, 2), "table": (1,)}
     if settings.kind != "auto":
         if len(shape) not in ranks[settings.kind]:
@@ -253,7 +291,9 @@ def _kind(x: np.ndarray, settings: DataSettings) -> str:
                 f"kind = {settings.kind!r}. Received: shape={shape}"
             )
         return settings.kind
-    if len(shape) == 3 or (len(shape) == 2 and x.dtype == np.uint8):
+    if raw.kind != "auto":
+        return raw.kind
+    if len(shape) == 3 or (len(shape) == 2 and dtype == np.uint8):
         return "image"
     if len(shape) == 1:
         return "table"
@@ -274,17 +314,21 @@ def _examples(split: Split, kind: str, source: str) -> Split:
             f"Received: {len(x)} examples, {len(split)} labels"
         )
     if x.dtype != np.uint8 or kind != "image":
-        if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
-            raise DataError(f"{source}: expected numbers. Received: dtype={x.dtype}")
+        if x.dtype.kind not in "biuf":
+            raise DataError(f"{source}: expected real numbers. Received: dtype={x.dtype}")
         x = x.astype("float32", copy=False)
         broken = np.count_nonzero(~np.isfinite(x))
         if broken:
             raise DataError(f"{source}: expected finite values. Received: {broken} NaN or infinite")
-        if kind == "image" and (x.min() < 0 or x.max() > 1):
-            raise DataError(
-                f"{source}: expected pixels as bytes (uint8) or as numbers in [0, 1]. "
-                f"Received: values from {x.min():g} to {x.max():g}"
-            )
+        if kind == "image":
+            outside = values_outside(x, 0.0, 1.0)
+            if outside:
+                raise DataError(
+                    f"{source}: expected pixels as bytes (uint8) or as numbers in [0, 1]. "
+                    f"Received: {outside}"
+                )
+            if x.min() < 0 or x.max() > 1:
+                x = np.clip(x, 0, 1)
     if (kind == "image" and x.ndim == 3) or (kind == "signal" and x.ndim == 2):
         x = x[..., None]
     return Split(np.ascontiguousarray(x), split.y, split.origin)

@@ -56,15 +56,18 @@ def with_own_data(text: str) -> tuple[str, Recipe, Dataset]:
         RecipeError, DataError: see there.
     """
     recipe = parse_recipe(text)
+    labelled = not recipe.reconstructs
     stated = recipe.registry.content_sha256
     if not stated:
-        return text, recipe, load_data(recipe.data)
+        return text, recipe, load_data(recipe.data, labelled)
     # Names of labels are statements, too, and would be refused for other labels.
-    dataset = load_data(dataclasses.replace(recipe.data, label_names={}))
+    dataset = load_data(dataclasses.replace(recipe.data, label_names={}), labelled)
     if content_sha256(dataset) != stated:
         text = without_statements(text)
         return text, parse_recipe(text), with_note(dataset)
-    return text, recipe, load_data(recipe.data) if recipe.data.label_names else dataset
+    if recipe.data.label_names:
+        dataset = load_data(recipe.data, labelled)
+    return text, recipe, dataset
 
 
 def with_note(dataset: Dataset) -> Dataset:

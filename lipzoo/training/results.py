@@ -106,7 +106,7 @@ def refresh_metrics(folder: str | Path) -> dict:
     path = folder / "recipe.toml"
     recipe = parse_recipe(path.read_text(encoding="utf-8"), where=str(path))
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    dataset = load_data(recipe.data)
+    dataset = load_data(recipe.data, labelled=not recipe.reconstructs)
     if dataset.fingerprint() != metrics["data"]["sha256"]:
         raise DataError(
             f"{dataset.source}: expected the data of the run, SHA-256 {metrics['data']['sha256']}. "

@@ -14,8 +14,9 @@ class DataSettings:
     """Where the examples come from and how they are split.
 
     Args:
-        source: `"tfds:NAME"`, `"sklearn:digits"`, `"generated:swissroll"`, or the path of an `.npz`
-            file, a table (`.csv`, `.tsv`, compressed or not, `.parquet`) or a folder with one
+        source: `"hf:OWNER/NAME"` (see `lipzoo.training.sources.hub`), `"tfds:NAME"`,
+            `"sklearn:digits"`, `"generated:swissroll"`, or the path of an image, of an `.npy` or
+            `.npz` file, a table (`.csv`, `.tsv`, compressed or not, `.parquet`), or a folder with one
             subfolder of images per class.
             Relative paths start at the folder in which the command runs.
         test: optional second source for the test split.

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.arrays import read_npz
+from lipzoo.training.sources.arrays import read_npy, read_npz
 from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
 from lipzoo.training.sources.generated import read_generated, swiss_roll
-from lipzoo.training.sources.images import read_folder
+from lipzoo.training.sources.hub import read_hub
+from lipzoo.training.sources.huggingface import is_data_set, read_data_set
+from lipzoo.training.sources.images import read_folder, read_image
 from lipzoo.training.sources.parquet import read_parquet
+from lipzoo.training.sources.pixels import SUFFIXES
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 from lipzoo.training.sources.tables import is_table, read_table
 
@@ -34,18 +37,26 @@ def read_source(source: str, settings: DataSettings) -> RawData:
         return read_sklearn(name)
     if name and scheme == "generated":
         return read_generated(name)
-    path = Path(source).expanduser()
+    if name and scheme == "hf" and not name.startswith((".", "/", "~")):
+        return read_hub(name, settings)
+    path = Path(name if scheme == "hf" else source).expanduser()
+    if path.exists() and (scheme == "hf" or is_data_set(path)):
+        return read_data_set(path, None, source, settings)
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(path, settings)
     if not path.exists():
         raise DataError(
-            f"{source}: no such file or folder. Expected 'tfds:NAME', 'sklearn:NAME', "
-            "'generated:NAME', or the path of an .npz file, a .csv file or a folder with one "
-            "subfolder of images per class"
+            f"{source}: no such file or folder. Expected 'hf:OWNER/NAME', 'tfds:NAME', "
+            "'sklearn:NAME', 'generated:NAME', or the path of a file (.npz, .npy, .csv, an image) "
+            "or of a folder of images, perhaps with one subfolder per class"
         )
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)
+    if suffix == ".npy":
+        return read_npy(path)
+    if suffix in SUFFIXES:
+        return read_image(path)
     if suffix in (".parquet", ".pq"):
         return read_parquet(path, settings)
     if is_table(path):

@@ -1,4 +1,4 @@
-"""A user's own arrays: .npz archives."""
+"""A user's own arrays: .npz archives and .npy files."""
 
 from pathlib import Path
 
@@ -7,50 +7,77 @@ import numpy as np
 from lipzoo.training.npz import read_arrays
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 
-_NPZ_LAYOUTS = (
-    (("x_train", "y_train"), ("x_val", "y_val"), ("x_test", "y_test")),
-    (
-        ("train_images", "train_labels"),
-        ("val_images", "val_labels"),
-        ("test_images", "test_labels"),
-    ),
-    (("x", "y"), None, None),
+# Names of examples and labels of each split: Keras', MedMNIST's, and those without splits.
+_LAYOUTS = (
+    {
+        "train": ("x_train", "y_train"),
+        "validation": ("x_val", "y_val"),
+        "test": ("x_test", "y_test"),
+    },
+    {
+        "train": ("train_images", "train_labels"),
+        "validation": ("val_images", "val_labels"),
+        "test": ("test_images", "test_labels"),
+    },
+    {"train": ("x", "y")},
 )
 
 
 def read_npz(path: Path) -> RawData:
-    """Arrays by Keras' names, MedMNIST's names, or `x` and `y`."""
+    """Arrays by Keras' names, MedMNIST's names, or `x` and `y`; labels may be missing.
+
+    Raises:
+        DataError: if the file is damaged, or has no array of examples, those of two namings, or
+            labels without examples.
+    """
     try:
         arrays = read_arrays(path)
     except ValueError as error:
         raise DataError(str(error)) from None
-    for layout in _NPZ_LAYOUTS:
-        if not set(layout[0]) <= set(arrays):
-            continue
-        splits = []
-        for keys in layout:
-            if keys is None or keys[0] not in arrays:
-                splits.append(None)
-                continue
-            if keys[1] not in arrays:
-                raise DataError(f"{path}: expected an array {keys[1]!r} beside {keys[0]!r}")
-            splits.append(
-                RawSplit(arrays[keys[0]], flat_labels(arrays[keys[1]], f"{path}: {keys[1]}"))
-            )
-        names = tuple(str(n) for n in arrays["class_names"]) if "class_names" in arrays else ()
-        return RawData(str(path), *splits, class_names=names)
-    raise DataError(
-        f"{path}: expected arrays x_train, y_train (x_val, y_val, x_test, y_test), or "
-        f"train_images, train_labels (val_..., test_...), or x, y. "
-        f"Received: {', '.join(arrays) or 'none'}"
-    )
+    layouts = [layout for layout in _LAYOUTS if any(name in arrays for name, _ in layout.values())]
+    if len(layouts) != 1:
+        raise DataError(
+            f"{path}: expected arrays x_train, y_train (x_val, y_val, x_test, y_test), or "
+            f"train_images, train_labels (val_..., test_...), or x, y. "
+            f"Received: {', '.join(arrays) or 'none'}"
+        )
+    splits, read = {"train": None}, {"class_names"}
+    for split, (x, y) in layouts[0].items():
+        if x in arrays:
+            labels = flat_labels(arrays[y], f"{path}: {y}") if y in arrays else None
+            splits[split] = RawSplit(arrays[x], labels)
+        elif y in arrays:
+            raise DataError(f"{path}: expected an array {x!r} beside {y!r}")
+        read |= {x, y}
+    unread = [name for name in arrays if name not in read]
+    notes = (f"arrays that were not read: {', '.join(unread)}",) if unread else ()
+    names = tuple(str(n) for n in arrays["class_names"]) if "class_names" in arrays else ()
+    return RawData(str(path), **splits, class_names=names, notes=notes)
+
+
+def read_npy(path: Path) -> RawData:
+    """An array of examples without labels.
+
+    Raises:
+        DataError: if the file is damaged or holds objects.
+    """
+    try:
+        with open(path, "rb") as file:
+            x = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not an .npy file of numbers: {error}") from None
+    if x.ndim < 2:
+        raise DataError(f"{path}: expected examples of shape (n, ...). Received: shape={x.shape}")
+    return RawData(str(path), RawSplit(x, None))
 
 
 def flat_labels(labels: np.ndarray, where: str) -> np.ndarray:
-    """Labels as a flat array of integers or strings."""
+    """Labels as a flat array of integers or strings; one-hot rows are their columns' numbers."""
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
+    if labels.ndim == 2 and _are_one_hot(labels):
+        labels = labels.argmax(axis=1)
     if labels.ndim != 1:
         raise DataError(f"{where}: expected one label per example. Received: shape={labels.shape}")
     if labels.dtype.kind == "f":
@@ -60,3 +87,8 @@ def flat_labels(labels: np.ndarray, where: str) -> np.ndarray:
     if labels.dtype.kind not in "iubUS":
         raise DataError(f"{where}: expected whole numbers or text. Received: dtype={labels.dtype}")
     return labels.astype("int64") if labels.dtype.kind in "iub" else labels.astype("U")
+
+
+def _are_one_hot(labels) -> bool:
+    numbers = labels.dtype.kind in "biuf" and labels.size > 0
+    return numbers and bool(np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(1) == 1))

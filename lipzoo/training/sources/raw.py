@@ -47,27 +47,37 @@ class RawData:
 
     Args:
         source: name of the source, for messages.
-        train: the training split, or everything where the source has no splits.
+        train: the training split, or everything where the source has no splits; `None` where it has
+            others only.
         validation: the source's validation split.
         test: the source's test split.
         class_names: names of the labels 0, 1, ... where the source has them.
         ordered: whether the order of the examples is official, so that splits are cut off its end.
         notes: what a reader of the numbers should know.
+        kind: what an example is where the source knows: `"image"`; `"auto"` where it does not.
     """
 
     source: str
-    train: RawSplit
+    train: RawSplit | None
     validation: RawSplit | None = None
     test: RawSplit | None = None
     class_names: tuple[str, ...] = ()
     ordered: bool = False
     notes: tuple[str, ...] = ()
+    kind: str = "auto"
 
     def only_split(self, name: str) -> RawSplit:
         """The one split of a source that was named as the test source."""
-        if self.validation is not None or self.test is not None:
+        if len(self.splits) > 1:
             raise DataError(f"{name}: expected one split in the test source. Received: several")
-        return self.train
+        (split,) = self.splits.values()
+        return split
+
+    @property
+    def splits(self) -> dict[str, RawSplit]:
+        """The splits that there are."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in named.items() if split is not None}
 
     def with_test(self, test: RawSplit) -> "RawData":
         """The same data with another test split."""
