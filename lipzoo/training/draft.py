@@ -57,7 +57,7 @@ def draft_recipe(source: str, task: str = "classification", data: str = "") -> s
     # Everything but the data is filled in below; a whole recipe is what is read and checked.
     stub = f'name = "{name}"\n[data]\n{table}\n[model]\narchitecture = "MLP"\n[training]\n'
     stub += "epochs = 1\nbatch_size = 1\nlearning_rate = 1.0\n"
-    dataset = load_data(parse_recipe(stub, where="--set").data)
+    dataset = load_data(parse_recipe(stub, where="--set").data, task == "classification")
     if "kind" not in reading:
         table += f'\nkind = "{dataset.kind}"'
     body = _classifier if task == "classification" else _reconstruction
