@@ -240,9 +240,9 @@ def test_sources_that_are_not_there(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="expected one subfolder per class"):
         _load(tmp_path / "empty")
-    (tmp_path / "a.parquet").write_bytes(b"")
+    (tmp_path / "a.xlsx").write_bytes(b"")
     with pytest.raises(DataError, match=r"expected an \.npz file"):
-        _load(tmp_path / "a.parquet")
+        _load(tmp_path / "a.xlsx")
 
 
 def test_splits_that_do_not_fit(tmp_path):

@@ -16,8 +16,8 @@ class DataSettings:
     Args:
         source: `"hf:OWNER/NAME"` (see `lipzoo.training.sources.hub`), `"tfds:NAME"`,
             `"sklearn:digits"`, `"generated:swissroll"`, or the path of an image, of an `.npy` or
-            `.npz` file, a table (`.csv`, `.tsv`, compressed or not, `.parquet`), or a folder with one
-            subfolder of images per class.
+            `.npz` file, a table (`.csv`, `.tsv`, compressed or not, `.parquet`), or a folder with
+            one subfolder of images per class.
             Relative paths start at the folder in which the command runs.
         test: optional second source for the test split.
         validation: size of the validation split cut from the training split: a whole number of
