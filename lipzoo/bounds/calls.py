@@ -11,31 +11,30 @@ from lipzoo.bounds.states import broadcast_copies
 from lipzoo.rounding import sqrt_up
 
 
-def is_operation(operation) -> bool:
-    """Whether this is one of Keras' own operations, and not a layer."""
-    return type(operation).__module__.startswith("keras.src.ops.")
-
-
 @dataclass(frozen=True)
 class Call:
     """One recorded call of an operation on a single tensor.
 
     Attributes:
         operation: the operation.
-        arguments: all positional and keyword arguments, in order; the tensor among them.
+        arguments: names and values of the arguments, in order; the tensor among them.
         input_shape, output_shape: with the batch axis.
         dtype: type of the result.
     """
 
     operation: object
-    arguments: tuple
+    arguments: dict
     input_shape: tuple
     output_shape: tuple
     dtype: str
 
+    def constants(self) -> list:
+        """The arguments that are no tensors of the graph."""
+        return [v for v in self.arguments.values() if not isinstance(v, keras.KerasTensor)]
+
     def constant(self) -> np.ndarray:
         """Absolute values of the other operand of a binary operation, as a float64 array."""
-        others = [a for a in self.arguments if not isinstance(a, keras.KerasTensor)]
+        others = self.constants()
         if len(others) != 1:
             raise UncertifiedLayerError(self.operation, "Its arguments are not understood.")
         array = as_constants(others[0])

@@ -1,5 +1,7 @@
 """The error for everything that has no proven bound."""
 
+from lipzoo.bounds.origins import is_operation
+
 
 class UncertifiedLayerError(ValueError):
     """A layer, operation or model without a proven Lipschitz bound.
@@ -14,7 +16,7 @@ class UncertifiedLayerError(ValueError):
 
     def __init__(self, layer, reason: str):
         kind = type(layer).__name__
-        if type(layer).__module__.startswith("keras.src.ops."):
+        if is_operation(layer):
             advice = (
                 "If you can prove one, put the computation into a layer class with a method "
                 "`lipschitz_bound(self, input_shape)` that returns a lipzoo.LayerBound, or "

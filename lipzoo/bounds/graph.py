@@ -3,19 +3,27 @@
 from dataclasses import dataclass
 
 import keras
-from keras import tree
+from keras.backend import is_float_dtype
 
-from lipzoo.bounds.calls import Call, is_operation
+from lipzoo.bounds.arguments import bound_arguments, refuse_list, refuse_unknown_arguments
+from lipzoo.bounds.calls import Call
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.head import linear_weights, passes_through
 from lipzoo.bounds.merge import merge, merge_by_layer, merge_kind, merges_itself
-from lipzoo.bounds.operations import operation_bound
-from lipzoo.bounds.recorded import as_function, casts_exactly, compute_dtype
-from lipzoo.bounds.registry import has_own_bound, has_registered_rule, layer_bound
+from lipzoo.bounds.nesting import enter, leave, model_input
+from lipzoo.bounds.operations import known_arguments, operation_bound, refuse_unruled
+from lipzoo.bounds.origins import is_operation
+from lipzoo.bounds.overrides import refuse_replaced
+from lipzoo.bounds.recorded import as_function, compute_dtype
+from lipzoo.bounds.registry import (
+    has_own_bound,
+    has_registered_rule,
+    layer_bound,
+    takes_one_tensor,
+)
 from lipzoo.bounds.result import LayerRow, LinearHead, LipschitzBound
-from lipzoo.bounds.states import TensorBound, input_tensor, joined
-from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import unit_roundoff
+from lipzoo.bounds.shapes import refuse_stale_shapes
+from lipzoo.bounds.states import TensorBound, cast_through, casts_exactly, input_tensor, joined
 
 
 def lipschitz_bound(model) -> LipschitzBound:
@@ -57,7 +65,7 @@ def lipschitz_bound(model) -> LipschitzBound:
     function = as_function(model)
     if function is None:
         return _bound_of_layer(model)
-    inputs = [_input(model, tensor, i) for i, tensor in enumerate(function.inputs)]
+    inputs = [model_input(model, function, i) for i in range(len(function.inputs))]
     walk = _walk(function, inputs, prefix="")
     output = joined(walk.outputs) if len(walk.outputs) > 1 else walk.outputs[0]
     return LipschitzBound(
@@ -83,16 +91,6 @@ class _Step:
 
     outputs: list[TensorBound]
     head: LinearHead | None = None
-
-
-def _input(model, tensor, position) -> TensorBound:
-    if not keras.backend.is_float_dtype(tensor.dtype):
-        raise UncertifiedLayerError(
-            model,
-            f"Its input '{tensor.name}' has type {tensor.dtype}: converting to it is not "
-            "continuous. Give the Input a floating point dtype.",
-        )
-    return input_tensor(position, tensor.dtype)
 
 
 def _walk(function, inputs: list[TensorBound], prefix: str) -> _Walk:
@@ -123,38 +121,53 @@ def _keeps_logits(node) -> bool:
 
 def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -> _Step:
     operation = node.operation
-    _refuse_training_and_masks(node)
     name = prefix + operation.name
     inner = as_function(operation)
     if inner is not None:
-        _check_nesting(operation, inner, node)
-        walk = _walk(inner, inputs, prefix=f"{name}/")
+        refuse_unknown_arguments(node)
+        walk = _walk(inner, enter(node, inner, inputs), prefix=f"{name}/")
         rows.extend(walk.rows)
-        return _Step(walk.outputs, walk.head)
+        return _Step(leave(node, inner, walk.outputs), walk.head)
 
+    is_known_to_rule = has_registered_rule(operation)
+    refuse_replaced(operation)
     shapes = [tuple(tensor.shape) for tensor in node.input_tensors]
     output_shape, dtype = tuple(node.outputs[0].shape), compute_dtype(node)
-    inputs = [_cast(b, t.dtype, dtype) for b, t in zip(inputs, node.input_tensors, strict=True)]
-    kind = merge_kind(operation)
+    if is_operation(operation) and not is_known_to_rule:
+        refuse_unruled(operation)
+    refuse_unknown_arguments(node, known_arguments(operation), masks_are_known=is_known_to_rule)
+    refuse_stale_shapes(node)
+    inputs = [
+        cast_through(bound, tensor.dtype, dtype)
+        for bound, tensor in zip(inputs, node.input_tensors, strict=True)
+    ]
+    kind = None if is_known_to_rule else merge_kind(operation)
     head = None
     if kind is not None and (len(inputs) > 1 or not is_operation(operation)):
         bound, merged = merge(operation, kind, inputs, shapes, output_shape, dtype)
         outputs = [merged]
-    elif len(inputs) > 1 and merges_itself(operation) and not has_registered_rule(operation):
+    elif len(inputs) > 1 and merges_itself(operation) and not is_known_to_rule:
         bound, merged = merge_by_layer(operation, name, inputs, shapes)
         outputs = [merged] * len(node.outputs)
     else:
         joint = inputs[0] if len(inputs) == 1 else joined(inputs)
-        if is_operation(operation):
+        if is_operation(operation) and not is_known_to_rule:
             if len(inputs) > 1:
                 raise UncertifiedLayerError(operation, "There is no rule for several tensors.")
-            arguments = (*node.arguments.args, *node.arguments.kwargs.values())
+            arguments = bound_arguments(node)
             bound = operation_bound(Call(operation, arguments, shapes[0], output_shape, dtype))
         else:
+            if takes_one_tensor(operation):
+                refuse_list(node)
             bound = layer_bound(operation, shapes[0] if len(shapes) == 1 else shapes)
             head = _head(name, operation, shapes, joint)
         outputs = [joint.through(name, bound)] * len(node.outputs)
     rows.append(LayerRow(name, type(operation).__name__, bound, outputs[0].bound.value))
+    # Whatever type Keras has recorded, the layer returns the one that it computes in.
+    outputs = [
+        cast_through(bound, dtype, tensor.dtype) if is_float_dtype(tensor.dtype) else bound
+        for bound, tensor in zip(outputs, node.outputs, strict=True)
+    ]
     return _Step(outputs, head)
 
 
@@ -163,35 +176,6 @@ def _head(name, layer, shapes, features) -> LinearHead | None:
         return None
     weights = linear_weights(layer)
     return None if weights is None else LinearHead(name, *weights, features, layer.compute_dtype)
-
-
-def _cast(tensor: TensorBound, source: str, target: str) -> TensorBound:
-    if casts_exactly(source, target):
-        return tensor
-    cast = LayerBound(1.0, "cast", 0.0, unit_roundoff(target), 0.0)
-    return tensor.through("cast", cast)
-
-
-def _refuse_training_and_masks(node):
-    if node.arguments.kwargs.get("training"):
-        raise UncertifiedLayerError(node.operation, "The model calls it with training=True.")
-    masked = any(getattr(t, "_keras_mask", None) is not None for t in node.input_tensors)
-    masks = tree.flatten(node.arguments.kwargs.get("mask"))
-    if masked or any(mask is not None for mask in masks):
-        raise UncertifiedLayerError(node.operation, "It is called with a mask.")
-
-
-def _check_nesting(operation, inner, node):
-    """Tensors reach a nested model in the order of its inputs only when the structures agree."""
-    if len(inner.inputs) == 1 and len(node.input_tensors) == 1:
-        return
-    structure = getattr(inner, "_inputs_struct", inner.inputs)
-    try:
-        tree.assert_same_structure(structure, node.arguments.args[0])
-    except (ValueError, TypeError, IndexError):
-        raise UncertifiedLayerError(
-            operation, "It is called with inputs in another structure than it was made with."
-        ) from None
 
 
 def _bound_of_layer(layer) -> LipschitzBound:

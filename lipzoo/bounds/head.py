@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
+from keras.src.ops import nn
 
-from lipzoo.bounds.calls import is_operation
-from lipzoo.bounds.overrides import overriding_class
+from lipzoo.bounds.overrides import overrides
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.activation import is_softmax
 from lipzoo.layers import SpectralDense, UnitNormDense
@@ -24,7 +24,7 @@ def linear_weights(layer) -> tuple[np.ndarray, np.ndarray] | None:
     subclass that inherits it overrides `call`.
     """
     if callable(method := getattr(layer, "linear_weights", None)):
-        if overriding_class(layer, "linear_weights") is not None:
+        if overrides(layer, "linear_weights") is not None:
             return None
         kernel, bias = method()
         kernel = as_float64(kernel)
@@ -46,7 +46,7 @@ def squashing(operation) -> str | None:
     """Name of the softmax or sigmoid that an operation ends in; `None` when there is none."""
     if isinstance(operation, keras.layers.Softmax):
         return "softmax"
-    if is_operation(operation) and type(operation).__name__ in ("Softmax", "LogSoftmax", "Sigmoid"):
+    if isinstance(operation, nn.Softmax | nn.LogSoftmax | nn.Sigmoid):
         return type(operation).__name__.lower()
     activation = getattr(operation, "activation", None)
     if is_softmax(activation):

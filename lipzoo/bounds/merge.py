@@ -1,23 +1,22 @@
 """Bounds of layers and operations that take several tensors."""
 
 import keras
+from keras.src.ops import numpy as operations
 
-from lipzoo.bounds.calls import is_operation
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.bounds.registry import layer_bound, refuse_overridden
+from lipzoo.bounds.overrides import refuse_overridden
+from lipzoo.bounds.registry import layer_bound
 from lipzoo.bounds.states import TensorBound, broadcast_copies, joined, summed
 from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
 
-_MERGE_OPERATIONS = {
-    "Add": "add",
-    "Subtract": "subtract",
-    "Maximum": "maximum",
-    "Minimum": "minimum",
-    "Concatenate": "concatenate",
-    "Stack": "concatenate",
-}
-_MERGE_LAYERS = {
+_KINDS = {
+    operations.Add: "add",
+    operations.Subtract: "subtract",
+    operations.Maximum: "maximum",
+    operations.Minimum: "minimum",
+    operations.Concatenate: "concatenate",
+    operations.Stack: "concatenate",
     keras.layers.Add: "add",
     keras.layers.Subtract: "subtract",
     keras.layers.Average: "average",
@@ -29,11 +28,7 @@ _MERGE_LAYERS = {
 
 def merge_kind(operation) -> str | None:
     """`"add"`, `"concatenate"`, ...; `None` for anything that does not merge tensors."""
-    if type(operation) in _MERGE_LAYERS:
-        return _MERGE_LAYERS[type(operation)]
-    if is_operation(operation):
-        return _MERGE_OPERATIONS.get(type(operation).__name__)
-    return None
+    return _KINDS.get(type(operation))
 
 
 def merges_itself(layer) -> bool:

@@ -8,9 +8,13 @@ import math
 
 import keras
 import numpy as np
+from keras.src.ops import core, nn
+from keras.src.ops import numpy as arrays
 
 from lipzoo.bounds.calls import Call
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.merge import merge_kind
+from lipzoo.bounds.origins import is_operation
 from lipzoo.bounds.rules._numbers import (
     as_float64,
     constant_dtype,
@@ -49,7 +53,7 @@ def _multiplied(call):
 
 
 def _divided(call):
-    if not isinstance(call.arguments[0], keras.KerasTensor):
+    if not isinstance(call.arguments["x1"], keras.KerasTensor):
         raise UncertifiedLayerError(call.operation, "Division by a tensor has no bound.")
     divisor = call.constant() * (1 - 2.0**-23)
     if not np.all(divisor > 0):
@@ -65,19 +69,31 @@ def _compared(call):
 
 
 def _clipped(call):
-    limits = [as_float64(call.operation.x_min), as_float64(call.operation.x_max)]
+    low, high = _limits(call.operation)
     size = count(call.output_shape)
-    if any(limit.ndim for limit in limits):
-        raise UncertifiedLayerError(call.operation, "It clips to arrays; numbers are understood.")
-    low, high = map(float, limits)
+    root = math.inf if size is None else sqrt_up(float(size))
     at_zero = abs(min(max(0.0, low), high))
-    offset = 0.0 if at_zero == 0.0 else math.inf if size is None else at_zero * sqrt_up(float(size))
+    offset = 0.0 if at_zero == 0.0 else mul_up(at_zero, root)
     # The limits are rounded to the type; a limit moves an entry by no more than it is rounded.
-    unit = unit_roundoff(constant_dtype(call.dtype))
-    rounded = mul_up(
-        unit, max(abs(low), abs(high)), math.inf if size is None else sqrt_up(float(size))
-    )
-    return LayerBound(1.0, "clipping", offset * (1 + 2.0**-50), 0.0, rounded)
+    largest_limit = max(abs(limit) for limit in (low, high, 0.0) if math.isfinite(limit))
+    rounded = 0.0
+    if largest_limit > 0.0:
+        rounded = mul_up(unit_roundoff(constant_dtype(call.dtype)), largest_limit, root)
+    return LayerBound(1.0, "clipping", offset, 0.0, rounded)
+
+
+def _limits(operation):
+    """Lower and upper limit of a clip; `None` is no limit."""
+    limits = [
+        infinity if limit is None else as_float64(limit)
+        for limit, infinity in ((operation.x_min, -math.inf), (operation.x_max, math.inf))
+    ]
+    if any(np.ndim(limit) for limit in limits):
+        raise UncertifiedLayerError(operation, "It clips to arrays; numbers are understood.")
+    low, high = map(float, limits)
+    if not (low <= high and low < math.inf and high > -math.inf):
+        raise UncertifiedLayerError(operation, f"Its limits {low} and {high} leave no interval.")
+    return low, high
 
 
 def _exact(reason):
@@ -138,8 +154,8 @@ def _extremum(reason):
 
 def _padded(call):
     widths = call.operation.pad_width
-    constants = [a for a in call.arguments if not isinstance(a, keras.KerasTensor)]
-    zeros = all(value is None or np.all(np.asarray(value) == 0) for value in constants)
+    constants = [value for value in call.constants() if value is not None]
+    zeros = all(np.all(as_float64(value) == 0) for value in constants)
     if call.operation.mode != "constant" or not zeros:
         raise UncertifiedLayerError(call.operation, "Only padding by zeros is understood.")
     if len(widths) != len(call.input_shape) or any(widths[0]):
@@ -148,8 +164,7 @@ def _padded(call):
 
 
 def _indexed(call):
-    keys = [a for a in call.arguments if not isinstance(a, keras.KerasTensor)]
-    key = keys[0] if len(keys) == 1 else None
+    key = call.arguments["key"]
     key = tuple(key) if isinstance(key, list | tuple) else (key,)
     basic = all(k is Ellipsis or k is None or isinstance(k, int | slice) for k in key)
     if not basic or any(isinstance(k, bool) for k in key):
@@ -195,7 +210,7 @@ def _activation(name, **required):
     return rule
 
 
-OPERATION_RULES = {
+_RULES = {
     "Add": _shifted,
     "Subtract": _shifted,
     "Multiply": _multiplied,
@@ -241,13 +256,53 @@ OPERATION_RULES = {
 }
 
 
+def _classes(name: str) -> list[type]:
+    """Keras' operations of this name, in the versions of Keras that have it."""
+    found = [vars(module).get(name) for module in (core, nn, arrays)]
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, keras.Operation)]
+
+
+OPERATION_RULES = {kind: rule for name, rule in _RULES.items() for kind in _classes(name)}
+
+# Arguments of a call, beside the tensors, that a rule looks at.
+_KNOWN_ARGUMENTS = {
+    **{
+        kind: ("x1", "x2")
+        for kind, rule in OPERATION_RULES.items()
+        if rule in (_shifted, _multiplied, _divided, _compared)
+    },
+    arrays.Pad: ("constant_values",),
+    arrays.GetItem: ("key",),
+}
+
+
+def known_arguments(operation) -> tuple[str, ...]:
+    """Names of the arguments of `call` that the bound takes into account, whatever their value.
+
+    A layer states them itself, as the attribute `bounded_arguments` of its class.
+    """
+    if is_operation(operation):
+        return _KNOWN_ARGUMENTS.get(type(operation), ())
+    return getattr(type(operation), "bounded_arguments", ())
+
+
+def refuse_unruled(operation) -> None:
+    """Refuses an operation that is known neither on one tensor nor on several.
+
+    Raises:
+        UncertifiedLayerError: see there.
+    """
+    if type(operation) not in OPERATION_RULES and merge_kind(operation) is None:
+        raise UncertifiedLayerError(operation, "There is no rule for this operation.")
+
+
 def operation_bound(call: Call) -> LayerBound:
     """Bound of an operation on one tensor.
 
     Raises:
         UncertifiedLayerError: for an operation without a rule.
     """
-    rule = OPERATION_RULES.get(type(call.operation).__name__)
+    rule = OPERATION_RULES.get(type(call.operation))
     if rule is None:
         raise UncertifiedLayerError(call.operation, "There is no rule for this operation.")
     return rule(call)

@@ -1,42 +1,152 @@
-"""Finds classes that change what a layer computes below the class that states its bound."""
+"""Finds what changes a layer's map below the class that states its bound, or on the object itself.
 
-# What `call` of lipzoo's own layers is made of.
-_PARTS = ("_step", "_on_image", "_after", "iterate")
-_COMPUTES = ("__call__", "call", "_forward", "_adjoint", "_operator", "_operator_facts", *_PARTS)
+Nobody can list all methods that a map is made of. So it is the other way round: what is known to
+leave the map alone may be defined, and everything else counts as a change.
+"""
+
+import keras
+
+from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.origins import defined_in
+
+# What Python itself writes into a class, its constructor and its configuration.
+HARMLESS_ANYWHERE = frozenset(
+    {
+        "__abstractmethods__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations__",
+        "__annotations_cache__",
+        "__dict__",
+        "__doc__",
+        "__firstlineno__",
+        "__init__",
+        "__module__",
+        "__orig_bases__",
+        "__parameters__",
+        "__qualname__",
+        "__repr__",
+        "__static_attributes__",
+        "__str__",
+        "__type_params__",
+        "__weakref__",
+        "_abc_impl",
+        "from_config",
+        "get_config",
+    }
+)
+
+# Creation, storage, shapes, and statements about the map. Attributes that a constructor sets are
+# read when the bound is derived, shapes are traced, and masks are refused where a layer takes one.
+HARMLESS_IN_LAYERS = HARMLESS_ANYWHERE | {
+    "bound_from",
+    "build",
+    "build_from_config",
+    "compute_mask",
+    "compute_output_shape",
+    "compute_output_spec",
+    "get_build_config",
+    "linear_weights",
+    "lipschitz_bound",
+    "load_own_variables",
+    "quantize",
+    "save_own_variables",
+}
+
+# What may stand on a layer itself: statements, and what Keras wraps when it makes a layer.
+_HARMLESS_ON_LAYERS = frozenset(
+    {"bound_from", "build", "get_config", "linear_weights", "lipschitz_bound", "loss", "quantize"}
+)
+
+_BASES_OF_LAYERS = frozenset(keras.layers.Layer.__mro__)
 
 
-def replaces_call(layer) -> bool:
-    """Whether the object itself, not its class, has another `call` or a part of it.
+def replaced_members(instance, harmless=_HARMLESS_ON_LAYERS) -> list[str]:
+    """Names of methods of its class that the object itself, not its class, replaces.
 
     Example:
-        >>> import keras
         >>> layer = keras.layers.ReLU()
         >>> layer.call = lambda x: 7 * x
-        >>> replaces_call(layer)
-        True
+        >>> replaced_members(layer)
+        ['call']
     """
-    return any(name in vars(layer) for name in ("call", *_PARTS))
+    kind = type(instance)
+    return [
+        name
+        for name in vars(instance)
+        if name not in harmless and callable(getattr(kind, name, None))
+    ]
 
 
-def overriding_class(layer, method: str) -> type | None:
-    """The class that redefines the layer's map but inherits `method`, a statement about that map.
+def overrides(
+    instance, statement: str, harmless=HARMLESS_IN_LAYERS
+) -> tuple[type, list[str]] | None:
+    """The class that may change an object's map although `statement`, about the map, is inherited.
 
-    `None` when there is none. lipzoo's own classes are written with one another in mind and do not
-    count: their bases state the bound in terms of what subclasses provide.
+    A class that defines `statement` itself vouches for itself and for what it inherits. lipzoo's
+    own classes are written with one another in mind: their bases state the bound in terms of what
+    subclasses provide. Any other class, below them or mixed in, may only define what is harmless.
+
+    Returns:
+        The class and the names that it defines beside harmless ones; `None` when there is none.
 
     Example:
         >>> import lipzoo
         >>> class Loud(lipzoo.layers.Lift):
-        ...     __module__ = "my_project"
         ...     def call(self, inputs):
         ...         return 7 * super().call(inputs)
-        >>> overriding_class(Loud(3), "lipschitz_bound").__name__
-        'Loud'
+        >>> overrides(Loud(3), "lipschitz_bound")[1]
+        ['call']
     """
-    for kind in type(layer).__mro__:
-        if method in vars(kind):
+    stated = False
+    for kind in type(instance).__mro__:
+        if kind in _BASES_OF_LAYERS or defined_in(kind, "lipzoo"):
+            stated = stated or statement in vars(kind)
+            continue
+        if not stated and statement in vars(kind):
             return None
-        is_own = kind.__module__.split(".")[0] == "lipzoo"
-        if not is_own and any(name in vars(kind) for name in _COMPUTES):
-            return kind
+        names = [name for name in vars(kind) if name not in harmless]
+        if names:
+            return kind, names
     return None
+
+
+def refuse_overridden(layer, statement: str) -> None:
+    """Refuses a layer whose class may change what it computes but inherits `statement`.
+
+    Raises:
+        UncertifiedLayerError: see there.
+    """
+    found = overrides(layer, statement)
+    if found is not None:
+        kind, names = found
+        raise UncertifiedLayerError(
+            layer,
+            f"{kind.__name__} changes what the layer computes, or may do so, by defining "
+            f"{', '.join(names)}, but inherits `{statement}`, which need not hold for it: override "
+            f"`{statement}` too, or register a rule.",
+        )
+
+
+def refuse_replaced(layer) -> None:
+    """Refuses a layer or operation with methods, or a dtype policy, of its own making.
+
+    Raises:
+        UncertifiedLayerError: see there.
+    """
+    names = replaced_members(layer)
+    if names:
+        raise UncertifiedLayerError(
+            layer,
+            f"Its {', '.join(f'`{name}`' for name in names)} was replaced, so nothing is known "
+            "about what it computes.",
+        )
+    policy = getattr(layer, "_dtype_policy", None)
+    if policy is not None and (
+        not defined_in(type(policy), "keras.src.dtype_policies") or replaced_members(policy)
+    ):
+        raise UncertifiedLayerError(
+            layer,
+            "Expected a dtype policy of Keras, so that it is known how inputs are cast. "
+            f"Received: {policy!r}",
+        )

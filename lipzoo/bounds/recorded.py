@@ -5,17 +5,20 @@ from keras.src.models.functional import Functional
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.head import passes_through
-from lipzoo.bounds.overrides import replaces_call
+from lipzoo.bounds.origins import defined_in
+from lipzoo.bounds.overrides import HARMLESS_IN_LAYERS, replaced_members
 from lipzoo.bounds.registry import has_own_bound
 
-# Types whose values the wider type represents exactly.
-_EXACT_CASTS = {
-    ("float16", "float32"),
-    ("bfloat16", "float32"),
-    ("float16", "float64"),
-    ("bfloat16", "float64"),
-    ("float32", "float64"),
+# Beside what is harmless in any layer: what Keras' models add to layers, which is training,
+# prediction in batches, saving and reports, but for calling itself.
+_HARMLESS_IN_MODELS = HARMLESS_IN_LAYERS | {
+    name
+    for kind in keras.Model.__mro__
+    if kind not in keras.layers.Layer.__mro__
+    for name in vars(kind)
+    if name not in ("call", "__call__")
 }
+_HARMLESS_IN_MODELS |= {"losses", "metrics", "trainable", "trainable_variables", "weights"}
 
 
 def as_function(model) -> keras.Function | None:
@@ -36,10 +39,20 @@ def as_function(model) -> keras.Function | None:
 
 
 def _calls_as(model, base) -> bool:
-    """Whether a model computes as its base class does: nothing replaces what calling it does."""
-    return not replaces_call(model) and all(
-        getattr(type(model), name) is getattr(base, name) for name in ("call", "__call__")
-    )
+    """Whether a model computes as its base class does: nothing replaces what calling it does.
+
+    Keras calls a model by names that its own classes define; a class of the user's may define those
+    that leave the call alone, and any others.
+    """
+    if replaced_members(model, _HARMLESS_IN_MODELS):
+        return False
+    for kind in type(model).__mro__:
+        if kind is base:
+            return True
+        names = {name for name in vars(kind) if name == "__getattr__" or hasattr(base, name)}
+        if names - _HARMLESS_IN_MODELS and not defined_in(kind, "lipzoo"):
+            return False
+    return False
 
 
 def final_operations(function) -> list:
@@ -64,7 +77,8 @@ def compute_dtype(node) -> str:
     dtype = getattr(node.operation, "compute_dtype", None) or node.outputs[0].dtype
     if not keras.backend.is_float_dtype(dtype):
         raise UncertifiedLayerError(node.operation, f"It computes in {dtype}.")
-    if getattr(node.operation, "autocast", True) is False:
+    casts = getattr(node.operation, "_convert_input_args", True)
+    if getattr(node.operation, "autocast", True) is False or not casts:
         # Such a layer computes in the type of its inputs, or mixes both types.
         others = [tensor.dtype for tensor in node.input_tensors if tensor.dtype != dtype]
         if others:
@@ -72,8 +86,3 @@ def compute_dtype(node) -> str:
                 node.operation, f"With autocast=False its {others[0]} input is not cast to {dtype}."
             )
     return dtype
-
-
-def casts_exactly(source: str, target: str) -> bool:
-    """Whether every value of one floating point type is a value of the other."""
-    return source == target or (source, target) in _EXACT_CASTS

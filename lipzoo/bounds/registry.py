@@ -9,7 +9,8 @@ from keras import ops
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.fingerprint import BoundCache, fingerprint
-from lipzoo.bounds.overrides import overriding_class, replaces_call
+from lipzoo.bounds.origins import defined_in
+from lipzoo.bounds.overrides import refuse_overridden, refuse_replaced
 from lipzoo.bounds.rules import BUILT_IN_RULES
 from lipzoo.layer_bound import LayerBound
 
@@ -64,9 +65,9 @@ def layer_bound(layer, input_shape) -> LayerBound:
     """Bound of one layer on inputs of one shape, from its weights as they are now.
 
     A registered rule comes first, then the layer's own method `lipschitz_bound(input_shape)`, then
-    lipzoo's rule for exactly this class of Keras layer. A subclass that overrides `call` has to
-    override an inherited `lipschitz_bound` as well. Bounds of Keras' and lipzoo's own layers are
-    cached under a hash of the configuration, the attributes and all weights.
+    lipzoo's rule for exactly this class of Keras layer. A subclass that may change what the layer
+    computes has to override an inherited `lipschitz_bound` as well. Bounds of Keras' and lipzoo's
+    own layers are cached under a hash of the configuration, the attributes and all weights.
 
     Raises:
         UncertifiedLayerError: if there is no rule, or a method that says nothing about the class.
@@ -80,16 +81,13 @@ def layer_bound(layer, input_shape) -> LayerBound:
             f"or a mixed one. Received: {layer.dtype_policy.name!r}, whose quantization is not "
             "analysed.",
         )
-    if replaces_call(layer):
-        raise UncertifiedLayerError(
-            layer, "Its `call` was replaced, so nothing is known about what it computes."
-        )
+    refuse_replaced(layer)
     if type(layer) in _registered:
         return _checked(layer, _registered[type(layer)](layer, input_shape))
     method = getattr(layer, "lipschitz_bound", None)
     if callable(method):
         refuse_overridden(layer, "lipschitz_bound")
-        if type(layer).__module__.startswith("lipzoo."):
+        if defined_in(type(layer), "lipzoo"):
             return _cached(layer, input_shape, method)
         return _checked(layer, method(input_shape))
     rule = BUILT_IN_RULES.get(type(layer))
@@ -98,21 +96,6 @@ def layer_bound(layer, input_shape) -> LayerBound:
     if any(len(variable.shape) > 1 for variable in layer.weights) and _weights_are_all(layer):
         return _cached(layer, input_shape, lambda shape: rule(layer, shape))
     return _checked(layer, rule(layer, input_shape))
-
-
-def refuse_overridden(layer, method: str) -> None:
-    """Refuses a layer whose class changes what it computes but inherits `method`.
-
-    Raises:
-        UncertifiedLayerError: see there.
-    """
-    kind = overriding_class(layer, method)
-    if kind is not None:
-        raise UncertifiedLayerError(
-            layer,
-            f"{kind.__name__} changes what the layer computes but inherits `{method}`, "
-            f"which need not hold for it: override `{method}` too, or register a rule.",
-        )
 
 
 def _weights_are_all(layer) -> bool:
@@ -173,3 +156,9 @@ def has_registered_rule(operation) -> bool:
 def has_own_bound(operation) -> bool:
     """Whether a rule is registered for an operation's class, or the class has a method for it."""
     return has_registered_rule(operation) or callable(getattr(operation, "lipschitz_bound", None))
+
+
+def takes_one_tensor(layer) -> bool:
+    """Whether a layer of Keras is bounded by lipzoo's rule for its class, on a single tensor."""
+    ruled = type(layer) in BUILT_IN_RULES and not has_own_bound(layer)
+    return ruled and type(layer) is not keras.layers.Identity

@@ -9,6 +9,15 @@ import keras
 from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import add_up, gamma, hypot_up, mul_up, unit_roundoff
 
+# Types whose values the wider type represents exactly.
+_EXACT_CASTS = {
+    ("float16", "float32"),
+    ("bfloat16", "float32"),
+    ("float16", "float64"),
+    ("bfloat16", "float64"),
+    ("float32", "float64"),
+}
+
 
 @dataclass(frozen=True)
 class TensorBound:
@@ -34,14 +43,33 @@ class TensorBound:
         return TensorBound(self.bound.then(layer), self.inputs, unknown)
 
 
-def input_tensor(position: int, dtype: str) -> TensorBound:
-    """The model's input number `position`, rounded to the type in which the model takes it.
+def input_tensor(position: int, *dtypes: str) -> TensorBound:
+    """The model's input number `position`, rounded to the types in which the model takes it.
 
     `keras.Model.predict` also rounds NumPy arrays to `keras.config.floatx()` on their way.
+
+    Args:
+        position: the number.
+        dtypes: the types, one after the other.
     """
-    cast = max(unit_roundoff(dtype), unit_roundoff(keras.config.floatx()))
-    bound = LayerBound(1.0, "input", rounding_slope=cast, rounding_offset=0.0)
-    return TensorBound(bound, frozenset([position]))
+    first = keras.config.floatx()
+    bound = LayerBound(1.0, "input", 0.0, unit_roundoff(first), 0.0)
+    return cast_through(TensorBound(bound, frozenset([position])), first, *dtypes)
+
+
+def casts_exactly(source: str, target: str) -> bool:
+    """Whether every value of one floating point type is a value of the other."""
+    return source == target or (source, target) in _EXACT_CASTS
+
+
+def cast_through(tensor: TensorBound, source: str, *targets: str) -> TensorBound:
+    """A tensor of type `source` after casts to floating point types, one after the other."""
+    for target in targets:
+        if not casts_exactly(source, target):
+            cast = LayerBound(1.0, "cast", 0.0, unit_roundoff(target), 0.0)
+            tensor = tensor.through("cast", cast)
+        source = target
+    return tensor
 
 
 def joined(tensors: list[TensorBound]) -> TensorBound:

@@ -14,8 +14,8 @@ import numpy as np
 from keras import ops
 
 from lipzoo.bounds import LipschitzBound
-from lipzoo.bounds.recorded import as_function, casts_exactly, compute_dtype
-from lipzoo.bounds.states import TensorBound
+from lipzoo.bounds.recorded import as_function, compute_dtype
+from lipzoo.bounds.states import TensorBound, casts_exactly
 from lipzoo.certificates.prediction import model_state
 from lipzoo.rounding import gamma
 

@@ -49,6 +49,16 @@ class PotentialGradient(keras.layers.Layer):
             "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
         }
 
+    def _check_attributes(self):
+        """Refuses what may have been set since: the bounds rest on it.
+
+        Raises:
+            ValueError: see there.
+        """
+        activations.get_monotone(self.activation)
+        positive_number(self.gain, "gain")
+        positive_number(self.step_size, "step_size")
+
     def _gradient(self, operator, kernel, bias, inputs):
         """Returns `Aᵀσ_c(A inputs + b)` for the pair of functions `operator`, c the gain."""
         forward, adjoint = operator

@@ -79,8 +79,10 @@ class GradientFlow(PotentialGradient):
             A `LayerBound`; ‖A‖ is bounded in float64 as the operator that it is on `input_shape`.
 
         Raises:
-            ValueError: if a trained gain was set to zero or is not finite.
+            ValueError: if a trained gain was set to zero or is not finite, or if an attribute was
+                set to what the constructor refuses: an activation that decreases, say.
         """
+        self._check_attributes()
         facts = self._operator_facts(tuple(input_shape), array(self.kernel), array(self.bias))
         smoothness = mul_up(self.activation.upper, mul_up(facts.norm, facts.norm))
         lipschitz = max(1.0, mul_up(self.step_size, smoothness) - 1.0)

@@ -49,6 +49,9 @@ class Hamiltonian(PotentialGradient):
     `FᵀΩF = Ω`: its singular values come in pairs (s, 1/s), and `‖F‖ >= 1` for any weights whatever.
     """
 
+    # Arguments of `call` for every value of which `lipschitz_bound` holds.
+    bounded_arguments = ("backwards",)
+
     def __init__(
         self,
         time=1.0,
@@ -109,7 +112,11 @@ class Hamiltonian(PotentialGradient):
 
         Returns:
             A `LayerBound`; ‖B‖ and ‖C‖ are bounded in float64.
+
+        Raises:
+            ValueError: if an attribute was set to what the constructor refuses.
         """
+        self._check_attributes()
         half = self._half(tuple(input_shape))
         facts = [
             tuple(self._operator_facts(half, array(kernel), array(bias)) for kernel, bias in pair)

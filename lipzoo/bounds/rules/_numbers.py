@@ -5,6 +5,7 @@ import math
 import numpy as np
 from keras import ops
 
+from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.rounding import mul_up, sqrt_up
 
 _EPSILON = 2.0**-52
@@ -64,3 +65,23 @@ def repeated(norm: float, times: int | None) -> float:
     if norm == 0.0:
         return 0.0
     return math.inf if times is None else mul_up(norm, sqrt_up(float(times)))
+
+
+def refuse_wider(layer, input_shape, **arrays) -> None:
+    """Raises unless arrays broadcast to the shape of the layer's input, which they do not widen.
+
+    An array that is wider than the input copies its entries, and examples share what varies along
+    the batch axis.
+    """
+    for name, array in arrays.items():
+        shape = np.shape(array)
+        sizes = (1, *input_shape[1:])[len(input_shape) - len(shape) :]
+        fits = len(shape) <= len(input_shape) and all(
+            size in (1, known) for size, known in zip(shape, sizes, strict=True)
+        )
+        if not fits:
+            raise UncertifiedLayerError(
+                layer,
+                f"Its {name} of shape {shape} does not fit into inputs of shape {input_shape}, "
+                "which would be copied.",
+            )

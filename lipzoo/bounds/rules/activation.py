@@ -3,7 +3,10 @@
 A scalar function with slopes of absolute value at most l is l-Lipschitz on vectors as well.
 """
 
+import math
+
 import keras
+import numpy as np
 
 from lipzoo import activations
 from lipzoo.bounds.errors import UncertifiedLayerError
@@ -13,6 +16,7 @@ from lipzoo.bounds.rules._numbers import (
     constant_dtype,
     count,
     largest,
+    refuse_wider,
     repeated,
 )
 from lipzoo.layer_bound import LayerBound
@@ -83,6 +87,14 @@ def _activation(layer, input_shape):
     return activation_bound(layer, layer.activation, input_shape)
 
 
+def _number(layer, name: str) -> float:
+    """An attribute that has to be one finite number: an array may be wider than the input."""
+    value = getattr(layer, name)
+    if np.ndim(value) or not math.isfinite(value):
+        raise UncertifiedLayerError(layer, f"Its {name} is {value!r}, and no finite number.")
+    return float(value)
+
+
 def _piecewise_linear(layer, slope, derivation: str, rounding_offset=0.0) -> LayerBound:
     # A product with a slope that may itself be rounded, and one sum of which one side is 0.
     slope = largest(as_constants(slope))
@@ -91,25 +103,30 @@ def _piecewise_linear(layer, slope, derivation: str, rounding_offset=0.0) -> Lay
 
 
 def _relu(layer, input_shape):
-    if layer.threshold != 0:
+    if _number(layer, "threshold") != 0:
         raise UncertifiedLayerError(layer, "With threshold > 0 a ReLU is discontinuous.")
-    limit = 0.0 if layer.max_value is None else float(layer.max_value)
+    limit = 0.0 if layer.max_value is None else _number(layer, "max_value")
+    if limit < 0:
+        raise UncertifiedLayerError(layer, f"Its max_value is negative: {limit}.")
     # The upper limit may be rounded; every entry at the limit is off by as much.
     rounded_limit = mul_up(limit, unit_roundoff(constant_dtype(layer.compute_dtype)))
     offset = repeated(rounded_limit, count(input_shape))
-    return _piecewise_linear(layer, layer.negative_slope, "slopes of ReLU", offset)
+    slope = _number(layer, "negative_slope")
+    return _piecewise_linear(layer, slope, "slopes of ReLU", offset)
 
 
 def _leaky_relu(layer, input_shape):
-    return _piecewise_linear(layer, layer.negative_slope, "slopes of LeakyReLU")
+    return _piecewise_linear(layer, _number(layer, "negative_slope"), "slopes of LeakyReLU")
 
 
 def _prelu(layer, input_shape):
-    return _piecewise_linear(layer, as_float64(layer.alpha), "largest slope of PReLU")
+    alpha = as_float64(layer.alpha)
+    refuse_wider(layer, input_shape, alpha=alpha)
+    return _piecewise_linear(layer, alpha, "largest slope of PReLU")
 
 
 def _elu(layer, input_shape):
-    alpha = largest(as_constants(layer.alpha))
+    alpha = largest(as_constants(_number(layer, "alpha")))
     factors = (mul_up(scale, add_up(1.0, alpha)) for scale in activations.get("elu").error_units)
     slope, constant = (
         mul_up(factor, unit_roundoff(constant_dtype(layer.compute_dtype))) for factor in factors

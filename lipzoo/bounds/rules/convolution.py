@@ -103,8 +103,17 @@ def _refuse_wrong_results(layer, input_shape):
 def _convolution(layer, input_shape):
     refuse_adapters(layer)
     _refuse_wrong_results(layer, input_shape)
+    kernel = as_float64(layer.kernel)
+    channels = split_shape(layer, input_shape)[1]
+    if channels != kernel.shape[-2] * layer.groups:
+        # Backends take the number of groups from the sizes, not from the attribute.
+        raise UncertifiedLayerError(
+            layer,
+            f"Its kernel for {kernel.shape[-2]} channels and groups={layer.groups} do not fit the "
+            f"{channels} channels of its input.",
+        )
     bound = convolution_bound(
-        as_float64(layer.kernel),
+        kernel,
         _bias_norm(layer, input_shape),
         split_shape(layer, input_shape)[0],
         strides=layer.strides,

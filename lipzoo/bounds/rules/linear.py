@@ -13,6 +13,7 @@ from lipzoo.bounds.rules._numbers import (
     count,
     largest,
     norm_up,
+    refuse_wider,
     repeated,
 )
 from lipzoo.bounds.rules.activation import activation_bound
@@ -69,12 +70,13 @@ def _dense(layer, input_shape):
     return bound.then(activation_bound(layer, layer.activation, output_shape))
 
 
-def scale_and_shift(scale, shift, input_shape, dtype, roundings, derivation) -> LayerBound:
-    """Bound of `x -> scale * x + shift` with arrays that broadcast against the input.
+def scale_and_shift(layer, scale, shift, input_shape, dtype, roundings, derivation) -> LayerBound:
+    """Bound of `x -> scale * x + shift` with arrays that broadcast to the shape of the input.
 
     The factor and the shift are computed with at most `roundings` roundings in all, the shift as a
     sum of terms whose absolute values add up to `shift`. (Here only absolute values count.)
     """
+    refuse_wider(layer, input_shape, scale=scale, offset=shift)
     factor = largest(scale)
     shift = np.abs(np.asarray(shift, "float64"))
     sizes = input_shape[1:]
@@ -82,13 +84,20 @@ def scale_and_shift(scale, shift, input_shape, dtype, roundings, derivation) -> 
         known = largest(shift)
         offset = 0.0 if known == 0.0 else math.inf
     else:
-        offset = norm_up(np.broadcast_to(shift, np.broadcast_shapes(shift.shape, (1, *sizes))))
+        offset = norm_up(np.broadcast_to(shift, (1, *sizes)))
     unit = gamma(roundings, dtype)
     return LayerBound(factor, derivation, offset, mul_up(unit, factor), mul_up(unit, offset))
 
 
 def _batch_normalization(layer, input_shape):
-    variance = as_float64(layer.moving_variance) + layer.epsilon
+    variance = as_float64(layer.moving_variance)
+    # With different signs the sum cancels, and its rounding has no bound.
+    if np.any(variance < 0) or layer.epsilon < 0:
+        raise ValueError(
+            f"Expected layer '{layer.name}' to have moving_variance >= 0 and epsilon >= 0. "
+            f"Received: smallest moving_variance={float(variance.min())}, epsilon={layer.epsilon}"
+        )
+    variance = variance + layer.epsilon
     if np.any(variance <= 0):
         raise ValueError(
             f"Expected layer '{layer.name}' to have moving_variance + epsilon > 0. "
@@ -103,9 +112,11 @@ def _batch_normalization(layer, input_shape):
         shift = shift + np.abs(as_float64(layer.beta))
     shape = [1] * len(input_shape)
     shape[layer.axis] = -1
+    scale = scale.reshape(shape)
     # Inverse root: two roundings inside (halved by the root) and four for rsqrt; then the product
     # with gamma, the products with x and with the mean, and two sums.
     return scale_and_shift(
+        layer,
         scale,
         shift.reshape(shape),
         input_shape,
@@ -133,6 +144,7 @@ def _normalization(layer, input_shape):
         scale = 1.0 / deviation * (1 + 2.0**-50)
         shift = np.abs(mean) * scale * (1 + 2.0**-50)
     return scale_and_shift(
+        layer,
         scale,
         shift,
         input_shape,
@@ -156,7 +168,7 @@ def _rescaling(layer, input_shape):
                     layer, f"An array as {name} is not analysed for channels_first."
                 )
     dtype = constant_dtype(layer.compute_dtype)
-    return scale_and_shift(scale, shift, input_shape, dtype, 4, "largest scale factor")
+    return scale_and_shift(layer, scale, shift, input_shape, dtype, 4, "largest scale factor")
 
 
 RULES = {

@@ -131,9 +131,11 @@ def _global_max(layer, input_shape):
     return LayerBound.exact(1.0, "maximum over disjoint windows")
 
 
-def _refuse_zero_stride(rule):
+def _checked(mode, rule):
     @functools.wraps(rule)
     def checked(layer, input_shape):
+        if layer.pool_mode != mode:
+            raise UncertifiedLayerError(layer, f"Its pool_mode was set to {layer.pool_mode!r}.")
         if min(layer.strides) < 1:
             raise UncertifiedLayerError(layer, f"Its strides are {layer.strides}.")
         return rule(layer, input_shape)
@@ -142,10 +144,10 @@ def _refuse_zero_stride(rule):
 
 
 RULES = {
-    keras.layers.AveragePooling1D: _refuse_zero_stride(_average_pooling),
-    keras.layers.AveragePooling2D: _refuse_zero_stride(_average_pooling),
-    keras.layers.MaxPooling1D: _refuse_zero_stride(_max_pooling),
-    keras.layers.MaxPooling2D: _refuse_zero_stride(_max_pooling),
+    keras.layers.AveragePooling1D: _checked("average", _average_pooling),
+    keras.layers.AveragePooling2D: _checked("average", _average_pooling),
+    keras.layers.MaxPooling1D: _checked("max", _max_pooling),
+    keras.layers.MaxPooling2D: _checked("max", _max_pooling),
     keras.layers.GlobalAveragePooling1D: _global_average,
     keras.layers.GlobalAveragePooling2D: _global_average,
     keras.layers.GlobalMaxPooling1D: _global_max,

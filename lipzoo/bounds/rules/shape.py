@@ -32,6 +32,17 @@ def _identity(layer, input_shape):
     return LayerBound.exact(1.0, "identity")
 
 
+def _center_crop(layer, input_shape):
+    """Drops margins; where the image is smaller, Keras resizes it instead."""
+    sizes = input_shape[2:] if layer.data_format == "channels_first" else input_shape[1:-1]
+    for size, wanted in zip(sizes, (layer.height, layer.width), strict=True):
+        if size is None or size < wanted:
+            raise UncertifiedLayerError(
+                layer, f"Images of size {sizes} may be smaller than the crop, and are then resized."
+            )
+    return LayerBound.exact(1.0, "drops entries")
+
+
 def _copies(times: int) -> LayerBound:
     return LayerBound.exact(sqrt_up(float(times)), f"{times} copies")
 
@@ -49,6 +60,34 @@ def _up_sampling(layer, input_shape):
     return _copies(math.prod(size))
 
 
+_IDENTITIES_AT_INFERENCE = (
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.AlphaDropout,
+    # Augmentation. keras.layers.RandomCrop is none: it may resize at inference.
+    keras.layers.RandomBrightness,
+    keras.layers.RandomColorDegeneration,
+    keras.layers.RandomColorJitter,
+    keras.layers.RandomContrast,
+    keras.layers.RandomErasing,
+    keras.layers.RandomFlip,
+    keras.layers.RandomGaussianBlur,
+    keras.layers.RandomGrayscale,
+    keras.layers.RandomHue,
+    keras.layers.RandomInvert,
+    keras.layers.RandomPerspective,
+    keras.layers.RandomPosterization,
+    keras.layers.RandomRotation,
+    keras.layers.RandomSaturation,
+    keras.layers.RandomSharpness,
+    keras.layers.RandomShear,
+    keras.layers.RandomTranslation,
+    keras.layers.RandomZoom,
+)
+
 RULES = {
     keras.layers.InputLayer: _identity,
     keras.layers.Identity: _identity,
@@ -63,10 +102,6 @@ RULES = {
     keras.layers.UpSampling2D: _up_sampling,
     keras.layers.RepeatVector: _repeat_vector,
     keras.layers.ActivityRegularization: _identity,
-    keras.layers.Dropout: _identity_at_inference,
-    keras.layers.SpatialDropout1D: _identity_at_inference,
-    keras.layers.SpatialDropout2D: _identity_at_inference,
-    keras.layers.GaussianDropout: _identity_at_inference,
-    keras.layers.GaussianNoise: _identity_at_inference,
-    keras.layers.AlphaDropout: _identity_at_inference,
+    keras.layers.CenterCrop: _center_crop,
+    **dict.fromkeys(_IDENTITIES_AT_INFERENCE, _identity_at_inference),
 }

@@ -4,12 +4,16 @@ import keras
 from keras import ops
 
 from lipzoo.bounds import UncertifiedLayerError
+from lipzoo.bounds.overrides import HARMLESS_ANYWHERE, overrides, replaced_members
 from lipzoo.inverse.operators import LinearOperator
 from lipzoo.inverse.operators.claims import check_claims
 
-# What an operator computes, and what is stated of it.
-_COMPUTES = ("apply", "adjoint", "_product", "_per_channel")
+# What is stated of the map that an operator computes.
 _STATES = ("norm_bound", "rounding", "smallest_singular_value_bound")
+
+# What a class may define without changing that map. A regularised inverse is an operator of its
+# own, made of the matrix and bounded as what it is.
+_HARMLESS = HARMLESS_ANYWHERE | {*_STATES, "__eq__", "__hash__", "matrix", "regularised_inverse"}
 
 
 class OperatorLayer(keras.layers.Layer):
@@ -39,29 +43,29 @@ class OperatorLayer(keras.layers.Layer):
         return cls(**{**config, "operator": operator})
 
     def _trust_operator(self):
-        """Refuses an operator that computes something else than what its bounds are stated of.
+        """Refuses an operator that may compute something else than what its bounds are stated of.
 
         Raises:
-            UncertifiedLayerError: if it, or its class, replaces `apply` or `adjoint` and inherits
-                `norm_bound` or `rounding`.
+            UncertifiedLayerError: if it replaces anything but statements on the object itself, or
+                if its class defines more than is known to be harmless, `apply` or `adjoint` say,
+                and inherits `norm_bound`, `rounding` or `smallest_singular_value_bound`.
             ValueError: if a claim of it is refuted, see `check_claims`.
         """
+        self._trust(self.operator)
         check_claims(self.operator)
-        replaced = [name for name in _COMPUTES if name in vars(self.operator)]
-        classes = type(self.operator).__mro__
-        lowest = min(_owner(classes, name) for name in _COMPUTES)
-        if not replaced and classes[lowest].__module__.split(".")[0] != "lipzoo":
-            stale = [
-                owner
-                for owner in (_owner(classes, name) for name in _STATES)
-                if owner > lowest and classes[owner] is not LinearOperator
-            ]
-            replaced = [name for name in _COMPUTES if stale and name in vars(classes[lowest])]
+
+    def _trust(self, operator):
+        replaced = replaced_members(operator, frozenset(_STATES))
+        for statement in _STATES:
+            # The base states nothing that could be wrong.
+            if getattr(type(operator), statement) is not getattr(LinearOperator, statement):
+                found = overrides(operator, statement, _HARMLESS)
+                replaced += [] if found is None else found[1]
         if replaced:
             raise UncertifiedLayerError(
                 self,
-                f"Its operator {self.operator!r} replaces {', '.join(replaced)} and inherits what "
-                f"is stated of another: override {', '.join(_STATES)} too.",
+                f"Its operator {operator!r} replaces {', '.join(dict.fromkeys(replaced))} and "
+                f"inherits what is stated of another: override {', '.join(_STATES)} too.",
             )
 
     def _check_measurement(self, shape):
@@ -92,8 +96,3 @@ class OperatorLayer(keras.layers.Layer):
             return step(state, data)
         image = step(state[..., :channels], data)
         return ops.concatenate([image, state[..., channels:]], axis=-1)
-
-
-def _owner(classes, name):
-    """Position of the first class that defines a name; past the end for none."""
-    return next((i for i, kind in enumerate(classes) if name in vars(kind)), len(classes))

@@ -10,6 +10,7 @@ import numpy as np
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.stability import data_step_bound
 from lipzoo.layer_bound import LayerBound
+from lipzoo.layers._constrained import positive_number
 from lipzoo.rounding import add_up, hypot_up, mul_up, unit_roundoff
 
 # Covers the float64 evaluation of the bound on rounding: some twenty operations.
@@ -90,8 +91,12 @@ class DataStep(OperatorLayer):
         Args:
             input_shape: shapes of state and measurement.
             inputs: their `LayerBound`s, with respect to the same vector.
+
+        Raises:
+            ValueError: if the step size was set to no positive number.
         """
         self._trust_operator()
+        positive_number(self.step_size, "step_size")
         state, data = inputs
         norm = self.operator.norm_bound
         # Lifted channels pass unchanged: on them the step does not contract, whatever A is.

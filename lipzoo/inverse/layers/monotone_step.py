@@ -82,6 +82,9 @@ class MonotoneDataStep(OperatorLayer):
         Rounding is not analysed: a certificate has to be one in exact arithmetic.
         """
         self._trust_operator()
+        activations.get_monotone(self.activation)
+        positive_number(self.gain, "gain")
+        positive_number(self.step_size, "step_size")
         state, data = inputs
         step = mul_up(self.step_size, self.operator.norm_bound)
         norm, slope = self.operator.norm_bound, self.activation.upper

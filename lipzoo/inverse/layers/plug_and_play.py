@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
+from lipzoo.bounds.overrides import refuse_replaced
 from lipzoo.checking import check_bounds
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import DataStep
@@ -176,11 +177,22 @@ class PlugAndPlay(OperatorLayer):
             UncertifiedLayerError: as in `lipschitz_bound`.
         """
         self._trust_operator()
+        self._check_parts()
         denoiser = lipschitz_bound(self.denoiser).output.bound
         mix = self._mix(denoiser)
         if self.tolerance is None:
             return self._bound_of_steps(input_shape, inputs, mix)
         return self._bound_of_fixed_point(input_shape, inputs[1], mix)
+
+    def _check_parts(self):
+        """Refuses attributes that were set to what the constructor refuses, and replaced parts."""
+        refuse_replaced(self._data_step)
+        if type(self._data_step) is not DataStep or self._data_step.operator is not self.operator:
+            raise UncertifiedLayerError(self, "Its data step was replaced.")
+        _in_interval(self.averaging, "averaging", below=1.0, closed=False)
+        _in_interval(self.contraction, "contraction", below=1.0, closed=True)
+        positive_integer(self.max_steps, "max_steps")
+        check_bounds(self.bounds)
 
     def _after(self, image, data):
         image = self._data_step([image, data])

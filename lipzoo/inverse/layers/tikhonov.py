@@ -54,6 +54,7 @@ class Tikhonov(OperatorLayer):
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven norm of the stored map."""
         self._trust_operator()
+        self._trust(self.inverse)
         known = self.inverse.rounding(self.compute_dtype)
         slope, offset = (None, None) if known is None else (known[0], 0.0)
         derivation = f"norm of Tikhonov's inverse, α = {self.alpha:.3g}"
