@@ -4,6 +4,8 @@ Nobody can list all methods that a map is made of. So it is the other way round:
 leave the map alone may be defined, and everything else counts as a change.
 """
 
+import functools
+
 import keras
 
 from lipzoo.bounds.errors import UncertifiedLayerError
@@ -70,12 +72,13 @@ def replaced_members(instance, harmless=_HARMLESS_ON_LAYERS) -> list[str]:
         >>> replaced_members(layer)
         ['call']
     """
-    kind = type(instance)
-    return [
-        name
-        for name in vars(instance)
-        if name not in harmless and callable(getattr(kind, name, None))
-    ]
+    names = vars(instance).keys() & _methods(type(instance))
+    return [name for name in vars(instance) if name in names and name not in harmless]
+
+
+@functools.lru_cache(maxsize=1024)
+def _methods(kind: type) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
 
 
 def overrides(

@@ -73,7 +73,6 @@ def layer_bound(layer, input_shape) -> LayerBound:
         UncertifiedLayerError: if there is no rule, or a method that says nothing about the class.
         ValueError: if a weight is NaN or infinite.
     """
-    _refuse_bad_weights(layer)
     if getattr(layer, "quantization_mode", None) is not None:
         raise UncertifiedLayerError(
             layer,
@@ -83,18 +82,21 @@ def layer_bound(layer, input_shape) -> LayerBound:
         )
     refuse_replaced(layer)
     if type(layer) in _registered:
+        _refuse_bad_weights(layer)
         return _checked(layer, _registered[type(layer)](layer, input_shape))
     method = getattr(layer, "lipschitz_bound", None)
     if callable(method):
         refuse_overridden(layer, "lipschitz_bound")
         if defined_in(type(layer), "lipzoo"):
             return _cached(layer, input_shape, method)
+        _refuse_bad_weights(layer)
         return _checked(layer, method(input_shape))
     rule = BUILT_IN_RULES.get(type(layer))
     if rule is None:
         raise UncertifiedLayerError(layer, _missing_rule(layer))
     if any(len(variable.shape) > 1 for variable in layer.weights) and _weights_are_all(layer):
         return _cached(layer, input_shape, lambda shape: rule(layer, shape))
+    _refuse_bad_weights(layer)
     return _checked(layer, rule(layer, input_shape))
 
 
@@ -107,6 +109,8 @@ def _cached(layer, input_shape, rule):
     key = fingerprint(layer, input_shape)
     bound = None if key is None else _cache.get(key)
     if bound is None:
+        # What is remembered under a hash of the weights was derived from weights without NaN.
+        _refuse_bad_weights(layer)
         bound = _checked(layer, rule(input_shape))
         if key is not None:
             _cache.put(key, bound)

@@ -36,6 +36,10 @@ def _computed(node) -> list | None:
     operation, arguments = node.operation, node.arguments
     says = any(defined_in(type(operation), package) for package in ("keras", "lipzoo"))
     try:
+        if says and _takes_a_shape(operation, arguments):
+            # The same without the search for the arguments of `compute_output_shape`.
+            shape = operation.compute_output_shape(tuple(arguments.args[0].shape))
+            return [tuple(shape)]
         if says:
             result = operation.compute_output_spec(*arguments.args, **arguments.kwargs)
         else:
@@ -49,6 +53,24 @@ def _computed(node) -> list | None:
                 operation, f"Its output has no shape now: {error}"
             ) from error
         return None
+
+
+def _takes_a_shape(operation, arguments) -> bool:
+    """Whether Keras asks the class for the shape of its output from that of its only tensor."""
+    return (
+        len(arguments.args) == 1
+        and isinstance(arguments.args[0], keras.KerasTensor)
+        and len(arguments.keras_tensors) == 1
+        and _states_shape(type(operation))
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _states_shape(kind: type) -> bool:
+    return issubclass(kind, keras.layers.Layer) and (
+        kind.compute_output_spec is keras.layers.Layer.compute_output_spec
+        and kind.compute_output_shape is not keras.layers.Layer.compute_output_shape
+    )
 
 
 def _as_computed(operation, value):
