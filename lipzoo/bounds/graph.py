@@ -129,6 +129,7 @@ def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -
         rows.extend(walk.rows)
         return _Step(leave(node, inner, walk.outputs), walk.head)
 
+    refuse_replaced(operation)
     is_known_to_rule = has_registered_rule(operation)
     shapes = [tuple(tensor.shape) for tensor in node.input_tensors]
     output_shape, dtype = tuple(node.outputs[0].shape), compute_dtype(node)
@@ -143,7 +144,6 @@ def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -
     kind = None if is_known_to_rule else merge_kind(operation)
     head = None
     if kind is not None and (len(inputs) > 1 or not is_operation(operation)):
-        refuse_replaced(operation)
         bound, merged = merge(operation, kind, inputs, shapes, output_shape, dtype)
         outputs = [merged]
     elif len(inputs) > 1 and merges_itself(operation) and not is_known_to_rule:
@@ -154,7 +154,6 @@ def _visit(node, inputs: list[TensorBound], rows: list[LayerRow], prefix: str) -
         if is_operation(operation) and not is_known_to_rule:
             if len(inputs) > 1:
                 raise UncertifiedLayerError(operation, "There is no rule for several tensors.")
-            refuse_replaced(operation)
             arguments = bound_arguments(node)
             bound = operation_bound(Call(operation, arguments, shapes[0], output_shape, dtype))
         else:

@@ -84,6 +84,13 @@ def _clipped(call):
 
 def _limits(operation):
     """Lower and upper limit of a clip; `None` is no limit."""
+    one_sided = operation.x_min is None or operation.x_max is None
+    if one_sided and keras.backend.backend() == "tensorflow":
+        raise UncertifiedLayerError(
+            operation,
+            "Keras computes no clip with a single limit on TensorFlow: use ops.minimum or "
+            "ops.maximum.",
+        )
     limits = [
         infinity if limit is None else as_float64(limit)
         for limit, infinity in ((operation.x_min, -math.inf), (operation.x_max, math.inf))
