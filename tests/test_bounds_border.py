@@ -255,9 +255,17 @@ class LoudBlur(Blur):
         return 7.0 * super()._per_channel(*arguments)
 
 
+class QuietBlur(Blur):
+    def _per_channel(self, *arguments):
+        return 0.5 * super()._per_channel(*arguments)
+
+
 def test_operators_that_may_compute_something_else_have_no_bound():
     shapes = [(None, 8, 1), (None, 8, 1)]
-    step = DataStep(LoudBlur((8, 1), [0.5, 0.5]))
+    # So much off that a test of its claims refutes it at once.
+    with pytest.raises(ValueError, match="norm_bound"):
+        DataStep(LoudBlur((8, 1), [0.5, 0.5]))
+    step = DataStep(QuietBlur((8, 1), [0.5, 0.5]))
     with pytest.raises(UncertifiedLayerError, match="replaces _per_channel"):
         step.lipschitz_bound(shapes)
     layer = Tikhonov(Matrix(np.eye(2)), alpha=1.0)

@@ -28,7 +28,10 @@ def register_bound_rule(layer_class: type, rule: Callable | None = None):
     this class and not for its subclasses, and replaces the rule that lipzoo has for the class.
 
     The rule is a proof that you vouch for: it must hold for the layer at inference, for all inputs,
-    in the Euclidean norm of one example's flattened tensors, without mixing examples of a batch.
+    in the Euclidean norm of one example's flattened tensors, without mixing examples of a batch,
+    and whatever mask Keras hands to it. Arguments of `call` other than tensors must keep their
+    defaults, unless the class names them in an attribute `bounded_arguments`, a tuple: for those
+    the rule must hold whatever their value.
     Nothing tests it; `lipzoo.evaluation` looks for pairs of inputs that would refute it.
 
     Args:
