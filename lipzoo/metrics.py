@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.bounds.head import linear_weights, passes_through
-from lipzoo.bounds.overrides import replaces_call
+from lipzoo.bounds.overrides import replaced_members
 from lipzoo.checking import class_numbers, finite_number
 
 
@@ -177,7 +177,7 @@ def _check_head(head):
         ValueError: see above; the message says what is in the way.
     """
     built = hasattr(head, "kernel")
-    weights = linear_weights(head) if built and not replaces_call(head) else None
+    weights = linear_weights(head) if built and not replaced_members(head) else None
     reason = None
     if weights is None:
         reason = "it is not built" if not built else "it computes more than W^T h + b"
