@@ -11,7 +11,7 @@ from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certifying.examples import read_examples
 from lipzoo.certifying.marks import marks, sha256_of_labels
-from lipzoo.training.recipe import parse_recipe
+from lipzoo.training.recipe import DataSettings, parse_recipe, with_reading
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.certified.certified import Certified, columns_of
 from lipzoo_catalogue.certified.columns import new_columns
@@ -50,6 +50,8 @@ def certify(arguments: argparse.Namespace) -> None:
     if source.has(RECIPE):
         text = source.read(RECIPE).decode()
         recipe = parse_recipe(text, where=str(source.path(RECIPE))).data
+    if arguments.read:
+        recipe = with_reading(recipe or DataSettings(arguments.data), arguments.read)
     x, y = read_examples(arguments.data, config, recipe, arguments.labels)
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)

@@ -125,6 +125,14 @@ def _add_measuring(add):
         "--labels", metavar="FILE", help="an .npy file with the labels of an .npy file of examples"
     )
     command.add_argument(
+        "--read",
+        metavar="KEY=VALUE",
+        action="append",
+        help="how a table is read, as in [data] of a recipe: header, delimiter, decimal, comment, "
+        "label (first, last, none, or a column), columns, ignore, missing (drop), missing_values; "
+        "may be repeated",
+    )
+    command.add_argument(
         "--shard",
         metavar="k/K",
         help="certify part k of K only, for lipzoo join; needs --out with an .npz file",

@@ -129,3 +129,15 @@ def test_the_first_examples_have_their_rows_and_what_is_left_out_between(run, mo
     values = json.loads(run("certify", model, patients, "--examples", "3", "--json"))
     assert values["row"] == [2, 4, 5]
     assert [entry["row"] for entry in values["left_out"]] == [3]
+
+
+def test_the_command_line_says_how_a_table_is_read(run, model, tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("c;u;v;n\na;0,5;1;x\nb;-9;1;y\nb;0,25;2;z\n")
+    options = ("delimiter=;", "decimal=,", "label=c", 'columns=["u", "v"]', "missing_values=-9")
+    reading = [part for option in (*options, "missing=drop") for part in ("--read", option)]
+    values = json.loads(run("certify", model, tmp_path / "a.csv", *reading, "--json"))
+    assert values["row"] == [2, 4]
+    assert [entry["row"] for entry in values["left_out"]] == [3]
+    command = ["certify", str(model), str(tmp_path / "a.csv"), "--read", "epochs=3"]
+    assert lipzoo_cli.main(command) == 2
+    assert "expected KEY=VALUE with a key among header" in capsys.readouterr().err

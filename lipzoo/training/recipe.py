@@ -7,6 +7,7 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -174,6 +175,55 @@ def parse_document(text: str) -> tomlkit.TOMLDocument:
         return tomlkit.parse(text)
     except TOMLKitError as error:
         raise RecipeError(f"recipe: not a TOML file: {error}") from None
+
+
+READING = (
+    "header",
+    "delimiter",
+    "decimal",
+    "comment",
+    "label",
+    "columns",
+    "ignore",
+    "missing",
+    "missing_values",
+)
+
+
+def with_reading(settings: DataSettings, options: Sequence[str]) -> DataSettings:
+    """Settings of `[data]` with those about tables replaced by what a command line gives.
+
+    Args:
+        settings: the settings.
+        options: texts `KEY=VALUE`; a value is written as in a recipe, text also without quotes.
+
+    Raises:
+        RecipeError: for another key, or a value that it does not take.
+
+    Example:
+        >>> with_reading(DataSettings("a.csv"), ["label=class", "header=true"]).label
+        'class'
+    """
+    given = {}
+    for option in options:
+        key, found, text = option.partition("=")
+        if not found or key not in READING:
+            raise RecipeError(
+                f"--read: expected KEY=VALUE with a key among {', '.join(READING)}. "
+                f"Received: {option!r}"
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        hint = typing.get_type_hints(DataSettings)[key]
+        if typing.get_origin(hint) is tuple and not isinstance(value, list):
+            value = [text if typing.get_args(hint)[0] is str else value]
+        given[key] = _convert(hint, value, "--read", key)
+    result = dataclasses.replace(settings, **given)
+    for key, expected, value in result.check():
+        raise RecipeError(f"--read: key {key!r}: expected {expected}. Received: {value!r}")
+    return result
 
 
 def _build(cls, values: dict, where: str, prefix: str):
