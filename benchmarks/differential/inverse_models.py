@@ -13,16 +13,7 @@ def make(draw) -> keras.Model:
     operator = _operator(draw)
     if draw.maybe(0.3) and len(operator.input_shape) > 1:
         draw.note("InvNet")
-        return lipzoo.InvNet(
-            operator,
-            alpha=draw.pick(0.01, 0.1, 1.0),
-            steps=draw.integer(1, 3),
-            flows=1,
-            width=draw.pick(4, 6),
-            filters=4,
-            kernel_size=3,
-            sensitivity=draw.maybe(0.3),
-        )
+        return _invnet(draw, operator)
     data = keras.Input(operator.output_shape, dtype=draw.float_type("float32"))
     image = draw.layer(inverse.Tikhonov, operator, alpha=draw.pick(0.05, 1.0))(data)
     for _ in range(draw.integer(0, 2)):
@@ -39,6 +30,25 @@ def make(draw) -> keras.Model:
         else:
             image = draw.layer(lipzoo.layers.GradientFlowDense, 3)(image)
     return keras.Model(data, image, name="model")
+
+
+def _invnet(draw, operator):
+    """InvNet, which is made in Keras' default type."""
+    default = keras.config.floatx()
+    keras.config.set_floatx(draw.float_type(default))
+    try:
+        return lipzoo.InvNet(
+            operator,
+            alpha=draw.pick(0.01, 0.1, 1.0),
+            steps=draw.integer(1, 3),
+            flows=1,
+            width=draw.pick(4, 6),
+            filters=4,
+            kernel_size=3,
+            sensitivity=draw.maybe(0.3),
+        )
+    finally:
+        keras.config.set_floatx(default)
 
 
 def _plug_and_play(draw, operator):

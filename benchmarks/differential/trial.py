@@ -4,6 +4,7 @@ import contextlib
 import traceback
 from dataclasses import asdict, dataclass, field
 
+import keras
 import numpy as np
 
 import lipzoo
@@ -94,6 +95,9 @@ def _twin_of(made, seed, attempt):
     ours, theirs = made.model.get_weights(), wide.model.get_weights()
     if [a.shape for a in ours] != [b.shape for b in theirs]:
         return None
+    layers = wide.model._flatten_layers(include_self=False)
+    if any(keras.backend.is_float_dtype(t) and t != "float64" for t in map(_computes_in, layers)):
+        return None
     wide.model.set_weights(ours)
     twin = Function(wide.model)
     twin.draw = wide.draw
@@ -102,6 +106,12 @@ def _twin_of(made, seed, attempt):
     except Exception:
         return None
     return twin
+
+
+def _computes_in(layer):
+    # Inputs and models have a policy and compute nothing by themselves.
+    idle = isinstance(layer, keras.layers.InputLayer | keras.Model)
+    return "float64" if idle else layer.compute_dtype or "float64"
 
 
 def _examine(trial, model, twin, random, found):
