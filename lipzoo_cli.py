@@ -33,6 +33,12 @@ def main(argv: list[str] | None = None) -> int:
         from lipzoo_catalogue.outcome import run_command
 
         return run_command(command, arguments)
+    from lipzoo_catalogue.outcome import run_command
+    from lipzoo_catalogue.preflight import check_arguments
+
+    code = run_command(check_arguments, arguments)
+    if code:
+        return code
     try:
         check_backend()
     except (ImportError, ValueError) as error:

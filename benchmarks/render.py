@@ -45,6 +45,8 @@ def render(text: str) -> str:
         "published": published_table,
         "costs": costs_table,
         "export": export_table.export_table,
+        "int8": export_table.int8_table,
+        "int8_search": export_table.int8_search,
         "peers": peers_table.peers_table,
         "shards": shards_table.shards_table,
         "overhead": stability_tables.overhead_table,

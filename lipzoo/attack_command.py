@@ -1,8 +1,6 @@
 """`lipzoo evaluate MODEL --attack NAME`: accuracy under attack, beside clean and certified."""
 
-import argparse
 import csv
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -10,45 +8,12 @@ from pathlib import Path
 from lipzoo import zoo
 from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
-from lipzoo.evaluation.attacks import resolve
 from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.npz import write_arrays
 from lipzoo_catalogue.commands import print_json
 from lipzoo_catalogue.files import METRICS, write_file
 from lipzoo_catalogue.outcome import CheckFailed
 from lipzoo_catalogue.sources import Source
-
-_NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
-
-
-def check_options(arguments: argparse.Namespace) -> None:
-    """Refuses, before anything is loaded, options that do not fit together.
-
-    Raises:
-        ValueError: naming the option.
-    """
-    if not arguments.attack:
-        given = [name for name in _NEED_ATTACK if getattr(arguments, name)]
-        if given:
-            option = given[0].replace("_", "-")
-            raise ValueError(f"--{option} goes with --attack. Received: no --attack")
-        return
-    resolve(arguments.attack)
-    if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
-        raise ValueError(f"--out: expected a .csv or .npz file. Received: {arguments.out}")
-    if arguments.figure is not None and Path(arguments.figure).suffix != ".png":
-        raise ValueError(f"--figure: expected a .png file. Received: {arguments.figure}")
-    for option in ("out", "figure"):
-        path = getattr(arguments, option)
-        if path is not None and not Path(path).absolute().parent.is_dir():
-            raise ValueError(f"--{option}: expected a folder that exists. Received: {path}")
-    if arguments.figure is not None and importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("--figure needs Matplotlib: pip install 'lipzoo[plots]'")
-    if arguments.record and (arguments.data is not None or arguments.dtype != "float32"):
-        raise ValueError(
-            "--record is about the model's own test split in float32. "
-            f"Received: --data {arguments.data}, --dtype {arguments.dtype}"
-        )
 
 
 def evaluate_attacked(arguments, source: Source, model, dataset, radii, reference) -> None:

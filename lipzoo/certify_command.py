@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import keras
 
@@ -18,12 +17,13 @@ from lipzoo_catalogue.certified.columns import new_columns
 from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.printing import check_printing, show
-from lipzoo_catalogue.certified.shards import Shard, parse_shard
+from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
-from lipzoo_catalogue.certified.writing import check_out, write_certified
+from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.commands import model_of, settings_of
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, RECIPE, WEIGHTS, sha256_of
+from lipzoo_catalogue.preflight import check_certify_options
 from lipzoo_catalogue.sources import find
 
 # Examples that are in memory at a time.
@@ -32,7 +32,7 @@ _CHUNK = 1_000
 
 def certify(arguments: argparse.Namespace) -> None:
     """`lipzoo certify MODEL DATA [--labels FILE] [--out FILE] [--shard k/K] [--norm N] ...`."""
-    out, shard = _check_options(arguments)
+    out, shard = check_certify_options(arguments)
     radii, threshold = check_printing(arguments)
     source = find(
         model_of(arguments.model),
@@ -99,21 +99,6 @@ def certify(arguments: argparse.Namespace) -> None:
         show(certified, counts, about, radii, arguments)
         if shard is not None and not arguments.json:
             print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
-
-
-def _check_options(arguments):
-    if arguments.examples is not None and arguments.examples < 1:
-        raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
-    out = None if arguments.out is None else Path(arguments.out)
-    if out is not None:
-        check_out(out, "--out")
-    shard = None if arguments.shard is None else parse_shard(arguments.shard)
-    if shard is not None and (out is None or out.suffix != ".npz"):
-        raise ValueError(
-            "--shard: expected --out with an .npz file, of which `lipzoo join` makes the whole. "
-            f"Received: --out {arguments.out}"
-        )
-    return out, shard
 
 
 def _read(x, chunk, model, data):

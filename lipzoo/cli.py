@@ -9,7 +9,7 @@ import keras
 
 import lipzoo
 from lipzoo import training, zoo
-from lipzoo.attack_command import check_options, evaluate_attacked
+from lipzoo.attack_command import evaluate_attacked
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certify_command import certify
 from lipzoo.export_command import export
@@ -27,6 +27,7 @@ from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.commands import model_of, print_json, settings_of
 from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_catalogue.outcome import CheckFailed, run_command
+from lipzoo_catalogue.preflight import check_attack_options, find_recipe
 from lipzoo_catalogue.sources import find
 from lipzoo_catalogue.tasks import reconstruction
 
@@ -123,7 +124,7 @@ def promote(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """`lipzoo evaluate MODEL [--attack NAME]... [--epsilon E]... [--dtype D] [--data SOURCE]`."""
-    check_options(arguments)
+    check_attack_options(arguments)
     source = find(
         model_of(arguments.model),
         revision=arguments.revision,
@@ -222,18 +223,6 @@ def demo(arguments: argparse.Namespace) -> None:
             options += [f"--{name}", getattr(arguments, name)]
     if main(options):
         raise CheckFailed("a check of the demo failed, see above")
-
-
-def find_recipe(name: str) -> Path:
-    """Path of a recipe file: `name` itself, or the recipe of that name that lipzoo brings."""
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        return path
-    package = Path(lipzoo.__file__).parent
-    for folder in (package / "_bundled" / "recipes", package.parent / "recipes"):
-        if (folder / f"{name}.toml").exists():
-            return folder / f"{name}.toml"
-    raise training.RecipeError(f"{name}: neither a .toml file nor the name of a bundled recipe")
 
 
 def format_metrics(metrics: dict) -> str:

@@ -18,6 +18,7 @@ from lipzoo.evaluation import pgd_attack
 from lipzoo.evaluation.figures import FigureExample, certificate_figure
 from lipzoo.training import DataError, Dataset, load_data
 from lipzoo.training.recipe import DataSettings
+from lipzoo_catalogue.installing import how_to_install
 
 FACTORS = (0.999, 1.5, 2.0, 4.0)
 
@@ -51,7 +52,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--digits", action="store_true", help="use scikit-learn's digits at once")
     options = parser.parse_args(arguments)
     if importlib.util.find_spec("matplotlib") is None:
-        raise SystemExit("lipzoo demo draws a figure: pip install 'lipzoo[train]'")
+        raise SystemExit(f"lipzoo demo draws a figure: {how_to_install('train')}")
     start = time.perf_counter()
 
     setting, data = _find_data(SETTINGS[1:] if options.digits else SETTINGS)

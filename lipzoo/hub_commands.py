@@ -2,14 +2,21 @@
 
 import argparse
 
+from lipzoo.exporting.comparison import compare
+from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.publishing import prepare, send
 from lipzoo.zoo.verification import verify as verify_model
-from lipzoo_catalogue.commands import model_of, print_json
+from lipzoo_catalogue.commands import model_of, print_json, settings_of
+from lipzoo_catalogue.exported import AlteredFileError
 from lipzoo_catalogue.outcome import CheckFailed
+from lipzoo_catalogue.sources import find
 
 
 def verify(arguments: argparse.Namespace) -> None:
-    """`lipzoo verify MODEL [--json]`."""
+    """`lipzoo verify MODEL [--json]`, or `lipzoo verify FILE --model MODEL [--json]`."""
+    if arguments.against is not None:
+        _compare_exported(arguments)
+        return
     verification = verify_model(
         model_of(arguments.model),
         revision=arguments.revision,
@@ -24,6 +31,24 @@ def verify(arguments: argparse.Namespace) -> None:
     if not verification.passed:
         failed = [check.what for check in verification.checks if not check.passed]
         raise CheckFailed(f"{arguments.model} is not to be used: failed at {', '.join(failed)}")
+
+
+def _compare_exported(arguments):
+    source = find(
+        model_of(arguments.against), revision=arguments.revision, settings=settings_of(arguments)
+    )
+    with source.named_in_errors():
+        model = load_from(source, dtype="float32")
+    try:
+        comparison = compare(arguments.model, model)
+    except AlteredFileError as error:
+        raise CheckFailed(error) from None
+    if arguments.json:
+        print_json({"path": arguments.model, "same": comparison.same, **vars(comparison)})
+    else:
+        print(f"{arguments.model} beside {arguments.against}: {comparison}")
+    if not comparison.same:
+        raise CheckFailed(f"{arguments.model} is not what {arguments.against} exports to")
 
 
 def publish(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """Matplotlib, which is optional, where a figure is asked for."""
 
+from lipzoo_catalogue.installing import how_to_install
+
 
 def axes_or_new(ax, caller: str):
     """Returns the given axes, or new ones for `None`.
@@ -16,5 +18,5 @@ def axes_or_new(ax, caller: str):
     try:
         from matplotlib import pyplot
     except ImportError as error:
-        raise ImportError(f"{caller} needs Matplotlib: pip install 'lipzoo[plots]'") from error
+        raise ImportError(f"{caller} needs Matplotlib: {how_to_install('plots')}") from error
     return pyplot.subplots()[1]

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from lipzoo_catalogue.installing import how_to_install
+
 # The default comes with lipzoo; each of the others has an extra of its name.
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -45,8 +47,8 @@ def check_backend() -> None:
             f"Received: {setting}={name!r}"
         )
     if importlib.util.find_spec(name) is None:
-        package = "tensorflow" if name == BACKENDS[0] else f"'lipzoo[{name}]'"
+        how = "pip install tensorflow" if name == BACKENDS[0] else how_to_install(name)
         raise ImportError(
-            f"Expected the Keras backend {name!r} to be installed: pip install {package}, or set "
+            f"Expected the Keras backend {name!r} to be installed: {how}, or set "
             f"KERAS_BACKEND to another one of {', '.join(BACKENDS)}. Received: {setting}={name!r}"
         )

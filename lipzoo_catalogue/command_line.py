@@ -89,11 +89,20 @@ def _add_measuring(add):
     """Commands that load a model and compute with it."""
     command = add(
         "verify",
-        "Check every file of a model and derive its bound again.",
+        "Check every file of a model and derive its bound again; or whether an exported file is as "
+        "it was when its certificate was written.",
         "lipzoo verify gradflow-fmnist",
         hub=True,
     )
-    command.add_argument("model", help=_MODEL)
+    command.add_argument(
+        "model", help=f"{_MODEL}; or an exported .onnx or LiteRT file, or a SavedModel's folder"
+    )
+    command.add_argument(
+        "--model",
+        dest="against",
+        metavar="MODEL",
+        help="for an exported file: compare its weights, operators and bound with this model's",
+    )
     command.add_argument(
         "--certificate",
         action="store_true",
@@ -223,8 +232,8 @@ def _add_attack_options(command):
         "--attack",
         metavar="NAME",
         action="append",
-        help="pgd; foolbox-pgd, deepfool, carlini-wagner, boundary (lipzoo[attacks]); auto-pgd, "
-        "square (lipzoo[art]); may be repeated, cheap ones first. pgd and boundary, which needs "
+        help="pgd; foolbox-pgd, deepfool, carlini-wagner, boundary (extra `attacks`); auto-pgd, "
+        "square (extra `art`); may be repeated, cheap ones first. pgd and boundary, which needs "
         "no gradients, make a strong pair",
     )
     group.add_argument(

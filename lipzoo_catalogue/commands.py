@@ -115,6 +115,32 @@ def join(arguments: argparse.Namespace) -> None:
     join(arguments)
 
 
+def check_exported(arguments: argparse.Namespace) -> None:
+    """`lipzoo verify FILE [--json]`: whether an exported file's certificate belongs to it."""
+    from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
+
+    try:
+        certificate = exported_certificate(arguments.model)
+    except AlteredFileError as error:
+        raise CheckFailed(error) from None
+    if arguments.json:
+        print_json({"path": str(arguments.model), "unchanged": True, **certificate.to_dict()})
+        return
+    print(certificate)
+    print(
+        f"unchanged since its export: {arguments.model}; whether it is of a model that you trust, "
+        "`--model NAME_OR_PATH` tells"
+    )
+
+
+def is_exported(text: str) -> bool:
+    """Whether a user names an exported file, or the folder of a SavedModel, and no model."""
+    from lipzoo_catalogue.registry import list_models
+
+    path = Path(text).expanduser()
+    return text not in list_models() and (path.is_file() or (path / "saved_model.pb").is_file())
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "list": list_models,
     "info": info,
@@ -126,8 +152,11 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
 
 def command_without_keras(arguments: argparse.Namespace) -> Callable | None:
     """The function of a command that answers without Keras; `None` for one that needs it."""
-    if arguments.command == "verify" and arguments.certificate:
-        return check
+    if arguments.command == "verify":
+        if is_exported(arguments.model):
+            return check_exported if arguments.against is None else None
+        if arguments.certificate:
+            return check
     return COMMANDS.get(arguments.command)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from lipzoo_catalogue.backend import BACKENDS
+from lipzoo_catalogue.installing import how_to_install
 from tests.processes import python
 
 MISSING = (
@@ -15,9 +16,9 @@ MISSING = (
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_that_is_not_installed_names_its_extra(name):
     program = MISSING.format(name=name)
-    found = python(name, program + "sys.exit(lipzoo_cli.main(['train', 'any.toml']))")
+    found = python(name, program + "sys.exit(lipzoo_cli.main(['promote', '.']))")
     assert found.returncode == 2
-    extra = "tensorflow" if name == "tensorflow" else f"'lipzoo[{name}]'"
+    extra = "tensorflow" if name == "tensorflow" else how_to_install(name).split()[-1]
     assert f"pip install {extra}" in found.stderr
     assert f"Received: KERAS_BACKEND='{name}'" in found.stderr
     assert found.stderr.startswith("lipzoo: Expected the Keras backend")

@@ -433,7 +433,7 @@ def test_a_missing_matplotlib_is_explained(certificate, monkeypatch):
         return original(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(ImportError, match=r"lipzoo\[plots\]"):
+    with pytest.raises(ImportError, match=r"pip install '.*\[plots\]'"):
         certificate.plot()
 
 

@@ -77,7 +77,7 @@ def test_a_sample_at_other_radii(finished, capsys, tmp_path):
 )
 def test_mistakes_are_one_line(finished, options, message, capsys):
     if "square" in options and importlib.util.find_spec("art") is None:
-        message = "lipzoo[art]"
+        message = "[art]'"
     assert run(finished, *options) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1

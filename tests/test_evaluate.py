@@ -242,7 +242,7 @@ def test_bad_input_is_refused_before_any_work(changes, message, monkeypatch):
 )
 def test_a_missing_library_is_named_before_any_work(attack, module, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"pip install 'lipzoo\[{extra}\]'"):
+    with pytest.raises(ImportError, match=rf"pip install '.*\[{extra}\]'"):
         lipzoo.evaluate(linear(np.eye(2)), X, Y, [0.1], ["pgd", attack])
 
 

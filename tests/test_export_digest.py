@@ -3,13 +3,15 @@
 import importlib.util
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lipzoo
+import lipzoo_cli
 from lipzoo_catalogue.exported import AlteredFileError
-from lipzoo_catalogue.exported.digest import BLANK, SIDE_FILE, sealed_text
+from lipzoo_catalogue.exported.digest import BLANK, SIDE_FILE, sealed, sealed_text
 from lipzoo_catalogue.files import dump_json
 
 pytestmark = pytest.mark.skipif(
@@ -183,3 +185,45 @@ def test_any_class_name_is_sealed(tmp_path, name):
     text = sealed_text(dump_json(certificate.to_dict()), tmp_path)
     (tmp_path / SIDE_FILE).write_bytes(text)
     assert lipzoo.exported_certificate(tmp_path).class_names == (name, "other")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_verify_compares_the_file_with_its_certificate_and_with_a_model(
+    originals, tmp_path, capsys, format
+):
+    path = str(originals / format)
+    assert lipzoo_cli.main(["verify", path]) == 0
+    assert "unchanged since its export" in capsys.readouterr().out
+    assert lipzoo_cli.main(["verify", path, "--model", "gradflow-digits", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["same"], values["missing"], values["strange"]) == (True, 0, 0)
+    assert lipzoo_cli.main(["verify", path, "--model", "gradflow-phoneme"]) == 1
+    assert "is not what gradflow-phoneme exports to" in capsys.readouterr().err
+    if format == "saved_model":
+        path = str(shutil.copytree(path, tmp_path / "altered"))
+        (tmp_path / "altered" / "variables" / "more").write_bytes(b"")
+    else:
+        (tmp_path / "altered").write_bytes((originals / format).read_bytes() + b"\x18\x00")
+        path = str(tmp_path / "altered")
+    for against in ([], ["--model", "gradflow-digits"]):
+        assert lipzoo_cli.main(["verify", path, *against]) == 1
+        assert COMPUTATION in capsys.readouterr().err
+
+
+def test_who_seals_a_file_again_is_found_by_the_model_alone(onnx_file, capsys):
+    """The digests are no signature: three times the weights, with digests to match, read."""
+    import onnx
+
+    model = onnx.load(onnx_file)
+    for entry in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(entry)
+        if values.dtype == "float32":
+            entry.CopyFrom(onnx.numpy_helper.from_array(3 * values, entry.name))
+    (entry,) = model.metadata_props
+    values = json.loads(entry.value)
+    values |= {"computation_sha256": BLANK, "statement_sha256": BLANK}
+    entry.value = dump_json(values).decode()
+    Path(onnx_file).write_bytes(sealed(model.SerializeToString()))
+    assert lipzoo_cli.main(["verify", str(onnx_file)]) == 0
+    assert lipzoo_cli.main(["verify", str(onnx_file), "--model", "gradflow-digits"]) == 1
+    assert "is not what gradflow-digits exports to" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from lipzoo.evaluation.states import (
     weights_between,
 )
 from lipzoo.spectral.threads import single_threaded_blas
+from lipzoo_catalogue.installing import how_to_install
 
 METHODS = ("auto", "exact", "power_iteration")
 
@@ -373,7 +374,7 @@ def new_figure(panels):
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("Plots need Matplotlib: pip install 'lipzoo[plots]'") from error
+        raise ImportError(f"Plots need Matplotlib: {how_to_install('plots')}") from error
     figure = Figure(figsize=(4.8 * panels, 3.8), layout="constrained")
     return figure, list(figure.subplots(1, panels, sharex=True, squeeze=False)[0])
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from lipzoo.checking import finite_number
 from lipzoo.inverse.tikhonov_reconstruction import check_batch
+from lipzoo_catalogue.installing import how_to_install
 
 # Sides of the window of Wang et al.: a Gaussian of 1.5 pixels, cut off at 3.5 of these.
 _SSIM_WINDOW = 11
@@ -100,7 +101,7 @@ def ssim(x, reference, data_range: float = 1.0) -> np.ndarray:
     try:
         from skimage.metrics import structural_similarity
     except ImportError as error:
-        raise ImportError("ssim needs scikit-image: pip install 'lipzoo[train]'") from error
+        raise ImportError(f"ssim needs scikit-image: {how_to_install('train')}") from error
     x, reference = _checked(x, reference)
     data_range = finite_number(data_range, "data_range", positive=True)
     if x.ndim not in (3, 4) or min(x.shape[1:-1]) < _SSIM_WINDOW:

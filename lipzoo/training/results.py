@@ -19,6 +19,7 @@ from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.tasks import task_of
 from lipzoo.zoo.saving import write_model
 from lipzoo_catalogue.files import WEIGHTS, read_file, record_of
+from lipzoo_catalogue.installing import how_to_install
 
 
 def write_results(
@@ -79,7 +80,7 @@ def write_results(
     try:
         task.write_curves(folder / "curves.png", history, tables)
     except ImportError as error:
-        warnings.warn(f"no curves.png: pip install 'lipzoo[plots]' ({error})", stacklevel=2)
+        warnings.warn(f"no curves.png: {how_to_install('plots')} ({error})", stacklevel=2)
     write_json(folder / "metrics.json", metrics)
     return metrics
 

@@ -45,7 +45,7 @@ def locate(content: bytes) -> Located:
     Raises:
         ValueError: if there is none, or more than one, or if it is no such file.
     """
-    find = _in_litert if content[4:8] == _LITERT_IDENTIFIER else _in_onnx
+    find = _in_litert if is_litert(content) else _in_onnx
     try:
         found = find(content)
     except (IndexError, UnicodeDecodeError) as error:
@@ -53,6 +53,11 @@ def locate(content: bytes) -> Located:
     if len(found) != 1:
         raise ValueError(f"{len(found) or 'no'} entries {KEY!r} were found")
     return found[0]
+
+
+def is_litert(content: bytes) -> bool:
+    """Whether a file that begins so is one of LiteRT."""
+    return content[4:8] == _LITERT_IDENTIFIER
 
 
 def _in_onnx(content) -> list[Located]:

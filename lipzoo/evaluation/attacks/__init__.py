@@ -1,7 +1,5 @@
 """Attacks by their names: lipzoo's own, those of foolbox, and those of ART."""
 
-import difflib
-
 from lipzoo.evaluation.attacks.art_attacks import AutoProjectedGradient, Square
 from lipzoo.evaluation.attacks.base import Attack, Target
 from lipzoo.evaluation.attacks.foolbox_attacks import (
@@ -11,6 +9,7 @@ from lipzoo.evaluation.attacks.foolbox_attacks import (
     FoolboxProjectedGradient,
 )
 from lipzoo.evaluation.attacks.gradient_ascent import ProjectedGradient
+from lipzoo_catalogue.attack_names import check_attack
 
 __all__ = [
     "ATTACKS",
@@ -68,10 +67,5 @@ def _resolved(attack):
             "Expected the name of an attack, or a lipzoo.evaluation.attacks.Attack. "
             f"Received: {attack!r}"
         )
-    if attack not in ATTACKS:
-        near = difflib.get_close_matches(attack, ATTACKS, n=1, cutoff=0.5)
-        advice = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Expected attacks among {', '.join(ATTACKS)}. Received: {attack!r}.{advice}"
-        )
+    check_attack(attack)
     return ATTACKS[attack]()

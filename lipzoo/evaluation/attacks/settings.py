@@ -6,6 +6,8 @@ import random as python_random
 import keras
 import numpy as np
 
+from lipzoo_catalogue.installing import how_to_install
+
 
 def check_counts(attack, *names: str) -> None:
     """Refuses settings that are no positive integers.
@@ -25,8 +27,7 @@ def check_counts(attack, *names: str) -> None:
 def missing(attack, package: str, extra: str) -> ImportError:
     """The error for a library that is not installed."""
     return ImportError(
-        f"Attack {attack.name!r} needs {package}, which is not installed: "
-        f"pip install 'lipzoo[{extra}]'"
+        f"Attack {attack.name!r} needs {package}, which is not installed: {how_to_install(extra)}"
     )
 
 

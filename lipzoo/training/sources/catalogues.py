@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo_catalogue.installing import how_to_install
 
 
 def read_tfds(name: str) -> RawData:
@@ -13,7 +14,7 @@ def read_tfds(name: str) -> RawData:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataError(
-            f"tfds:{name} needs TensorFlow Datasets: pip install 'lipzoo[train]' ({error})"
+            f"tfds:{name} needs TensorFlow Datasets: {how_to_install('train')} ({error})"
         ) from None
     folder = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
     try:
@@ -67,7 +68,7 @@ def read_sklearn(name: str) -> RawData:
         from sklearn import datasets
     except ImportError as error:
         raise DataError(
-            f"sklearn:{name} needs scikit-learn: pip install 'lipzoo[train]' ({error})"
+            f"sklearn:{name} needs scikit-learn: {how_to_install('train')} ({error})"
         ) from None
     loaders = {
         "breast_cancer": datasets.load_breast_cancer,

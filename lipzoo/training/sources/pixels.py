@@ -7,6 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lipzoo.training.sources.raw import DataError
+from lipzoo_catalogue.installing import how_to_install
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
@@ -71,7 +72,7 @@ def read_pixels(file: Path | BinaryIO, name: str) -> Pixels:
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
-        raise DataError(f"{name} needs Pillow: pip install 'lipzoo[data]' ({error})") from None
+        raise DataError(f"{name} needs Pillow: {how_to_install('data')} ({error})") from None
     try:
         with Image.open(file, formats=FORMATS) as image:
             frames = getattr(image, "n_frames", 1)

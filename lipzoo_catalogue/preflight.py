@@ -1,0 +1,233 @@
+"""Checks of a command's arguments and files before Keras is imported, which takes seconds.
+
+What is found here is what the commands themselves would say later; they check again, since a
+recipe's content, say, needs more than this half of lipzoo knows.
+"""
+
+import argparse
+import importlib.util
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+from lipzoo_catalogue.attack_names import check_attack
+from lipzoo_catalogue.commands import is_exported, model_of
+from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
+from lipzoo_catalogue.installing import how_to_install
+from lipzoo_catalogue.numbers import parse_fraction
+
+_SCHEMES = ("tfds", "sklearn", "generated", "hf")
+_NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
+
+
+def check_arguments(arguments: argparse.Namespace) -> None:
+    """Raises for what is wrong with the arguments of a command that needs Keras.
+
+    Raises:
+        ValueError: for an option out of range, or options that do not fit together.
+        OSError: for a file or a folder that is not there, or may not be written.
+        ImportError: for an optional package that is missing.
+    """
+    check = _CHECKS.get(arguments.command)
+    if check is not None:
+        check(arguments)
+
+
+def check_attack_options(arguments: argparse.Namespace) -> None:
+    """Refuses options of `lipzoo evaluate` that do not fit together.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    if not arguments.attack:
+        given = [name for name in _NEED_ATTACK if getattr(arguments, name)]
+        if given:
+            option = given[0].replace("_", "-")
+            raise ValueError(f"--{option} goes with --attack. Received: no --attack")
+        return
+    for name in arguments.attack:
+        check_attack(name)
+    if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
+        raise ValueError(f"--out: expected a .csv or .npz file. Received: {arguments.out}")
+    if arguments.figure is not None and Path(arguments.figure).suffix != ".png":
+        raise ValueError(f"--figure: expected a .png file. Received: {arguments.figure}")
+    for option in ("out", "figure"):
+        _check_parent(getattr(arguments, option), f"--{option}")
+    if arguments.figure is not None:
+        _check_matplotlib("--figure needs Matplotlib")
+    if arguments.record and (arguments.data is not None or arguments.dtype != "float32"):
+        raise ValueError(
+            "--record is about the model's own test split in float32. "
+            f"Received: --data {arguments.data}, --dtype {arguments.dtype}"
+        )
+
+
+def check_certify_options(arguments: argparse.Namespace):
+    """Refuses options of `lipzoo certify` that do not fit together.
+
+    Returns:
+        The file of `--out`, or `None`, and the `Shard`, or `None`.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    from lipzoo_catalogue.certified.shards import parse_shard
+    from lipzoo_catalogue.certified.writing import check_out
+
+    if arguments.examples is not None and arguments.examples < 1:
+        raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
+    out = None if arguments.out is None else Path(arguments.out)
+    if out is not None:
+        check_out(out, "--out")
+    shard = None if arguments.shard is None else parse_shard(arguments.shard)
+    if shard is not None and (out is None or out.suffix != ".npz"):
+        raise ValueError(
+            "--shard: expected --out with an .npz file, of which `lipzoo join` makes the whole. "
+            f"Received: --out {arguments.out}"
+        )
+    return out, shard
+
+
+def find_recipe(name: str) -> Path:
+    """Path of a recipe file: `name` itself, or the recipe of that name that lipzoo brings.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        return path
+    root = Path(__file__).parents[1]
+    for folder in (root / "lipzoo" / "_bundled" / "recipes", root / "recipes"):
+        if (folder / f"{name}.toml").exists():
+            return folder / f"{name}.toml"
+    raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe")
+
+
+def _certify(arguments):
+    from lipzoo_catalogue.certified.printing import check_printing
+
+    check_certify_options(arguments)
+    check_printing(arguments)
+    _check_model(arguments)
+    labels = arguments.labels
+    if labels is not None and Path(arguments.data).suffix.lower() != ".npy":
+        raise ValueError(
+            "--labels: expected examples in an .npy file, which has no labels of its own. "
+            f"Received: {arguments.data}"
+        )
+    for file in (arguments.data, labels):
+        _check_source(file)
+
+
+def _evaluate(arguments):
+    check_attack_options(arguments)
+    for epsilon in arguments.epsilon or ():
+        parse_fraction(epsilon)
+    if arguments.samples is not None and arguments.samples < 1:
+        raise ValueError(f"--samples: expected a positive number. Received: {arguments.samples}")
+    _check_model(arguments)
+    _check_source(arguments.data)
+
+
+def _train(arguments):
+    path = find_recipe(arguments.recipe)
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such recipe file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a TOML file: {error}") from None
+    data = recipe.get("data")
+    stated = data.get("source") if isinstance(data, dict) else None
+    source = arguments.data or stated
+    if isinstance(source, str):
+        _check_source(source)
+    if arguments.devices is not None and arguments.devices < 1:
+        raise ValueError(f"--devices: expected a positive number. Received: {arguments.devices}")
+
+
+def _export(arguments):
+    from lipzoo_catalogue.exported.target import check_target
+
+    check_target(Path(arguments.out).expanduser(), arguments.format, arguments.quantize)
+    _check_model(arguments)
+
+
+def _publish(arguments):
+    HubLocation(arguments.repo)
+    _check_model(arguments)
+
+
+def _promote(arguments):
+    if not Path(arguments.run).is_dir():
+        raise FileNotFoundError(f"Expected a run folder. Received: {arguments.run!r}")
+
+
+def _demo(arguments):
+    if arguments.examples is not None and not arguments.examples.isdecimal():
+        raise ValueError(f"--examples: expected a number. Received: {arguments.examples}")
+    _check_parent(arguments.output, "--output")
+    _check_matplotlib("lipzoo demo draws a figure")
+
+
+def _verify(arguments):
+    if arguments.against is None:
+        _check_model(arguments)
+        return
+    if not is_exported(arguments.model):
+        raise ValueError(
+            "--model goes with an exported file, or the folder of a SavedModel. "
+            f"Received: {arguments.model}"
+        )
+    if arguments.certificate:
+        raise ValueError("--certificate is about a model. Received: --certificate with --model")
+    _check_model(arguments, arguments.against)
+
+
+_CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "certify": _certify,
+    "demo": _demo,
+    "evaluate": _evaluate,
+    "export": _export,
+    "promote": _promote,
+    "publish": _publish,
+    "train": _train,
+    "verify": _verify,
+}
+
+
+def _check_model(arguments, name=None):
+    """The model, as far as that needs no request: a folder, a name, the form of an address."""
+    from lipzoo_catalogue.files import CONFIG
+    from lipzoo_catalogue.registry import list_models
+    from lipzoo_catalogue.sources import find
+
+    model = model_of(name or arguments.model)
+    if isinstance(model, str) and model.startswith(PREFIX):
+        parse_location(model)
+    elif model not in list_models():
+        source = find(model, revision=getattr(arguments, "revision", None))
+        if not source.has(CONFIG):
+            # The error of a missing file, with its advice.
+            source.read(CONFIG)
+
+
+def _check_source(source):
+    if source is None or source.partition(":")[0] in _SCHEMES:
+        return
+    if not Path(source).expanduser().exists():
+        raise FileNotFoundError(
+            f"{source}: no such file or folder. Expected the path of one, or an address such as "
+            "tfds:NAME or sklearn:NAME"
+        )
+
+
+def _check_parent(path, option):
+    if path is not None and not Path(path).absolute().parent.is_dir():
+        raise ValueError(f"{option}: expected a folder that exists. Received: {path}")
+
+
+def _check_matplotlib(what):
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError(f"{what}: {how_to_install('plots')}")
