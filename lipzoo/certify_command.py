@@ -82,7 +82,7 @@ def certify(arguments: argparse.Namespace) -> None:
                     "labels": labels,
                     "left_out": between(x.left_out, 0, count, last=count == len(x)),
                     "dtype": arguments.dtype,
-                    "margins": certificate.arithmetic,
+                    "margins": certificate.arithmetic.split()[-1],
                     "backend": keras.backend.backend(),
                     "lipzoo": lipzoo.__version__,
                 }

@@ -85,7 +85,7 @@ def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
             for key in one.settings.keys() | part.settings.keys()
             if one.settings.get(key) != part.settings.get(key)
         ]
-        if replace(part.terms, bound=one.terms.bound) != one.terms:
+        if replace(part.terms, bound=one.terms.bound, arithmetic=one.terms.arithmetic) != one.terms:
             differing.append("terms")
         if differing:
             raise PartError(
