@@ -32,7 +32,7 @@ class Activation:
         at_zero: σ(0).
         homogeneous: whether σ(cz) = c σ(z) for every c > 0.
         error_units: (a, b) with |fl(σ)(z) - σ(z)| <= u (a |z| + b) in arithmetic of unit roundoff
-            u, for elementary functions accurate to 4u.
+            u, for elementary functions accurate to 6u (XLA's float32 tanh errs by 4.84u).
     """
 
     name: str
@@ -102,7 +102,7 @@ _KNOWN = (
     Activation(
         "leaky_relu", _leaky_relu, LEAKY_SLOPE, 1.0, homogeneous=True, error_units=(2.0, 0.0)
     ),
-    Activation("tanh", ops.tanh, 0.0, 1.0, error_units=(4.0, 0.0)),
+    Activation("tanh", ops.tanh, 0.0, 1.0, error_units=(6.0, 0.0)),
     Activation(
         "softplus", ops.softplus, 0.0, 1.0, at_zero=0.6931471805599454, error_units=(12.0, 9.0)
     ),

@@ -30,6 +30,25 @@ def keeps_float64(function: Callable) -> bool:
     return keras.backend.standardize_dtype(result.dtype) == "float64"
 
 
+def tells_float64_apart(function: Callable) -> bool:
+    """Whether a function of a float64 matrix tells apart numbers that are equal in float32.
+
+    Some results are computed in float32 and returned as float64.
+
+    Example:
+
+    >>> tells_float64_apart(lambda x: ops.cast(ops.cast(x, "float32"), "float64"))
+    False
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        near, far = (
+            ops.convert_to_numpy(function(ops.full((1, 1), value, dtype="float64")))
+            for value in (1.0, 1.0 + 2.0**-30)
+        )
+    return bool((near != far).all())
+
+
 def computes_in_float64() -> bool:
     """Whether the backend keeps float64 numbers, and the matrix products of them."""
     return keeps_float64(lambda x: ops.matmul(x, x))

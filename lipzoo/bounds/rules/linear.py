@@ -113,7 +113,7 @@ def _batch_normalization(layer, input_shape):
     shape = [1] * len(input_shape)
     shape[layer.axis] = -1
     scale = scale.reshape(shape)
-    # Inverse root: two roundings inside (halved by the root) and four for rsqrt; then the product
+    # Inverse root: two roundings inside (halved by the root) and six for rsqrt; then the product
     # with gamma, the products with x and with the mean, and two sums.
     return scale_and_shift(
         layer,
