@@ -12,6 +12,7 @@ from lipzoo.training.sources.arrays import flat_labels
 from lipzoo.training.sources.layout import SPLIT_NAMES
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 from lipzoo.training.sources.stacks import read_each, stacked
+from lipzoo_catalogue.installing import how_to_install
 
 # Those of which nothing is run and nothing unpickled.
 _BUILDERS = ("parquet", "imagefolder", "csv", "json", "arrow")
@@ -39,7 +40,7 @@ def read_data_set(
     try:
         import datasets
     except ImportError as error:
-        raise DataError(f"{source} needs datasets: pip install 'lipzoo[data]' ({error})") from None
+        raise DataError(f"{source} needs datasets: {how_to_install('data')} ({error})") from None
     with tempfile.TemporaryDirectory(prefix="lipzoo-") as cache, _quiet(datasets):
         try:
             if path.is_dir():

@@ -11,6 +11,7 @@ from lipzoo.training.sources.table_cells import Missing, check_float32
 from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen_columns
 from lipzoo.training.sources.table_layout import Layout, label_column
 from lipzoo.training.sources.table_rows import complete_rows
+from lipzoo_catalogue.installing import how_to_install
 
 _ROWS = 2**16
 
@@ -35,7 +36,7 @@ def read_parquet(path: Path, settings: DataSettings) -> RawData:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise DataError(
-            f"{path}: a table needs pyarrow: pip install 'lipzoo[data]' ({error})"
+            f"{path}: a table needs pyarrow: {how_to_install('data')} ({error})"
         ) from None
     try:
         with parquet.ParquetFile(path) as file:

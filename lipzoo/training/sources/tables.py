@@ -11,6 +11,7 @@ from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen
 from lipzoo.training.sources.table_layout import check_widths, layout_of
 from lipzoo.training.sources.table_rows import complete_rows
 from lipzoo.training.sources.table_text import COMPRESSIONS, WHITESPACE, TableText, records
+from lipzoo_catalogue.installing import how_to_install
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".tab")
 # Size of the pieces that pandas parses, in text.
@@ -189,6 +190,6 @@ def import_pandas(path: Path):
         import pandas
     except ImportError as error:
         raise DataError(
-            f"{path}: a table needs pandas: pip install 'lipzoo[data]' ({error})"
+            f"{path}: a table needs pandas: {how_to_install('data')} ({error})"
         ) from None
     return pandas
