@@ -293,6 +293,16 @@ def test_the_users_own_function_stays_what_it_was():
     assert model.predict_function is function
 
 
+def test_what_the_user_predicts_after_a_certificate_is_what_was_certified():
+    model = keras.Model(*tensors())
+    lipzoo.certify(model, X, verbose=0)
+    model.predict(X, verbose=0)
+    layer = model.layers[-1]
+    layer.activation = keras.activations.tanh
+    certificate = lipzoo.certify(model, X, verbose=0)
+    np.testing.assert_allclose(model.predict(X, verbose=0), certificate.logits, atol=1e-6)
+
+
 def test_models_of_the_zoo_have_a_state():
     model = lipzoo.load("gradflow-ecg200")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

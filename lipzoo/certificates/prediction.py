@@ -157,7 +157,8 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
     """Within this context `model.predict` runs a function compiled for the model as it is now.
 
     The function is kept, apart from the one that `predict` has outside, and used again as long as
-    nothing that it remembers has changed; where that cannot be known, it is compiled anew.
+    nothing that it remembers has changed; where that cannot be known, it is compiled anew. Then the
+    one outside is dropped as well, so that what `predict` returns later is what was certified.
 
     Raises:
         ValueError: see `check_prediction`.
@@ -172,7 +173,8 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
     finally:
         # Not by Keras' __setattr__, which would take it for a part of the model.
         object.__setattr__(model, _ATTRIBUTE, (state, model.predict_function))
-        model.predict_function = outside
+        # What `predict` compiled for another state would contradict the certificate.
+        model.predict_function = outside if state is not None and known == state else None
 
 
 def predict(model: keras.Model, inputs, batch_size: int, verbose=0):
