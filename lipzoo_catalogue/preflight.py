@@ -88,6 +88,12 @@ def check_certify_options(arguments: argparse.Namespace):
     return out, shard
 
 
+def refuse_existing(path: Path) -> None:
+    """Raises `FileExistsError` for the path of a file that is to be new."""
+    if path.exists():
+        raise FileExistsError(f"{path} is there already and stays as it is; choose another --out")
+
+
 def find_recipe(name: str) -> Path:
     """Path of a recipe file: `name` itself, or the recipe of that name that lipzoo brings.
 
@@ -128,6 +134,13 @@ def _evaluate(arguments):
         raise ValueError(f"--samples: expected a positive number. Received: {arguments.samples}")
     _check_model(arguments)
     _check_source(arguments.data)
+
+
+def _init(arguments):
+    _check_source(arguments.data)
+    if arguments.out is not None:
+        refuse_existing(Path(arguments.out))
+        _check_parent(arguments.out, "--out")
 
 
 def _train(arguments):
@@ -190,6 +203,7 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "demo": _demo,
     "evaluate": _evaluate,
     "export": _export,
+    "init": _init,
     "promote": _promote,
     "publish": _publish,
     "train": _train,

@@ -87,7 +87,28 @@ def test_the_command_prints_where_the_recipe_is(tmp_path, monkeypatch, capsys):
         "recipe": "iris.toml",
         "name": "iris",
         "kind": "table",
+        "notes": ["the source has no test split: 30 examples were cut from it"],
     }
+
+
+def test_further_lines_are_written_as_on_any_command_line_and_rows_left_out_are_named(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    rows = ["kind;a;b", *(f"{'no' if i % 2 else 'yes'};{i}.5;{-i}.25" for i in range(40))]
+    (tmp_path / "a.csv").write_text("\n".join([*rows, "yes;;1.5"]))
+    options = ["missing=drop", "label=kind", "ignore=b", "delimiter=;", "test_size = 6"]
+    options += ['label_names = {no = "well", yes = "ill"}']
+    line = [word for option in options for word in ("--set", option)]
+    assert lipzoo_cli.main(["init", "--data", "a.csv", *line, "--kind", "table"]) == 0
+    assert "1 row of a.csv left out: row 42 (no entry in column 'a')" in capsys.readouterr().out
+    data = parse_recipe((tmp_path / "a.toml").read_text()).data
+    assert (data.missing, data.label, data.ignore, data.delimiter) == ("drop", "kind", ("b",), ";")
+    assert (data.test_size, data.label_names) == (6, {"no": "well", "yes": "ill"})
+    for option in ("rubbish", "=3", 'label = "a"\nkind = "image"'):
+        assert lipzoo_cli.main(["init", "--data", "a.csv", "--set", option, "--out", "b.toml"]) == 2
+        assert "--set: expected KEY=VALUE. Received: " in capsys.readouterr().err
+    assert not (tmp_path / "b.toml").exists()
 
 
 def test_what_cannot_be_drafted_is_refused(tmp_path, capsys):

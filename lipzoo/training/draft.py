@@ -48,10 +48,15 @@ def draft_recipe(source: str, task: str = "classification", data: str = "") -> s
     >>> recipe.data.kind, recipe.model.architecture, recipe.registry.data_licence
     ('image', 'GradFlowNet', '')
     """
+    return drafted(source, task, data)[0]
+
+
+def drafted(source: str, task: str = "classification", data: str = "") -> tuple[str, Dataset]:
+    """The recipe of `draft_recipe`, and the data that it is for."""
     if task not in TASKS:
         raise ValueError(f"Expected a task of {', '.join(TASKS)}. Received: task={task!r}")
     name = _name_of(source)
-    reading = parse_document(data)
+    reading = parse_document(data, "--set")
     lines = [f"source = {_quoted(source)}", tomlkit.dumps(reading).strip()]
     table = "\n".join(line for line in lines if line)
     # Everything but the data is filled in below; a whole recipe is what is read and checked.
@@ -66,7 +71,7 @@ def draft_recipe(source: str, task: str = "classification", data: str = "") -> s
     recipe = parse_recipe(text)
     # What does not fit is an error here, and not one of the user's first training.
     build_model(recipe.model.architecture, task_of(recipe, dataset).arguments())
-    return text
+    return text, dataset
 
 
 def _classifier(dataset: Dataset, reading) -> str:

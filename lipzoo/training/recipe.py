@@ -165,8 +165,8 @@ def replace_source(text: str, source: str) -> str:
     return tomlkit.dumps(document)
 
 
-def parse_document(text: str) -> tomlkit.TOMLDocument:
-    """A recipe's text as a document that keeps layout and comments.
+def parse_document(text: str, where: str = "recipe") -> tomlkit.TOMLDocument:
+    """A recipe's text as a document that keeps layout and comments; `where` names it in errors.
 
     Raises:
         RecipeError: if it is no TOML.
@@ -174,7 +174,7 @@ def parse_document(text: str) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
     except TOMLKitError as error:
-        raise RecipeError(f"recipe: not a TOML file: {error}") from None
+        raise RecipeError(f"{where}: not a TOML file: {error}") from None
 
 
 READING = (
@@ -212,18 +212,47 @@ def with_reading(settings: DataSettings, options: Sequence[str]) -> DataSettings
                 f"--read: expected KEY=VALUE with a key among {', '.join(READING)}. "
                 f"Received: {option!r}"
             )
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
         hint = typing.get_type_hints(DataSettings)[key]
-        if typing.get_origin(hint) is tuple and not isinstance(value, list):
-            value = [text if typing.get_args(hint)[0] is str else value]
-        given[key] = _convert(hint, value, "--read", key)
+        given[key] = _convert(hint, _value_of(text, hint), "--read", key)
     result = dataclasses.replace(settings, **given)
     for key, expected, value in result.check():
         raise RecipeError(f"--read: key {key!r}: expected {expected}. Received: {value!r}")
     return result
+
+
+def line_of(option: str) -> str:
+    """A line of `[data]` from `KEY=VALUE` of a command line; text also without quotes.
+
+    Raises:
+        RecipeError: if the option has another form.
+
+    Example:
+        >>> print(line_of("missing=drop"))
+        missing = "drop"
+        >>> print(line_of('label_names = {"1" = "sick"}'))
+        label_names = {"1" = "sick"}
+    """
+    key, found, text = option.partition("=")
+    key = key.strip()
+    hints = typing.get_type_hints(DataSettings)
+    if not found or not re.fullmatch(r"[A-Za-z0-9_-]+", key.partition(".")[0]) or "\n" in option:
+        raise RecipeError(f"--set: expected KEY=VALUE. Received: {option!r}")
+    value = _value_of(text.strip(), hints.get(key))
+    # What is TOML as it stands is not written in another way.
+    if isinstance(value, dict) or key not in hints:
+        return option
+    return tomlkit.dumps({key: value}).strip()
+
+
+def _value_of(text, hint):
+    """The value of `KEY=VALUE`: as in a recipe, or text without quotes, or one item of a list."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    if typing.get_origin(hint) is tuple and not isinstance(value, list):
+        value = [text if typing.get_args(hint)[0] is str else value]
+    return value
 
 
 def _build(cls, values: dict, where: str, prefix: str):
