@@ -13,6 +13,7 @@ from lipzoo.training.sources import DataError, read_source
 
 __all__ = ["hub"]
 datasets = pytest.importorskip("datasets")
+pandas = pytest.importorskip("pandas")
 # It leaves that file open.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*metadata.csv:pytest.PytestUnraisableExceptionWarning"
@@ -164,7 +165,33 @@ def test_data_sets_without_images(name, tmp_path):
     assert data.labels.tolist() == ["a", "b"]
 
 
+LABELLINGS = {
+    "truth values": [True, False],
+    "whole numbers in floating point": [1.0, 2.0],
+    "whole numbers as text": ["1.0", "2"],
+    "leading zeros": ["01", "02"],
+    "words": ["ill", "well"],
+}
+
+
+@pytest.mark.parametrize("name", LABELLINGS)
+def test_labels_are_those_that_the_reader_of_tables_has(name, tmp_path):
+    columns = {"u": [0.5, 0.25], "label": LABELLINGS[name]}
+    write(tmp_path, {"hub/train.parquet": parquet(columns)})
+    pandas.DataFrame(columns).to_parquet(tmp_path / "table.parquet")
+    pandas.DataFrame(columns).to_csv(tmp_path / "table.csv", index=False)
+    labels = [
+        read(source).train.labels.tolist()
+        for source in (f"hf:{tmp_path / 'hub'}", f"{tmp_path}/table.parquet")
+    ]
+    # What CSV does not have is a type: text "2" and the number are written alike.
+    written = read(f"{tmp_path}/table.csv").train.labels.tolist()
+    assert labels == [written, written]
+
+
 REFUSED = {
+    "truth values": ({"u": [True, False], "label": [0, 1]}, {}, "column 'u'"),
+    "identifiers": ({"u": [2**24 + 1, 2], "label": [0, 1]}, {}, "16777217, which becomes"),
     "text": ({"u": ["x", "y"], "label": [0, 1]}, {}, "numbers in every column.*column 'u'"),
     "uneven lists": ({"u": [[1], [1, 2]], "label": [0, 1]}, {}, "column 'u'"),
     "two label columns": ({"u": [1], "label": [0], "class": [0]}, {}, "label, class"),

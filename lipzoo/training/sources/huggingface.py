@@ -12,6 +12,7 @@ from lipzoo.training.sources.arrays import flat_labels
 from lipzoo.training.sources.layout import SPLIT_NAMES
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
 from lipzoo.training.sources.stacks import read_each, stacked
+from lipzoo.training.sources.table_cells import check_float32, labels_of
 from lipzoo_catalogue.installing import how_to_install
 
 # Those of which nothing is run and nothing unpickled.
@@ -120,10 +121,10 @@ def _read_splits(stored, root, source, settings) -> RawData:
         where = f"{source}, {name}"
         if images:
             _, records, origin, left_out = read[name]
-            labels = _labels(split.select(records), label, where)
+            labels = _labels(split.select(records), label, where, settings.label_names)
             parts[name] = RawSplit(x[name], labels, origin, left_out)
         else:
-            labels = _labels(split, label, where)
+            labels = _labels(split, label, where, settings.label_names)
             numbers = _numbers(split, label, source)
             parts[name] = RawSplit(numbers, labels, np.arange(1, len(split) + 1))
     names = () if label is None else tuple(getattr(features[label], "names", None) or ())
@@ -196,12 +197,14 @@ def _numbers(split, label, source) -> np.ndarray:
         except ValueError:
             # Lists of several lengths.
             values = np.empty(0, "O")
-        if values.dtype.kind not in "biuf":
+        if values.dtype.kind not in "iuf":
             raise DataError(
                 f"{source}: expected an image, or numbers in every column but the label's, "
                 f"which label in [data] names. "
                 f"Received: column {name!r} of {split.features[name]}"
             )
+        if values.dtype.kind in "iu":
+            _check_whole(values, f"{source}, column {name!r}")
         arrays.append(values)
     if len(arrays) == 1 and arrays[0].ndim > 1:
         return arrays[0]
@@ -213,7 +216,13 @@ def _numbers(split, label, source) -> np.ndarray:
     return np.column_stack(arrays).astype("float32")
 
 
-def _labels(split, label, where) -> np.ndarray | None:
+def _check_whole(values, where):
+    """Refuses whole numbers that float32 changes, as identifiers are."""
+    for value in values[values != values.astype("float32")].tolist():
+        check_float32(float(value), value, where)
+
+
+def _labels(split, label, where, names) -> np.ndarray | None:
     if label is None:
         return None
     values = split[label]
@@ -224,4 +233,8 @@ def _labels(split, label, where) -> np.ndarray | None:
         return None
     if absent:
         raise DataError(f"{where}: expected a label for every example. Received: {absent} without")
-    return flat_labels(np.array(values), f"{where}: {label}")
+    where = f"{where}: {label}"
+    if classes or np.ndim(values[0]):
+        return flat_labels(np.array(values), where)
+    # As in a table: truth values are called True and False, and 1.0 is 1.
+    return labels_of(np.array([str(value) for value in values], "U"), names, where)
