@@ -10,7 +10,8 @@ from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certifying.examples import read_examples
 from lipzoo.certifying.marks import marks, sha256_of_labels
-from lipzoo.training.recipe import DataSettings, parse_recipe, with_reading
+from lipzoo.training.recipe import READING, DataSettings, parse_recipe, with_reading
+from lipzoo.training.sources import DataError
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.certified.certified import Certified, columns_of
 from lipzoo_catalogue.certified.columns import new_columns
@@ -52,7 +53,7 @@ def certify(arguments: argparse.Namespace) -> None:
         recipe = parse_recipe(text, where=str(source.path(RECIPE))).data
     if arguments.read:
         recipe = with_reading(recipe or DataSettings(arguments.data), arguments.read)
-    x, y = read_examples(arguments.data, config, recipe, arguments.labels)
+    x, y = _examples(arguments, config, recipe)
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)
     labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
@@ -99,6 +100,16 @@ def certify(arguments: argparse.Namespace) -> None:
         show(certified, counts, about, radii, arguments)
         if shard is not None and not arguments.json:
             print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
+
+
+def _examples(arguments, config, recipe):
+    """Examples and labels; what a recipe would settle, an error says how to settle here."""
+    try:
+        return read_examples(arguments.data, config, recipe, arguments.labels)
+    except DataError as error:
+        if "in [data]" in str(error) and any(f"{key} = " in str(error) for key in READING):
+            raise DataError(f"{error}; here by --read KEY=VALUE") from None
+        raise
 
 
 def _read(x, chunk, model, data):

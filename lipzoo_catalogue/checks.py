@@ -53,5 +53,5 @@ def check_version(values, current, where) -> None:
     if version > current:
         raise ValueError(
             f"{where}: key 'format_version': version {version} was written by a newer lipzoo; this "
-            f"one reads up to {current}. Update it: pip install --upgrade lipzoo"
+            f"one reads up to {current}. Update it: pip install --upgrade . in a newer clone"
         )

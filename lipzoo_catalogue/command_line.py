@@ -282,8 +282,7 @@ def _add_making(add):
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="a further line of the recipe's [data] table, such as missing=drop; may be "
-        "repeated",
+        help="a further line of the recipe's [data] table, such as missing=drop; may be repeated",
     )
     command.add_argument("--out", metavar="FILE", help="the recipe (default: named as the data)")
 

@@ -70,7 +70,8 @@ def weights_folder() -> Path:
             return folder
     raise FileNotFoundError(
         f"Expected {REGISTRY} in {' or '.join(map(str, candidates))}: the installation is "
-        "incomplete. Reinstall it: pip install --force-reinstall lipzoo"
+        "incomplete. Install it again: pip install --force-reinstall . in a clone of lipzoo's "
+        "repository"
     )
 
 

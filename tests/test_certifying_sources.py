@@ -174,3 +174,20 @@ def test_one_image_and_a_flat_folder(capsys, model, tmp_path):
     assert [row["file"] for row in alone] == ["b.png"]
     assert float(alone[0]["radius"]) == pytest.approx(float(rows[0]["radius"]), rel=1e-9)
     assert "label" not in alone[0]
+
+
+def test_a_doubt_says_how_it_is_settled_here(capsys, model, tmp_path):
+    rows = [
+        f"{','.join(map(str, x.ravel() / 255))},{word}" for x, word in zip(X, WORDS, strict=True)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([*rows, "," + rows[0].partition(",")[2]]))
+    assert lipzoo_cli.main(["certify", str(model), str(tmp_path / "a.csv")]) == 2
+    error = capsys.readouterr().err
+    assert 'Set missing = "drop" in [data]' in error
+    assert error.endswith("here by --read KEY=VALUE\n")
+
+
+def test_what_can_be_read_is_named_where_a_file_cannot_be(tmp_path):
+    (tmp_path / "a.docx").write_bytes(b"")
+    with pytest.raises(DataError, match=r"\.png.*\.npz.*\.tsv.*\.parquet.*ends in '\.docx'"):
+        read(tmp_path / "a.docx")

@@ -12,7 +12,7 @@ from lipzoo.training.sources.images import read_folder, read_image
 from lipzoo.training.sources.parquet import read_parquet
 from lipzoo.training.sources.pixels import SUFFIXES
 from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.tables import is_table, read_table
+from lipzoo.training.sources.tables import TABLES, is_table, read_table
 
 __all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 
@@ -61,4 +61,8 @@ def read_source(source: str, settings: DataSettings) -> RawData:
         return read_parquet(path, settings)
     if is_table(path):
         return read_table(path, settings)
-    raise DataError(f"{source}: expected an .npz file, a .csv file or a folder of images")
+    raise DataError(
+        f"{source}: expected an image ({', '.join(SUFFIXES)}), arrays (.npz, .npy), a table "
+        f"({', '.join((*TABLES, '.parquet'))}) or a folder of images. "
+        f"Received: a file that ends in {suffix!r}"
+    )
