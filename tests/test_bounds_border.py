@@ -468,3 +468,68 @@ def test_clips_with_one_limit_or_none():
             np.testing.assert_array_equal(model.predict(x, verbose=0), np.clip(x, low, high))
     with pytest.raises(UncertifiedLayerError, match="no interval"):
         lipschitz_bound(on((2,), lambda x: ops.clip(x, 2.0, 1.0)))
+
+
+def set_on(shape, layer, **weights):
+    """A model whose layer, once built, is given other arrays for weights."""
+    model = on(shape, lambda x: ops.sum(layer(x), axis=-1, keepdims=True))
+    for name, weight in weights.items():
+        setattr(layer, name, np.ones(weight, "float32"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("shape", "make", "weights"),
+    [
+        ((2,), lambda: layers.Dense(4), {"_kernel": (2, 400)}),
+        ((2,), lambda: layers.Dense(1), {"bias": (400,)}),
+        ((5, 2), lambda: layers.Conv1D(3, 1), {"_kernel": (1, 2, 400), "bias": (400,)}),
+        ((5, 2), lambda: layers.DepthwiseConv1D(1, use_bias=False), {"kernel": (1, 2, 200)}),
+        ((5, 2), lambda: layers.SeparableConv1D(2, 1), {"pointwise_kernel": (1, 2, 200)}),
+        ((5, 2), lambda: layers.Conv1DTranspose(2, 1, use_bias=False), {"kernel": (1, 99, 2)}),
+        ((2,), lambda: SpectralDense(1), {"bias": (400,)}),
+        ((2,), lambda: SpectralDense(2, use_bias=False), {"kernel": (2, 400)}),
+        ((5, 2), lambda: SpectralConv1D(2, 1, use_bias=False), {"kernel": (1, 2, 400)}),
+        ((2,), lambda: lipzoo.layers.UnitNormDense(1), {"bias": (400,)}),
+        ((1,), lambda: GradientFlowDense(1), {"bias": (400,)}),
+        ((1,), lambda: GradientFlowDense(1, activation="tanh", train_gain=True), {"gains": (400,)}),
+    ],
+)
+def test_weights_of_other_shapes_are_refused(shape, make, weights):
+    lipschitz_bound(set_on(shape, make()))
+    with pytest.raises((UncertifiedLayerError, ValueError), match="shape"):
+        lipschitz_bound(set_on(shape, make(), **weights))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x - ops.max(ops.reshape(x, (1, -1)), axis=-1, keepdims=True),
+        lambda x: x - ops.max(ops.expand_dims(x, 0), axis=(1, 2)),
+        lambda x: ops.squeeze(ops.expand_dims(x, 1)),
+        lambda x: ops.squeeze(ops.expand_dims(x, 1), axis=(0, 1)),
+    ],
+)
+def test_a_batch_size_that_is_stated_does_not_mix_other_batches(function):
+    model = on(None, function, batch_shape=(1, 4))
+    with pytest.raises(UncertifiedLayerError, match=r"batch|-1"):
+        lipschitz_bound(model)
+
+
+def test_rearrangements_that_keep_examples_apart_keep_their_bound():
+    def rearranged(x):
+        x = ops.squeeze(ops.expand_dims(ops.reshape(x, (-1, 2, 2)), 1), axis=1)
+        return ops.reshape(ops.expand_dims(x, -1), (-1, 4))
+
+    for arguments in ({"batch_shape": (1, 4)}, {"shape": (4,)}):
+        inputs = keras.Input(**arguments)
+        assert float(lipschitz_bound(keras.Model(inputs, rearranged(inputs)))) == 1.0
+
+
+def test_what_a_sequential_model_hands_its_inputs_to_is_looked_at():
+    model = keras.Sequential([keras.Input((2,)), layers.ReLU()])
+    around = on((2,), model)
+    model._functional._run_through_graph = lambda *args, **kwargs: 7
+    for changed in (model, around):
+        with pytest.raises(UncertifiedLayerError):
+            lipschitz_bound(changed)

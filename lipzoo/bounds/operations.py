@@ -124,6 +124,31 @@ def _rearranged(call):
     return LayerBound.exact(1.0, "moves entries")
 
 
+def _reshaped(call):
+    shape = call.operation.newshape
+    if not isinstance(shape, list | tuple) or not shape or shape[0] != -1:
+        # Models of a fixed batch size take other ones as well.
+        raise UncertifiedLayerError(
+            call.operation,
+            f"Its new shape {shape} states the number of examples, so that other batches than "
+            "these are mixed: begin it with -1.",
+        )
+    return _rearranged(call)
+
+
+def _squeezed(call):
+    if call.operation.axis is not None:
+        call.refuse_batch_axis(call.operation.axis)
+    elif call.input_shape[0] is not None:
+        raise UncertifiedLayerError(call.operation, "It may drop the batch axis: name the axes.")
+    return _rearranged(call)
+
+
+def _expanded(call):
+    call.refuse_batch_axis(call.operation.axis)
+    return _rearranged(call)
+
+
 def _transposed(call):
     axes = call.operation.axes
     if axes is None or axes[0] % len(call.input_shape) != 0:
@@ -230,9 +255,9 @@ _RULES = {
     "Absolute": _exact("absolute value"),
     "Abs": _exact("absolute value"),
     "StopGradient": _exact("identity"),
-    "Reshape": _rearranged,
-    "Squeeze": _rearranged,
-    "ExpandDims": _rearranged,
+    "Reshape": _reshaped,
+    "Squeeze": _squeezed,
+    "ExpandDims": _expanded,
     "Transpose": _transposed,
     "Swapaxes": _swapped,
     "Moveaxis": _moved,

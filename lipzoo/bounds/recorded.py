@@ -32,7 +32,8 @@ def as_function(model) -> keras.Function | None:
                 f"Expected model '{model.name}' to be built: begin it with keras.Input(shape), or "
                 f"call it on data. Received: an unbuilt Sequential model"
             )
-        return function
+        # Calling the model calls this.
+        return function if _calls_as(function, Functional) else None
     if isinstance(model, Functional) and _calls_as(model, Functional):
         return model
     return model if type(model) is keras.Function else None

@@ -86,6 +86,21 @@ def channels_of(input_shape, rank, layer):
     return input_shape[-1]
 
 
+def check_operator(layer, kernel, bias, shape):
+    """Refuses arrays of other shapes than the layer's kernel and bias have, which one may set.
+
+    Raises:
+        ValueError: see there.
+    """
+    expected = [tuple(shape), (shape[-1],)]
+    received = [kernel.shape, expected[1] if bias is None else bias.shape]
+    if received != expected:
+        raise ValueError(
+            f"Expected layer '{layer.name}' to have a kernel and a bias of shapes {expected}, as "
+            f"it was built with. Received: {received}"
+        )
+
+
 def positive_integer(value, name):
     """Returns `value` if it is a positive integer."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

@@ -6,6 +6,7 @@ import keras
 
 from lipzoo.layers._constrained import (
     channels_of,
+    check_operator,
     positive_integer,
 )
 from lipzoo.layers._spatial import ConvolutionOperator, standardize_padding, standardize_sizes
@@ -60,6 +61,7 @@ class ConvolutionLayer(keras.layers.Layer):
         return convolution.forward, convolution.adjoint
 
     def _operator_facts(self, input_shape, kernel, bias):
+        check_operator(self, kernel, bias, self._kernel_shape(input_shape))
         operator = self._convolution(input_shape)
         channels, filters = kernel.shape[-2:]
         overlap = math.prod(

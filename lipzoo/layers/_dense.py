@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from lipzoo.layers._constrained import (
+    check_operator,
     positive_integer,
 )
 from lipzoo.layers._step_rounding import OperatorFacts
@@ -42,6 +43,7 @@ class DenseLayer(keras.layers.Layer):
         )
 
     def _operator_facts(self, input_shape, kernel, bias):
+        check_operator(self, kernel, bias, self._kernel_shape(input_shape))
         return dense_facts(input_shape, kernel, bias)
 
 

@@ -41,9 +41,15 @@ def checked_gains(layer) -> np.ndarray:
     """Returns a layer's trained gains as float64.
 
     Raises:
-        ValueError: if one is zero or not finite, for which there is no σ(cz)/c.
+        ValueError: if one is zero or not finite, for which there is no σ(cz)/c, or they are not
+            one per neuron.
     """
     gains = array(layer.gains).astype("float64")
+    if gains.shape != (layer.kernel.shape[-1],):
+        raise ValueError(
+            f"{layer.name}: expected one gain for each of {layer.kernel.shape[-1]} neurons. "
+            f"Received: gains of shape {gains.shape}"
+        )
     if not (np.isfinite(gains).all() and gains.all()):
         bad = gains[~np.isfinite(gains) | (gains == 0)]
         raise ValueError(

@@ -9,6 +9,7 @@ from lipzoo.layers._constrained import (
     add_bias,
     add_projected_kernel,
     array,
+    check_operator,
     positive_integer,
 )
 from lipzoo.layers._dense import dense_facts
@@ -80,7 +81,9 @@ class UnitNormDense(keras.layers.Layer):
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound ‖W‖ of all logits jointly."""
-        facts = dense_facts(input_shape, array(self.kernel), array(self.bias))
+        kernel, bias = array(self.kernel), array(self.bias)
+        check_operator(self, kernel, bias, (input_shape[-1], self.units))
+        facts = dense_facts(input_shape, kernel, bias)
         return affine_bound(facts, None, self.compute_dtype)
 
     def get_config(self):

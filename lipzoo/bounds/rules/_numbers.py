@@ -67,6 +67,25 @@ def repeated(norm: float, times: int | None) -> float:
     return math.inf if times is None else mul_up(norm, sqrt_up(float(times)))
 
 
+def refuse_other_weights(layer, **shapes) -> None:
+    """Raises unless the weights have the shapes that the layer was built with, or are `None`.
+
+    The shapes of all that follows rest on those. Weights of others may have been set on it since.
+
+    Args:
+        layer: the layer.
+        **shapes: expected shapes, by the names of the attributes.
+    """
+    for name, shape in shapes.items():
+        weight = getattr(layer, name)
+        if weight is not None and np.shape(as_float64(weight)) != tuple(shape):
+            raise UncertifiedLayerError(
+                layer,
+                f"Its {name} has the shape {np.shape(as_float64(weight))}, and a layer of its "
+                f"attributes on its input has {tuple(shape)}: build the model anew.",
+            )
+
+
 def refuse_wider(layer, input_shape, **arrays) -> None:
     """Raises unless arrays broadcast to the shape of the layer's input, which they do not widen.
 

@@ -6,7 +6,13 @@ import keras
 import numpy as np
 
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.bounds.rules._numbers import as_float64, count, norm_up, repeated
+from lipzoo.bounds.rules._numbers import (
+    as_float64,
+    count,
+    norm_up,
+    refuse_other_weights,
+    repeated,
+)
 from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.bounds.rules.linear import dense_bound, refuse_adapters
 from lipzoo.layer_bound import LayerBound
@@ -112,6 +118,8 @@ def _convolution(layer, input_shape):
             f"Its kernel for {kernel.shape[-2]} channels and groups={layer.groups} do not fit the "
             f"{channels} channels of its input.",
         )
+    shape = (*layer.kernel_size, channels // layer.groups, layer.filters)
+    refuse_other_weights(layer, kernel=shape, bias=(layer.filters,))
     bound = convolution_bound(
         kernel,
         _bias_norm(layer, input_shape),
@@ -140,13 +148,24 @@ def _depthwise_part(layer, kernel, bias_norm, input_shape):
     )
 
 
+def _depthwise_shape(layer, input_shape):
+    return (*layer.kernel_size, split_shape(layer, input_shape)[1], layer.depth_multiplier)
+
+
 def _depthwise(layer, input_shape):
+    shape = _depthwise_shape(layer, input_shape)
+    refuse_other_weights(layer, kernel=shape, bias=(math.prod(shape[-2:]),))
     kernel = as_float64(layer.kernel)
     bound = _depthwise_part(layer, kernel, _bias_norm(layer, input_shape), input_shape)
     return _activated(layer, bound, input_shape)
 
 
 def _separable(layer, input_shape):
+    shape = _depthwise_shape(layer, input_shape)
+    pointwise = (*(1,) * len(layer.kernel_size), math.prod(shape[-2:]), layer.filters)
+    refuse_other_weights(
+        layer, depthwise_kernel=shape, pointwise_kernel=pointwise, bias=(layer.filters,)
+    )
     depthwise = _depthwise_part(layer, as_float64(layer.depthwise_kernel), 0.0, input_shape)
     pointwise = as_float64(layer.pointwise_kernel)
     positions = positions_of(layer, layer.compute_output_shape(input_shape))
@@ -169,6 +188,8 @@ def _transposed(layer, input_shape):
     only make the operator smaller, whatever the padding arguments are. An output entry collects at
     most `prod(ceil(kernel_size / strides))` taps per channel.
     """
+    shape = (*layer.kernel_size, layer.filters, split_shape(layer, input_shape)[1])
+    refuse_other_weights(layer, kernel=shape, bias=(layer.filters,))
     kernel = as_float64(layer.kernel)
     kernel_size = kernel.shape[:-2]
     norm = conv_norm_bound(kernel, None, strides=layer.strides)

@@ -13,6 +13,7 @@ from lipzoo.bounds.rules._numbers import (
     count,
     largest,
     norm_up,
+    refuse_other_weights,
     refuse_wider,
     repeated,
 )
@@ -61,6 +62,7 @@ def refuse_adapters(layer):
 
 def _dense(layer, input_shape):
     refuse_adapters(layer)
+    refuse_other_weights(layer, kernel=(input_shape[-1], layer.units), bias=(layer.units,))
     bias = None if layer.bias is None else as_float64(layer.bias)
     positions = count(input_shape[:-1])
     bound = dense_bound(as_float64(layer.kernel), bias, positions, layer.compute_dtype)
