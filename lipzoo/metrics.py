@@ -1,10 +1,12 @@
 """Metrics for `fit`: certified accuracy of classifiers, and the error of reconstructions."""
 
+import gc
 import math
 
 import keras
 import numpy as np
 from keras import ops
+from keras.src.models.functional import Functional
 
 from lipzoo.bounds.head import linear_weights, passes_through
 from lipzoo.bounds.overrides import replaced_members
@@ -35,7 +37,8 @@ class CertifiedAccuracy(keras.metrics.Metric):
         epsilon: radius, in the units of the model's input. Non-negative.
         lipschitz: bound `L` of the model, or of its body where `head` is given. Positive.
         head: optional linear last layer, one that `lipzoo.certify` takes for one, too: no
-            activation, vectors as inputs, nothing behind it but what changes nothing at inference.
+            activation, vectors as inputs, nothing behind it but what changes nothing at inference,
+            nor behind a nested model that it is in; build the model first, so that this is seen.
             It is not serialised: a metric that was saved and loaded counts with `sqrt(2)`.
         name: name in the logs; `certified_0_25` for `epsilon=0.25` by default, without a dot, so
             that templates of file names take it.
@@ -186,9 +189,9 @@ def _check_head(head):
     elif any(len(node.outputs[0].shape) != 2 for node in head._inbound_nodes):
         reason = "its inputs are no vectors"
     else:
-        behind = [node.operation for node in head._outbound_nodes if not _is_no_op(node)]
-        if behind:
-            reason = f"{type(behind[0]).__name__} {behind[0].name!r} is behind it"
+        behind = _behind(head, _living_models())
+        if behind is not None:
+            reason = f"{type(behind).__name__} {behind.name!r} is behind it"
     if reason is not None:
         raise ValueError(
             "Expected a `head` that is the model's linear last layer, without an activation, or "
@@ -196,10 +199,24 @@ def _check_head(head):
         )
 
 
-def _is_no_op(node) -> bool:
-    if not passes_through(node.operation):
-        return False
-    return all(map(_is_no_op, node.operation._outbound_nodes))
+def _behind(operation, models):
+    """The first operation that changes what another one returns, in all models that hold it."""
+    for node in operation._outbound_nodes:
+        if not passes_through(node.operation):
+            return node.operation
+    followers = [node.operation for node in operation._outbound_nodes]
+    # What follows on a nested model follows on the layers in it.
+    around = [model for model in models if any(layer is operation for layer in model.layers)]
+    found = (_behind(following, models) for following in (*followers, *around))
+    return next((behind for behind in found if behind is not None), None)
+
+
+def _living_models() -> list:
+    """All models of layers that are in memory: a layer does not know the models that hold it."""
+    kinds = (keras.Sequential, Functional)
+    # By type, since some objects answer to isinstance for others that are gone.
+    found = [model for model in gc.get_objects() if issubclass(type(model), kinds)]
+    return [model for model in found if hasattr(model, "layers")]
 
 
 def _labels(labels, logits):

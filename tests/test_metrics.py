@@ -228,6 +228,19 @@ def test_a_head_that_the_certificate_would_not_take_is_refused(head, behind, sha
         CertifiedAccuracy(0.1, head=head)
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_is_behind_a_nested_model_is_behind_the_head_in_it(depth):
+    head = keras.layers.Dense(4)
+    nested = keras.Sequential([keras.Input((5,)), head, keras.layers.Identity()])
+    for _ in range(depth - 1):
+        nested = _with_head(nested)
+    around = keras.Sequential([keras.Input((5,)), nested, keras.layers.Dropout(0.5)])
+    CertifiedAccuracy(0.1, head=head)
+    around.add(keras.layers.Rescaling(0.01))
+    with pytest.raises(ValueError, match=r"Rescaling 'rescaling.*' is behind it"):
+        CertifiedAccuracy(0.1, head=head)
+
+
 def test_a_head_with_another_call_or_without_weights_is_refused():
     with pytest.raises(ValueError, match="it is not built"):
         CertifiedAccuracy(0.1, head=keras.layers.Dense(4))
