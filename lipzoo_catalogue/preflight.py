@@ -17,6 +17,8 @@ from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.numbers import parse_fraction
 
 _SCHEMES = ("tfds", "sklearn", "generated", "hf")
+# Usual endings of exported files; no name of a model has one.
+_EXPORTED = (".onnx", ".tflite", ".litert")
 _NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
 
 
@@ -185,6 +187,9 @@ def _demo(arguments):
 
 
 def _verify(arguments):
+    path = Path(arguments.model).expanduser()
+    if path.suffix.lower() in _EXPORTED and not path.exists():
+        raise FileNotFoundError(f"{arguments.model}: no such file")
     if arguments.against is None:
         _check_model(arguments)
         return

@@ -185,6 +185,9 @@ def test_a_doubt_says_how_it_is_settled_here(capsys, model, tmp_path):
     error = capsys.readouterr().err
     assert 'Set missing = "drop" in [data]' in error
     assert error.endswith("here by --read KEY=VALUE\n")
+    (tmp_path / "b.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows))
+    assert lipzoo_cli.main(["certify", str(model), str(tmp_path / "b.csv")]) == 2
+    assert 'label = "none" says that there is none; here by --read' in capsys.readouterr().err
 
 
 def test_what_can_be_read_is_named_where_a_file_cannot_be(tmp_path):

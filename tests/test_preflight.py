@@ -56,6 +56,8 @@ CASES = {
     ("publish", "none", "--repo", "owner/name"): "none",
     ("publish", MODEL, "--repo", "name"): "owner/name",
     ("verify", "./none"): "not a folder",
+    ("verify", "none.onnx"): "none.onnx: no such file",
+    ("verify", "none.tflite", "--model", MODEL): "none.tflite: no such file",
     ("verify", "{empty}"): "config.json",
     ("verify", MODEL, "--model", MODEL): "goes with an exported file",
     ("verify", "{data}"): "lipzoo.export wrote",

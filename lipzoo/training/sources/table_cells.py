@@ -112,7 +112,7 @@ def labels_of(written: np.ndarray, names: dict, where: str) -> np.ndarray:
     if set(fractions) - set(names):
         raise DataError(
             f"{where}: expected whole numbers or text. Received: {fractions[:5]}; the column of "
-            "the label is named by label in [data]"
+            'the label is named by label in [data]; label = "none" says that there is none'
         )
     if fractions:
         return written.astype("U")
