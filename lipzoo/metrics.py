@@ -41,7 +41,8 @@ class CertifiedAccuracy(keras.metrics.Metric):
             nor behind a nested model that it is in; build the model first, so that this is seen.
             It is not serialised: a metric that was saved and loaded counts with `sqrt(2)`.
         name: name in the logs; `certified_0_25` for `epsilon=0.25` by default, without a dot, so
-            that templates of file names take it.
+            that templates of file names take it. `name="certified_0.25"` keeps the name that it had
+            before, for callbacks that monitor that and records that are read under it.
         dtype: as in `keras.metrics.Metric`.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 import zoo_models
 
 import lipzoo
-from benchmarks import answers, norms, plain, render, swissroll, swissroll_figure
+from benchmarks import answers, norms, plain, render, startup, swissroll, swissroll_figure
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.training import read_recipe
 from lipzoo.training.data import load_data
@@ -51,6 +51,17 @@ def test_answers_are_measured_in_processes_of_their_own(tmp_path, monkeypatch, c
     assert 0 < found["commands"]["lipzoo list"] < 30
     assert 0 < found["import_beyond_keras_seconds"] < 30
     assert set(json.loads(answers.RESULTS.read_text())) == set(found)
+
+
+def test_certifying_again_is_measured_beside_predicting(tmp_path):
+    output = tmp_path / "startup.json"
+    startup.main(["--quick", "--models", "branched", "--output", str(output)])
+    branched = json.loads(output.read_text())["models"]["branched"]
+    # Six blocks of five layers, one before them and two behind.
+    assert branched["calls"] == 6 * 5 + 3
+    for row in (branched["few"], branched["many"]):
+        expected = row["certify_seconds"] / row["predict_seconds"]
+        assert row["ratio"] == pytest.approx(expected, rel=0.02)
 
 
 def test_times_are_taken_in_turns():
