@@ -173,7 +173,7 @@ def test_a_long_report_is_cut_in_print_only(binary):
     assert [float(row["radius"]) for row in rows] == certificate.radius.tolist()
     assert "class" not in rows[0]
     shown = [float(line.split()[2]) for line in str(report).splitlines()[1:21]]
-    assert all(text <= radius for text, radius in zip(shown, certificate.radius, strict=True))
+    assert all(text <= radius for text, radius in zip(shown, certificate.radius[:20], strict=True))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 784, 150_528])

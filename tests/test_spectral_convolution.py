@@ -47,7 +47,7 @@ def problems(draw, rank=None):
 
 
 def extents(kernel, dilations):
-    return [(size - 1) * d + 1 for size, d in zip(kernel.shape, dilations, strict=True)]
+    return [(size - 1) * d + 1 for size, d in zip(kernel.shape[:-2], dilations, strict=True)]
 
 
 @settings(max_examples=100, deadline=None)

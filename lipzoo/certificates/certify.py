@@ -146,11 +146,12 @@ def certify(
         ball = np.where(np.isfinite(radius), radius, own.norms + 1.0)
         rounded, _ = margins((centre.at_x(), own.in_ball(ball, centre)))
         radius = np.minimum(rounded, ball)
-    if rounding and not np.any(radius) and computing_dtype(model) in (*HALF_PRECISION, "mixed"):
+    types = computing_dtype(model)
+    if rounding and not np.any(radius) and any(dtype in types for dtype in HALF_PRECISION):
         warnings.warn(
-            f"No radius of model '{model.name}' is above 0: it computes in "
-            f"{computing_dtype(model)}, and the bound of its rounding errors exceeds every margin. "
-            "Load or build it in float32, or certify it in exact arithmetic with rounding=False.",
+            f"No radius of model '{model.name}' is above 0: it computes in {types}, and the bound "
+            "of its rounding errors exceeds every margin. Load or build it in float32, or certify "
+            "it in exact arithmetic with rounding=False.",
             stacklevel=2,
         )
     return Certificate(

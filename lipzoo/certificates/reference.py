@@ -68,14 +68,13 @@ def _own_reference(model, rounding):
 
 
 def computing_dtype(model: keras.Model) -> str:
-    """The type that the layers of a model compute in, `"mixed"` if there are several."""
+    """The type that the layers of a model compute in, or several, as in `"float16 and float32"`."""
     dtypes = {
         layer.compute_dtype
         for layer in model._flatten_layers(include_self=False)
         if not isinstance(layer, keras.Model | keras.layers.InputLayer)
     }
-    dtypes = dtypes or {tensor.dtype for tensor in model.inputs}
-    return dtypes.pop() if len(dtypes) == 1 else "mixed"
+    return " and ".join(sorted(dtypes or {tensor.dtype for tensor in model.inputs}))
 
 
 def check_reference(model: keras.Model, reference: keras.Model, rounding: bool) -> None:
