@@ -3,14 +3,12 @@
 import keras
 
 from lipzoo.bounds.recorded import as_function
-from lipzoo.certificates.prediction import check_prediction
+from lipzoo.certificates.prediction import check_runs_as_recorded
 
 
 def checked_function(model):
     """The recorded graph of a model with one floating point input and one output."""
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"Expected a Keras model. Received: {model!r}")
-    check_prediction(model)
+    check_runs_as_recorded(model)
     function = as_function(model)
     if function is None:
         raise ValueError(
