@@ -1,6 +1,5 @@
 """Compares an exported file with the model that it is said to be of."""
 
-import hashlib
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import keras
 import numpy as np
 
 from lipzoo.exporting.export import export
+from lipzoo.exporting.wiring import digest_of_array, litert_operators, onnx_operators
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
 from lipzoo_catalogue.exported.containers import is_litert
 from lipzoo_catalogue.exported.reading import exported_certificate
@@ -26,7 +26,8 @@ class Comparison:
         tensors: number of the model's constants: initializers, buffers or variables.
         missing: how many of them the file has not.
         strange: how many the file has beside them.
-        operators: whether the file has the same operators, each as often.
+        operators: whether the file has the same operators, each as often; in ONNX and LiteRT with
+            the same attributes and the same inputs, so that nothing is wired otherwise.
         stated_bound: the file's bound.
         derived_bound: the bound that was derived again, from the model's weights.
         difference_bounds: whether those of pairs of classes are the file's, or below.
@@ -102,8 +103,11 @@ def _onnx_parts(path):
     import onnx
 
     graph = onnx.load(path).graph
-    tensors = Counter(_key(onnx.numpy_helper.to_array(tensor)) for tensor in graph.initializer)
-    return tensors, Counter((node.domain, node.op_type) for node in graph.node)
+    constants = {
+        tensor.name: digest_of_array(onnx.numpy_helper.to_array(tensor))
+        for tensor in graph.initializer
+    }
+    return Counter(constants.values()), onnx_operators(graph, constants)
 
 
 def _litert_parts(path):
@@ -116,11 +120,7 @@ def _litert_parts(path):
         for number, buffer in enumerate(model.buffers)
         if number not in own and buffer.data is not None
     ]
-    codes = [(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
-    operators = Counter(
-        codes[operator.opcodeIndex] for graph in model.subgraphs for operator in graph.operators
-    )
-    return Counter(map(_key, contents)), operators
+    return Counter(map(digest_of_array, contents)), litert_operators(model)
 
 
 def _saved_parts(path):
@@ -133,15 +133,8 @@ def _saved_parts(path):
     constants = [node for node in nodes if node.op == "Const"]
     arrays += [tf.make_ndarray(node.attr["value"].tensor) for node in constants]
     # Others than numbers are names and the like, which no weight is.
-    tensors = Counter(_key(a) for a in map(np.asarray, arrays) if a.dtype.kind in "fiub")
+    tensors = Counter(digest_of_array(a) for a in map(np.asarray, arrays) if a.dtype.kind in "fiub")
     return tensors, Counter(node.op for node in nodes)
-
-
-def _key(array):
-    """What two constants have in common that are the same: type, shape, and every bit."""
-    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 _READERS = {"onnx": _onnx_parts, "litert": _litert_parts, "saved_model": _saved_parts}
