@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo.training import DataError, load_data
-from lipzoo.training.data import load_examples, reported, scale
+from lipzoo.training.data import load_examples, scale
+from lipzoo.training.reported import reported
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources.arrays import flat_labels, read_npz
 from lipzoo.training.sources.raw import RawData, RawSplit

@@ -2,12 +2,14 @@
 
 import functools
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lipzoo.checking import values_outside
+from lipzoo.training.labels import check_labelled, encode_labels
+from lipzoo.training.reported import reported
 from lipzoo.training.settings import DataSettings
 from lipzoo.training.sources import DataError, RawData, read_source
 from lipzoo.training.splits import Split, count_of, cut, duplicates, seen
@@ -116,8 +118,8 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
             f"{raw.source}: expected examples to train on. Received: {', '.join(raw.splits)} alone"
         )
     if labelled:
-        _check_labelled(raw)
-    names, splits = _encode_labels(raw, settings)
+        check_labelled(raw)
+    names, splits = encode_labels(raw, settings)
     if labelled and len(names) < 2:
         raise DataError(f"{raw.source}: expected at least two classes. Received: {list(names)}")
     kind = _kind(raw, settings)
@@ -186,35 +188,6 @@ def load_examples(settings: DataSettings) -> FileExamples:
     return FileExamples(x, y, names, examples.origin, raw.train.left_out, raw.notes)
 
 
-def reported(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...], RawData, Split]:
-    """The split of a source that numbers are reported on: the test split, or the only one.
-
-    Args:
-        raw: the source.
-        settings: how its labels are named.
-
-    Returns:
-        Names of the classes, or none without labels; the source with this split alone, as `train`;
-        and its examples as they are stored, with labels from 0.
-
-    Raises:
-        DataError: if there are several splits and no test split, or labels are unknown.
-    """
-    parts = raw.splits
-    name = "test" if "test" in parts else next(iter(parts))
-    if len(parts) > 1:
-        if name != "test":
-            raise DataError(
-                f"{raw.source}: expected a test split, or one split. Received: {', '.join(parts)}"
-            )
-        others = " and ".join(other for other in parts if other != name)
-        note = f"of {Path(raw.source).name} the test split is read, {others} is not"
-        raw = replace(raw, notes=(*raw.notes, note))
-    raw = replace(raw, train=parts[name], validation=None, test=None)
-    names, encoded = _encode_labels(raw, settings)
-    return names, raw, encoded["train"]
-
-
 def _left_out_notes(raw: RawData) -> list[str]:
     """How much of a source is left out, for each of its splits."""
     splits = (("", raw.train), (", validation", raw.validation), (", test", raw.test))
@@ -224,60 +197,6 @@ def _left_out_notes(raw: RawData) -> list[str]:
         for name, split in splits
         if split is not None and split.left_out
     ]
-
-
-def _check_labelled(raw: RawData) -> None:
-    without = [name for name, split in raw.splits.items() if split.labels is None]
-    if without:
-        hint = "".join(f"; {note}" for note in raw.notes)
-        raise DataError(
-            f"{raw.source}: expected a label for every example. Received: none in "
-            f"{', '.join(without)}{hint}"
-        )
-
-
-def _encode_labels(
-    raw: RawData, settings: DataSettings
-) -> tuple[tuple[str, ...], dict[str, Split]]:
-    """Names of the classes, and splits with labels that count from 0; without labels all are 0."""
-    if any(split.labels is None for split in raw.splits.values()):
-        return (), {
-            name: Split(split.x, np.zeros(len(split), "int32"), split.origin)
-            for name, split in raw.splits.items()
-        }
-    if raw.class_names:
-        values, written = np.arange(len(raw.class_names)), raw.class_names
-    else:
-        values = np.unique(raw.train.labels)
-        written = tuple(str(value) for value in values.tolist())
-    named = [_class_name(name, raw.source, settings) for name in written]
-    # A label and its name may both stand in the data: they are one class.
-    names = tuple(dict.fromkeys(named))
-    numbers = np.array([names.index(name) for name in named], "int32")
-    encoded = {}
-    for name, split in raw.splits.items():
-        unknown = np.setdiff1d(split.labels, values)
-        if len(unknown):
-            raise DataError(
-                f"{raw.source}: expected labels among {values.tolist()[:20]}. "
-                f"Received: {unknown.tolist()[:5]}"
-            )
-        y = numbers[np.searchsorted(values, split.labels)]
-        encoded[name] = Split(split.x, y, split.origin)
-    return names, encoded
-
-
-def _class_name(label: str, source: str, settings: DataSettings) -> str:
-    """What `label_names` calls a label; what is such a name already stays."""
-    names = settings.label_names
-    if not names or label in names:
-        return names.get(label, label)
-    if label in names.values():
-        return label
-    raise DataError(
-        f"{source}: expected labels among {list(names)}, which [data.label_names] has. "
-        f"Received: {[label]}"
-    )
 
 
 def _kind(raw: RawData, settings: DataSettings) -> str:
