@@ -1,13 +1,15 @@
 """The error for everything that has no proven bound."""
 
-from lipzoo.bounds.origins import is_operation
+import keras
+
+from lipzoo.bounds.origins import defined_in, is_operation
 
 
 class UncertifiedLayerError(ValueError):
     """A layer, operation or model without a proven Lipschitz bound.
 
     Such a layer is never taken for 1, nor for anything else. The message names the layer and its
-    class, says what is missing, and shows how to register a rule.
+    class, says what is missing, and shows how to register a rule for a class of layers.
 
     Args:
         layer: the layer or operation; its name and class go into the message.
@@ -22,6 +24,9 @@ class UncertifiedLayerError(ValueError):
                 "`lipschitz_bound(self, input_shape)` that returns a lipzoo.LayerBound, or "
                 "register a rule for the layer with lipzoo.register_bound_rule."
             )
+        elif isinstance(layer, keras.Model) and defined_in(type(layer), "keras"):
+            # A rule would hold for all models of Keras' class.
+            advice = ""
         else:
             advice = (
                 f"If you can prove one, register it:\n\n"
@@ -30,8 +35,7 @@ class UncertifiedLayerError(ValueError):
                 f'        return lipzoo.LayerBound(value, "how it follows")\n\n'
                 f"or give the class a method `lipschitz_bound(self, input_shape)`."
             )
-        super().__init__(
-            f"'{layer.name}' of class {kind} has no proven Lipschitz bound. {reason} {advice}"
-        )
+        message = f"'{layer.name}' of class {kind} has no proven Lipschitz bound. {reason} {advice}"
+        super().__init__(message.rstrip())
         self.layer_name = layer.name
         self.layer_class = type(layer)

@@ -158,7 +158,7 @@ def _one_step(state, facts, activation, gain, step_size, dtype):
     gradient = norm * response + gradient_error
     # One rounding for h itself, one for the product with it, one for the difference.
     product_error = step_size * (gradient_error + 2 * (1 + unit) * unit * gradient)
-    return product_error + unit * (state + step_size * gradient * (1 + unit))
+    return product_error + unit * (state + step_size * gradient * (1 + unit) ** 2)
 
 
 def _response_at_bias(facts, activation, gain):
