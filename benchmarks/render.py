@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    arithmetic_table,
     attack_tables,
     beyond_table,
     export_table,
@@ -40,6 +41,7 @@ def render(text: str) -> str:
         "inverse": inverse_table,
         "inverse_noise": inverse_noise_table,
         "saturation": saturation_table,
+        "arithmetic": arithmetic_table.arithmetic_table,
         "attacks": attack_tables.attacks_table,
         "beyond": beyond_table.beyond_table,
         "published": published_table,

@@ -32,7 +32,8 @@ class Activation:
         at_zero: σ(0).
         homogeneous: whether σ(cz) = c σ(z) for every c > 0.
         error_units: (a, b) with |fl(σ)(z) - σ(z)| <= u (a |z| + b) in arithmetic of unit roundoff
-            u, for elementary functions accurate to 6u (XLA's float32 tanh errs by 4.84u).
+            u, for elementary functions accurate to 6u, erf to 10u (of XLA's in float32 tanh errs by
+            4.84u, erf by 6.71u).
     """
 
     name: str

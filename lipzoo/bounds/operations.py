@@ -20,11 +20,10 @@ from lipzoo.bounds.rules._numbers import (
     constant_dtype,
     count,
     largest,
-    norm_up,
 )
 from lipzoo.bounds.rules.activation import scalar_bound
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up, unit_roundoff
+from lipzoo.rounding import div_up, gamma, mul_up, norm_up, sqrt_up, unit_roundoff
 
 
 def _constant_norm(call):

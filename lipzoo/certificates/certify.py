@@ -61,10 +61,10 @@ def certify(
     that sums are accumulated in the layers' compute dtype, in any order, with at most
     `lipzoo.rounding.ORDERS` different ones among the outputs of a layer for one example (they may
     change from call to call, and with the batch); that lipzoo's layers add their bias to the
-    finished sum; that products and sums round
-    to nearest (TF32 off on GPUs, no Winograd or Fourier convolutions); elementary functions
-    accurate to 6 units; no overflow or underflow (float16 underflows below 6.1e-5, so this excludes
-    inputs that small). Where the slack exceeds the margin the radius is 0; in half precision that
+    finished sum; that products and sums round to nearest (TF32 off on GPUs, no Winograd or Fourier
+    convolutions); elementary functions accurate to 6 units (erf to 10); no overflow or underflow
+    (float16 underflows below 6.1e-5, so this excludes inputs that small). Where the slack exceeds
+    the margin the radius is 0; in half precision that
     is so for all but the shortest sums. With `rounding=False` the statement is about the network in
     exact arithmetic, with the computed logits taken for the exact ones.
 

@@ -19,9 +19,7 @@ from lipzoo.certificates.measured import (
 )
 from lipzoo.certificates.prediction import predict
 from lipzoo.certificates.standardized import Standardization
-
-# Covers the float64 rounding of a few operations on numbers of one sign.
-_UP = 1 + 1e-12
+from lipzoo.rounding import inflated
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def head_dtype(bound: LipschitzBound) -> str | None:
 def _entry_error(evaluation: Evaluation, radius=0.0) -> np.ndarray:
     """Upper bounds of the error that an input comes with, within a radius of x."""
     rate, sizes = evaluation.entry or (evaluation.bound.input_roundoff, evaluation.norms)
-    return rate * (sizes + radius) * _UP
+    return inflated(rate * (sizes + radius), operations=2)
 
 
 def evaluate(

@@ -17,10 +17,7 @@ from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.recorded import as_function, compute_dtype
 from lipzoo.bounds.states import TensorBound, casts_exactly
 from lipzoo.certificates.prediction import model_state
-from lipzoo.rounding import gamma
-
-# Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
-_UP = 1 + 1e-12
+from lipzoo.rounding import gamma, inflated
 
 # The probe of each graph that was certified, with the state of the model that it was made for.
 _probes = weakref.WeakKeyDictionary()
@@ -58,9 +55,10 @@ def bounded_uncertainty(tensor: TensorBound, sizes, dtype, entry_error=0.0) -> U
     """
     bound = tensor.bound
     computed = sizes + entry_error
-    error = (bound.rounding_offset + bound.rounding_slope * computed) * _UP
-    error = (error + bound.value * entry_error) * _UP
-    return Uncertainty(error, (bound.offset + bound.value * sizes + error) * _UP, dtype)
+    error = bound.rounding_offset + bound.rounding_slope * computed + bound.value * entry_error
+    error = inflated(error, operations=4)
+    norm = inflated(bound.offset + bound.value * sizes + error, operations=3)
+    return Uncertainty(error, norm, dtype)
 
 
 def measured_errors(bound: LipschitzBound, norms, entry_error, measured) -> tuple:
@@ -81,11 +79,11 @@ def measured_errors(bound: LipschitzBound, norms, entry_error, measured) -> tupl
         `||fl(t)(x) - t(x)||` and of the exact `||t(x)||`.
     """
     errors, sizes = [entry_error], [norms]
-    size = (norms + entry_error) * _UP
+    size = inflated(norms + entry_error, operations=1)
     for index, row in enumerate(bound.layers):
         errors.append(_error_after(row.bound, errors[-1], size))
         size = measured[:, index]
-        sizes.append((size + errors[-1]) * _UP)
+        sizes.append(inflated(size + errors[-1], operations=1))
     return errors, sizes
 
 
@@ -107,15 +105,16 @@ def errors_in_ball(bound: LipschitzBound, layers: int, sizes, radius, entry_erro
         `||fl(t)(x')||`.
     """
     error = entry_error
-    norm = (sizes[0] + radius + error) * _UP
+    norm = inflated(sizes[0] + radius + error, operations=2)
     for row, size in zip(bound.layers[:layers], sizes[1 : layers + 1], strict=True):
         error = _error_after(row.bound, error, norm)
-        norm = (size + row.cumulative * radius + error) * _UP
+        norm = inflated(size + row.cumulative * radius + error, operations=3)
     return error, norm
 
 
 def _error_after(layer, error, norm):
-    return (layer.value * error + layer.rounding_slope * norm + layer.rounding_offset) * _UP
+    found = layer.value * error + layer.rounding_slope * norm + layer.rounding_offset
+    return inflated(found, operations=3)
 
 
 class Probe:
@@ -148,7 +147,8 @@ class Probe:
         relative = np.array([gamma(int(size) + 3, "float32") for size in self.sizes])
         with np.errstate(divide="ignore"):
             inflation = np.where(relative < 1, 1 / (1 - relative), np.inf)
-        return computed.astype("float64") * inflation * _UP + 1e-18 * np.sqrt(self.sizes)
+        norms = computed.astype("float64") * inflation + 1e-18 * np.sqrt(self.sizes)
+        return inflated(norms, operations=4)
 
 
 def probe(model: keras.Model) -> Probe | None:

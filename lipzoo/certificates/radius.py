@@ -4,11 +4,7 @@ import numpy as np
 
 from lipzoo.bounds.result import LinearHead
 from lipzoo.bounds.states import TensorBound
-from lipzoo.rounding import affine_rounding
-
-# Covers the float64 rounding of this module: fewer than 50 operations on numbers of one sign.
-_UP = 1 + 1e-12
-_DOWN = 1 - 1e-12
+from lipzoo.rounding import affine_rounding, deflated, inflated, mul_up, norm_up, sqrt_up
 
 
 def radii_of_pairs(margin, slope, slack) -> np.ndarray:
@@ -23,7 +19,8 @@ def radii_of_pairs(margin, slope, slack) -> np.ndarray:
     which is positive for `r < (margin - slack) / slope` with the slack `e + e'`.
 
     Args:
-        margin: computed margins, at least 0; shape `(examples, ...)`.
+        margin: computed margins, at least 0, differences of two float64 numbers; shape
+            `(examples, ...)`.
         slope: Lipschitz bounds that broadcast with `margin`.
         slack: `e + e'`, broadcasting with `margin`; 0 for exact arithmetic.
 
@@ -35,10 +32,11 @@ def radii_of_pairs(margin, slope, slack) -> np.ndarray:
         >>> radius.round(6).tolist()
         [0.5, 0.0, inf]
     """
-    rate = np.broadcast_to(np.asarray(slope) * _UP, np.shape(margin))
+    rate = np.broadcast_to(np.asarray(slope), np.shape(margin))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        left = (margin - np.asarray(slack) * _UP) * _DOWN
-        radius = np.where(rate > 0, left / rate * _DOWN, np.inf)
+        # The difference in the margin, that from the slack, the quotient.
+        left = deflated(deflated(margin, operations=1) - np.asarray(slack), operations=1)
+        radius = np.where(rate > 0, deflated(left / rate, operations=1), np.inf)
     return np.where(left > 0, np.nan_to_num(radius, nan=0.0, posinf=np.inf), 0.0)
 
 
@@ -59,16 +57,16 @@ def general_radius(logits, prediction, output: TensorBound, uncertainties) -> tu
     rows = np.arange(len(logits))
     rest = np.array(logits)
     rest[rows, prediction] = -np.inf
-    root = np.sqrt(2.0) * _UP
-    slack = root * sum(uncertainty.error for uncertainty in uncertainties)
+    root = sqrt_up(2.0)
+    slack = inflated(root * _summed_errors(uncertainties), operations=1)
     margin = logits[rows, prediction] - np.max(rest, axis=1)
-    radius = radii_of_pairs(margin, root * output.bound.value, slack)
+    radius = radii_of_pairs(margin, mul_up(root, output.bound.value), slack)
     return radius, np.where(np.isfinite(radius), rest.argmax(axis=1), -1)
 
 
 def sign_radius(logits, prediction, output: TensorBound, uncertainties) -> tuple:
     """`|f| / L` for a single logit whose sign is the prediction, less the slack; and the rival."""
-    slack = sum(uncertainty.error for uncertainty in uncertainties)
+    slack = _summed_errors(uncertainties)
     margin = np.where(prediction == 1, 1.0, -1.0) * logits[:, 0]
     radius = radii_of_pairs(margin, output.bound.value, slack)
     return radius, np.where(np.isfinite(radius), 1 - prediction, -1)
@@ -93,12 +91,13 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
     """
     radius = np.full(len(logits), np.inf)
     rival = np.full(len(logits), -1)
-    column_norms = _norms_up(head.kernel)
+    column_norms = norm_up(head.kernel, axis=0)
     for label in np.unique(prediction):
         rows = np.flatnonzero(prediction == label)
         others = np.arange(logits.shape[1]) != label
-        distance = _norms_up(head.kernel[:, others] - head.kernel[:, [label]])
-        sizes = (column_norms[others] + column_norms[label]) * _UP
+        differences = head.kernel[:, others] - head.kernel[:, [label]]
+        distance = inflated(norm_up(differences, axis=0), operations=1)
+        sizes = column_norms[others] + column_norms[label]
         biases = np.abs(head.bias[others]) + np.abs(head.bias[label])
         slack = 0.0
         for features in uncertainties:
@@ -113,13 +112,16 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
                 terms = distance * error + own * sizes * norm + own_bias * biases
             # In a type too short for the sum, own is infinite, and inf times 0 is not a number.
             slack = slack + np.nan_to_num(terms, nan=np.inf, posinf=np.inf)
+        # A sum and two products, two sums for the terms, and the sums of uncertainties.
+        slack = inflated(slack, operations=5 + len(uncertainties))
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
-        pairs = radii_of_pairs(margin, distance * head.features.bound.value, slack)
+        slope = inflated(distance * head.features.bound.value, operations=1)
+        pairs = radii_of_pairs(margin, slope, slack)
         radius[rows] = pairs.min(axis=1)
         rival[rows] = np.flatnonzero(others)[pairs.argmin(axis=1)]
     return radius, np.where(np.isfinite(radius), rival, -1)
 
 
-def _norms_up(columns) -> np.ndarray:
-    """Upper bounds of the norms of the columns; exactly 0 for a zero column."""
-    return np.linalg.norm(columns, axis=0) * (1 + (len(columns) + 4) * 2.0**-52)
+def _summed_errors(uncertainties):
+    errors = sum(uncertainty.error for uncertainty in uncertainties)
+    return inflated(errors, operations=len(uncertainties))

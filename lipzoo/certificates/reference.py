@@ -7,6 +7,7 @@ import numpy as np
 
 from lipzoo.certificates.evaluated import Evaluation
 from lipzoo.float64 import FLOAT64_ADVICE, computes_in_float64
+from lipzoo.rounding import inflated
 
 _NAMES = ("name", "dtype", "dtype_policy")
 _PLAIN = (type(None), bool, int, float, str)
@@ -131,8 +132,10 @@ def check_agreement(own: Evaluation, centre: Evaluation) -> None:
     """
     if centre is own:
         return
+    # The difference, the squares, their sum and the root; and the sum of both errors.
     distance = np.linalg.norm(own.logits.astype("float64") - centre.logits, axis=1)
-    allowed = (own.logit_error() + centre.logit_error()) * (1 + 1e-6)
+    roundings = own.logits.shape[1] + 3
+    allowed = inflated(own.logit_error() + centre.logit_error(), operations=roundings)
     worst = int(np.argmax(distance - allowed))
     if distance[worst] > allowed[worst]:
         raise ValueError(

@@ -26,10 +26,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.recorded import as_function
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.linear import NORMALIZATION_ROUNDINGS
-from lipzoo.rounding import gamma
-
-# Covers the float64 rounding of a few operations on numbers of one sign, and of one norm.
-_UP = 1 + 1e-6
+from lipzoo.rounding import gamma, inflated, norm_up
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,13 @@ class Standardization:
     def sizes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of `||z||` and of `||s||` of every example."""
         x = np.asarray(x, "float64")
+        # x and the mean are exact numbers, so that a difference has one rounding, as a sum has; the
+        # root of the variance and the quotient are two more.
         centred = np.abs(x - self.mean) / self.deviation
         spread = (np.abs(x) + np.abs(self.mean)) / self.deviation
-        # The difference may cancel; its error is relative to the sum.
-        centred = centred + 1e-15 * spread
         return tuple(
-            np.linalg.norm(part.reshape(len(x), -1), axis=1) * _UP for part in (centred, spread)
+            inflated(norm_up(part.reshape(len(x), -1), axis=1), operations=3)
+            for part in (centred, spread)
         )
 
 
@@ -89,7 +87,7 @@ def standardization(model: keras.Model) -> Standardization:
     return Standardization(
         np.broadcast_to(as_float64(layer.mean).ravel(), shape),
         np.broadcast_to(deviation, shape),
-        (unit * (1 + cast) + cast) * _UP,
+        inflated(unit * (1 + cast) + cast, operations=3),
         replace(rest, name=model.name),
     )
 

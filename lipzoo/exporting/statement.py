@@ -8,6 +8,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.head import squashing
 from lipzoo.bounds.recorded import as_function, final_operations
 from lipzoo.certificates.evaluated import pair_head
+from lipzoo.rounding import inflated, mul_up, norm_up, sqrt_up
 from lipzoo.zoo.weights import dump_weights, read_variables
 from lipzoo_catalogue.exported.certificate import (
     MOVEMENT,
@@ -17,8 +18,6 @@ from lipzoo_catalogue.exported.certificate import (
 )
 from lipzoo_catalogue.files import sha256_of
 
-# Covers the float64 rounding of norms of columns, of products and of square roots.
-_UP = 1 + 1e-10
 # A table of more pairs would be longer than many a network.
 _MOST_CLASSES = 128
 
@@ -84,7 +83,8 @@ def difference_bounds(bound: LipschitzBound, classes: int) -> np.ndarray:
     """
     head = pair_head(bound)
     if head is None:
-        return np.sqrt(2.0) * _UP * bound.output.bound.value * (1 - np.eye(classes))
+        return mul_up(sqrt_up(2.0), bound.output.bound.value) * (1 - np.eye(classes))
     columns = head.kernel.T
-    distances = np.linalg.norm(columns[:, None] - columns[None], axis=-1)
-    return distances * head.features.bound.value * _UP
+    distances = norm_up(columns[:, None] - columns[None], axis=-1)
+    # The differences, and the product.
+    return inflated(distances * head.features.bound.value, operations=2)

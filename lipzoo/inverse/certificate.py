@@ -11,9 +11,9 @@ from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_nor
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.checking import real_array
 from lipzoo.inverse.layers import PlugAndPlay
+from lipzoo.rounding import inflated
 
 # Covers the float64 evaluation of a radius: three operations.
-_INFLATION = 1 + 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +110,14 @@ def certify_reconstruction(
         )
     noise = check_noise_norm(noise_norm, len(arrays[0]))
     bound = lipschitz_bound(model)
-    radius = bound.value * noise * _INFLATION
+    radius = inflated(bound.value * noise, operations=1)
     if not rounding:
         _refuse_stopped(model)
     else:
         check_arithmetic(model)
         error, sizes = _rounding_error(bound), joint_norms(arrays)
-        radius = (radius + error(sizes) + error(sizes + noise)) * _INFLATION
+        farthest = inflated(sizes + noise, operations=1)
+        radius = inflated(radius + error(sizes) + error(farthest), operations=2)
     inputs = arrays if len(arrays) > 1 else arrays[0]
     reconstruction = predict(model, inputs, batch_size, verbose)
     finite = np.isfinite(reconstruction) if isinstance(reconstruction, np.ndarray) else False
@@ -172,4 +173,5 @@ def _rounding_error(bound):
             "are too long, or its input has a size that is not fixed. Certify with rounding=False, "
             "in exact arithmetic, or load the model in a wider type"
         )
-    return lambda sizes: (known.rounding_slope * sizes + known.rounding_offset) * _INFLATION
+    slope, offset = known.rounding_slope, known.rounding_offset
+    return lambda sizes: inflated(slope * sizes + offset, operations=2)

@@ -6,8 +6,8 @@ from lipzoo import activations
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, spectral_constraint
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.layers._step_rounding import INFLATION, OperatorFacts, or_infinite, repeated
-from lipzoo.rounding import mul_up, unit_roundoff
+from lipzoo.layers._step_rounding import OperatorFacts, or_infinite
+from lipzoo.rounding import inflated, mul_up, repeated, unit_roundoff
 
 
 class AffineLayer(keras.layers.Layer):
@@ -69,10 +69,11 @@ def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:
     rounding_offset = beta * offset + absolute
     if relative:
         rounding_offset += relative * (facts.bias_norm + offset)
+    rounding_slope = beta * slope + relative * (facts.norm + slope)
     return LayerBound(
         value=mul_up(beta, facts.norm),
         derivation=facts.derivation,
-        offset=(beta * facts.bias_norm + at_zero) * INFLATION,
-        rounding_slope=or_infinite((beta * slope + relative * (facts.norm + slope)) * INFLATION),
-        rounding_offset=or_infinite(rounding_offset * INFLATION),
+        offset=inflated(beta * facts.bias_norm + at_zero, operations=2),
+        rounding_slope=or_infinite(inflated(rounding_slope, operations=3)),
+        rounding_offset=or_infinite(inflated(rounding_offset, operations=3)),
     )

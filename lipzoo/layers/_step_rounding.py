@@ -8,11 +8,20 @@ from keras import ops
 
 from lipzoo.activations import Activation
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import ORDERS, add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.rounding import (
+    ORDERS,
+    add_up,
+    affine_rounding,
+    inflated,
+    mul_up,
+    norm_up,
+    repeated,
+    unit_roundoff,
+)
 
-# Covers the float64 evaluation of the bound itself: fewer than 100 operations on positive numbers
-# per step.
-INFLATION = 1 + 1e-12
+# Roundings on the longest way through the bound of one step: from the size of a state through the
+# two products and the activation to the error of the next.
+_OPERATIONS = 17
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,7 @@ class OperatorFacts:
         """The Euclidean norm of the bias over all outputs."""
         if self.bias is None:
             return 0.0
-        norm = float(np.linalg.norm(self.bias.astype("float64")))
-        return repeated(norm, self.outputs / self.bias.size) * INFLATION
+        return repeated(norm_up(self.bias), self.outputs / self.bias.size)
 
     def rounding(self, dtype) -> tuple[float, float]:
         """(slope, offset) of the error of the computed Ax + b, the bias added to finished sums."""
@@ -74,11 +82,6 @@ class OperatorFacts:
             orders=ORDERS * self.edges,
         )
         return slope
-
-
-def repeated(norm: float, count: float) -> float:
-    """The norm of `count` copies of something of norm `norm`; nothing, however often, is 0."""
-    return norm * math.sqrt(count) if norm else 0.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def layer_bound_of_steps(steps, activation: Activation, gain, dtype: str, deriva
             local = _one_step(state + error, step.facts, activation, gain, step.size, dtype)
         error = step.lipschitz * error + local
         state = step.lipschitz * state + _constant(drift)
-    constant, slope = error * (1 + len(steps) * (INFLATION - 1))
+    constant, slope = inflated(error, operations=_OPERATIONS * len(steps))
     return LayerBound(
         value=value,
         derivation=derivation,
@@ -137,7 +140,7 @@ def or_infinite(error: float) -> float:
 
 def _drift(step, activation, gain):
     """A bound on how far the step moves 0, `h ‖Aᵀσ(b)‖`."""
-    return step.size * step.facts.norm * _response_at_bias(step.facts, activation, gain) * INFLATION
+    return mul_up(step.size, step.facts.norm, _response_at_bias(step.facts, activation, gain))
 
 
 def _one_step(state, facts, activation, gain, step_size, dtype):
@@ -169,9 +172,8 @@ def _response_at_bias(facts, activation, gain):
     # Some backends evaluate this in float32 whatever it is given.
     relative, absolute = activation.rounding(unit_roundoff("float32"), gain)
     bias = np.broadcast_to(bias, response.shape)
-    error = relative * np.linalg.norm(bias) + absolute * math.sqrt(bias.size)
-    norm = float(np.linalg.norm(response.astype("float64")) * (1 + 1e-6) + error)
-    return repeated(norm, facts.outputs / bias.size) * INFLATION
+    error = add_up(mul_up(relative, norm_up(bias)), repeated(absolute, bias.size))
+    return repeated(add_up(norm_up(response), error), facts.outputs / bias.size)
 
 
 def _constant(value):

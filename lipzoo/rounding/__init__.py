@@ -13,6 +13,7 @@ from lipzoo.rounding.directed import (
     sqrt_up,
     unit_roundoff,
 )
+from lipzoo.rounding.norms import norm_up, repeated
 
 __all__ = [
     "HALF_PRECISION",
@@ -25,6 +26,8 @@ __all__ = [
     "hypot_up",
     "inflated",
     "mul_up",
+    "norm_up",
+    "repeated",
     "sqrt_up",
     "unit_roundoff",
 ]

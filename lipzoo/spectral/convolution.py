@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lipzoo.rounding import add_up, gamma, mul_up
+from lipzoo.rounding import add_up, gamma, inflated, mul_up, norm_up
 from lipzoo.spectral.materialised import small_operator
 from lipzoo.spectral.padding import CIRCULAR, cycle_length, margins, standardize_padding
 from lipzoo.spectral.polyphase import (
@@ -149,8 +149,9 @@ def _response_bound(kernel: np.ndarray, axes: list[PolyphaseAxis], groups: int) 
     response = largest_singular_value_bound(_responses(kernel, axes, groups))
     # |error of a response's entry| <= (gamma(2T) + 16u) * the sum of the moduli over the T taps.
     taps = math.prod(kernel.shape[:-2])
-    tap_norms = np.sqrt(np.square(kernel).sum(axis=(-2, -1)))
-    error = mul_up(gamma(2 * taps + 18, "float64"), 1.0 + 1e-6, float(tap_norms.sum()))
+    tap_norms = norm_up(kernel.reshape(taps, -1), axis=1)
+    total = inflated(float(tap_norms.sum()), operations=taps)
+    error = mul_up(gamma(2 * taps + 18, "float64"), total)
     bound = mul_up(add_up(response, error), factor)
     return bound if factor == 1.0 else min(bound, _tap_sum(kernel, axes, groups))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lipzoo.rounding import add_up, gamma, mul_up, sqrt_up
+from lipzoo.rounding import add_up, deflated, div_up, gamma, inflated, mul_up, sqrt_up
 from lipzoo.spectral.threads import single_threaded_blas
 
 _UNIT_ROUNDOFF = 2.0**-53
@@ -89,11 +89,14 @@ def _error_of_square(shift, traces, rows, side, weight) -> float:
     # Computed traces are off by this factor at most: sums of `rows` products, then of `side` terms.
     trace_error = gamma(weight * rows + side, "float64")
     squared_frobenius = mul_up(float(traces.max()), 1.0 + 2.0 * trace_error)
-    factored = side * shift * (1.0 + 4.0 * _UNIT_ROUNDOFF) - float(traces.min()) * (
-        1.0 - trace_error
+    # A product and the difference; a difference and a product.
+    factored = inflated(side * shift, operations=2) - deflated(
+        float(traces.min()) * (1.0 - trace_error), operations=2
     )
+    factor_error = gamma(weight * (side + 4), "float64")
+    kept = deflated(1.0 - factor_error, operations=1)
     return add_up(
         mul_up(_UNIT_ROUNDOFF, shift),
-        mul_up(gamma(weight * (side + 4), "float64"), 1.0 + 1e-6, max(factored, 0.0)),
+        div_up(mul_up(factor_error, max(factored, 0.0)), max(kept, 0.0)),
         mul_up(gamma(weight * (rows + 4), "float64"), squared_frobenius),
     )

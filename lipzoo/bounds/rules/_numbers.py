@@ -6,30 +6,11 @@ import numpy as np
 from keras import ops
 
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.rounding import mul_up, sqrt_up
-
-_EPSILON = 2.0**-52
 
 
 def as_float64(weight) -> np.ndarray:
     """A variable or tensor of any backend and type, as a float64 array."""
     return np.asarray(ops.convert_to_numpy(weight)).astype("float64")
-
-
-def norm_up(array) -> float:
-    """Upper bound of the Euclidean norm of an array.
-
-    A float64 sum of n squares is off by at most the relative error (n + 2) 2^-53, its root by half
-    of that and one more rounding; the factor below covers both.
-    """
-    array = np.asarray(array, "float64")
-    scale = float(np.max(np.abs(array), initial=0.0))
-    if scale == 0.0:
-        return 0.0
-    # A power of two brings the largest entry near 1: no overflow, and no loss in squares.
-    scale = 2.0 ** math.frexp(scale)[1]
-    norm = float(np.linalg.norm((array / scale).ravel()))
-    return scale * norm * (1 + (array.size + 4) * _EPSILON)
 
 
 def largest(array) -> float:
@@ -58,13 +39,6 @@ def count(shape) -> int | None:
     """Number of entries of one example, from a shape with its batch axis; `None` when unknown."""
     sizes = shape[1:]
     return None if any(size is None for size in sizes) else math.prod(sizes)
-
-
-def repeated(norm: float, times: int | None) -> float:
-    """Norm of a vector of norm `norm` that stands `times` times; infinite for unknown `times`."""
-    if norm == 0.0:
-        return 0.0
-    return math.inf if times is None else mul_up(norm, sqrt_up(float(times)))
 
 
 def refuse_other_weights(layer, **shapes) -> None:

@@ -17,10 +17,9 @@ from lipzoo.bounds.rules._numbers import (
     count,
     largest,
     refuse_wider,
-    repeated,
 )
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import add_up, gamma, mul_up, unit_roundoff
+from lipzoo.rounding import add_up, gamma, mul_up, repeated, unit_roundoff
 
 
 def scalar_bound(name: str, input_shape, dtype: str) -> LayerBound:

@@ -12,14 +12,12 @@ from lipzoo.bounds.rules._numbers import (
     constant_dtype,
     count,
     largest,
-    norm_up,
     refuse_other_weights,
     refuse_wider,
-    repeated,
 )
 from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import affine_rounding, gamma, mul_up
+from lipzoo.rounding import affine_rounding, gamma, inflated, mul_up, norm_up, repeated
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
 # Of keras.layers.Normalization, for each of the terms x / deviation and mean / deviation: the root
@@ -105,13 +103,15 @@ def _batch_normalization(layer, input_shape):
             f"Expected layer '{layer.name}' to have moving_variance + epsilon > 0. "
             f"Received: smallest moving_variance + epsilon={float(variance.min())}"
         )
-    # Three float64 roundings, covered by the factor.
-    scale = 1.0 / np.sqrt(variance) * (1 + 2.0**-50)
+    scale = 1.0 / np.sqrt(variance)
     if layer.scale:
         scale = np.abs(as_float64(layer.gamma)) * scale
-    shift = np.abs(as_float64(layer.moving_mean)) * scale * (1 + 2.0**-50)
+    # A sum, a root, a quotient and a product; then one more product, and a sum.
+    scale = inflated(scale, operations=4)
+    shift = np.abs(as_float64(layer.moving_mean)) * scale
     if layer.center:
         shift = shift + np.abs(as_float64(layer.beta))
+    shift = inflated(shift, operations=2)
     shape = [1] * len(input_shape)
     shape[layer.axis] = -1
     scale = scale.reshape(shape)
@@ -141,10 +141,10 @@ def _normalization(layer, input_shape):
         )
     deviation = np.maximum(np.sqrt(variance), keras.config.epsilon())
     if layer.invert:
-        scale, shift = deviation * (1 + 2.0**-50), np.abs(mean)
+        scale, shift = inflated(deviation, operations=1), np.abs(mean)
     else:
-        scale = 1.0 / deviation * (1 + 2.0**-50)
-        shift = np.abs(mean) * scale * (1 + 2.0**-50)
+        scale = inflated(1.0 / deviation, operations=2)
+        shift = inflated(np.abs(mean) * scale, operations=1)
     return scale_and_shift(
         layer,
         scale,

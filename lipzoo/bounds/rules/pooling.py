@@ -9,7 +9,7 @@ import numpy as np
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.rules.convolution import positions_of, split_shape
 from lipzoo.layer_bound import LayerBound
-from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
+from lipzoo.rounding import div_up, gamma, inflated, mul_up, sqrt_up
 from lipzoo.spectral import dense_norm_bound
 
 # Up to this length the one-dimensional averaging operator is written out as a matrix.
@@ -52,15 +52,15 @@ def average_norm_1d(length: int | None, size: int, stride: int, padding: str) ->
     columns = np.zeros(length)
     for start, stop in windows:
         columns[start:stop] += 1.0 / (stop - start)
-    # Each entry carries a rounding error of 2^-53 and the sums a few more.
-    inflation = 1 + overlap * 2.0**-50
-    schur = sqrt_up(float(columns.max()) * inflation)
+    # A quotient and the sums behind it.
+    schur = sqrt_up(inflated(float(columns.max()), operations=overlap))
     if length > _LARGEST_MATRIX:
         return schur
     matrix = np.zeros((length, len(windows)))
     for column, (start, stop) in enumerate(windows):
         matrix[start:stop, column] = 1.0 / (stop - start)
-    return min(schur, mul_up(dense_norm_bound(matrix), inflation))
+    # Every entry is a quotient, and no norm of non-negative entries grows by more than they do.
+    return min(schur, inflated(dense_norm_bound(matrix), operations=1))
 
 
 def _average_rounding(value, cells, dtype):

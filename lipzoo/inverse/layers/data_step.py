@@ -11,10 +11,7 @@ from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.stability import data_step_bound
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_number
-from lipzoo.rounding import add_up, hypot_up, mul_up, unit_roundoff
-
-# Covers the float64 evaluation of the bound on rounding: some twenty operations.
-_INFLATION = 1 + 1e-12
+from lipzoo.rounding import add_up, hypot_up, inflated, mul_up, unit_roundoff
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -128,7 +125,8 @@ class DataStep(OperatorLayer):
         local = tau * (gradient_error + 2 * unit * (1 + unit) * gradient)
         local = local + unit * (x + tau * (1 + 3 * unit) * gradient)
         total = _contraction(tau, norm) * error + tau * norm * data_error + local
-        constant, slope = total * _INFLATION
+        # The longest way, from a state's size through both products, has 18 roundings.
+        constant, slope = inflated(total, operations=20)
         return float(slope), float(constant)
 
 

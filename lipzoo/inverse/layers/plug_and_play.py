@@ -14,7 +14,7 @@ from lipzoo.inverse.layers.data_step import DataStep
 from lipzoo.inverse.stability import fixed_point_bound
 from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
-from lipzoo.rounding import add_up, div_up, gamma, mul_up, sqrt_up
+from lipzoo.rounding import add_up, div_up, gamma, inflated, mul_up, sqrt_up
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -204,8 +204,8 @@ class PlugAndPlay(OperatorLayer):
     def _mix(self, denoiser):
         """The `LayerBound` of `u ↦ P((1 - b) u + b c R(u))`."""
         kept, weight = 1.0 - self.averaging, self.averaging * self.contraction
-        # The numbers themselves are rounded in float64: two units at most.
-        kept, weight = kept * (1 + 2.0**-51), weight * (1 + 2.0**-51)
+        # The numbers themselves are rounded in float64.
+        kept, weight = inflated(kept, operations=1), inflated(weight, operations=1)
         value = add_up(kept, mul_up(weight, denoiser.value))
         offset = mul_up(weight, denoiser.offset)
         if denoiser.rounding_slope is None:
@@ -280,8 +280,12 @@ class PlugAndPlay(OperatorLayer):
         longest = div_up(self.tolerance, math.nextafter(1.0 - unit, 0.0)) if unit < 1 else math.inf
         by_rule = div_up(mul_up(q, longest), remaining)
         low, high = self.bounds
-        diameter = mul_up(high - low, 1 + 2.0**-52, sqrt_up(float(self.operator.inputs)))
-        at_the_end = mul_up(math.exp(self.max_steps * math.log(q)) * (1 + 1e-9), diameter)
+        side = inflated(high - low, operations=1)
+        diameter = mul_up(side, sqrt_up(float(self.operator.inputs)))
+        exponent = self.max_steps * math.log(q)
+        # The exponential, and its argument, whose relative error becomes |exponent| times as large.
+        roundings = 2 + 4 * math.ceil(abs(exponent))
+        at_the_end = mul_up(inflated(math.exp(exponent), roundings), diameter)
         return max(by_rule, at_the_end)
 
     def _size_of_box(self):

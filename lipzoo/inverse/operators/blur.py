@@ -13,8 +13,6 @@ from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 from lipzoo.spectral import tap_norm_sum
 
-_INFLATION = 1 + 1e-12
-
 
 @keras.saving.register_keras_serializable(package="lipzoo")
 class Blur(LinearOperator):
@@ -97,7 +95,7 @@ class Blur(LinearOperator):
         slope, _ = affine_rounding(
             taps, add_up(self.norm_bound, cast), dtype=dtype, absolute_norm=add_up(total, cast)
         )
-        return (add_up(cast, slope) * _INFLATION,) * 2
+        return (add_up(cast, slope),) * 2
 
     def get_config(self):
         return {

@@ -9,12 +9,9 @@ from keras import ops
 
 from lipzoo.checking import real_array
 from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
-from lipzoo.rounding import gamma, unit_roundoff
+from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
-
-# Covers the float64 evaluation of a Frobenius norm of any size that fits into memory.
-_INFLATION = 1 + 1e-6
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -82,16 +79,17 @@ class Matrix(LinearOperator):
         square = self.norm_bound**2
         gap = dense_norm_bound(square * np.eye(self.inputs) - gram)
         # Every entry of the Gram matrix errs by at most gamma(m) times the norms of two columns.
-        frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
-        error = gamma(self.outputs + 2, "float64") * frobenius**2 * _INFLATION
-        error += 4 * unit_roundoff("float64") * (square + gap)
-        return math.sqrt(max(square - gap - error, 0.0)) * (1 - 1e-15)
+        frobenius = norm_up(self._matrix)
+        error = mul_up(gamma(self.outputs + 2, "float64"), frobenius, frobenius)
+        # The diagonal of cI - AᵀA, and the two differences here.
+        error = add_up(error, mul_up(4 * unit_roundoff("float64"), add_up(square, gap)))
+        return deflated(math.sqrt(max(square - gap - error, 0.0)), operations=1)
 
     def matrix(self) -> np.ndarray:
         return self._matrix
 
     def rounding(self, dtype):
-        frobenius = float(np.linalg.norm(self._matrix)) * _INFLATION
+        frobenius = norm_up(self._matrix)
         sizes = (self.inputs, self.outputs)
         norms = (self.norm_bound, frobenius, absolute_norm_bound(self._matrix))
         return tuple(
