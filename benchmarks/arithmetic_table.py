@@ -23,7 +23,7 @@ def arithmetic_table() -> str:
     row("float64 layers compute in float64", _lost, "kept, counted or refused, as named")
     for name in first["activations"]:
         relative, absolute = activations.get(name).error_units
-        terms = [f"{relative:g} \\|z\\|"] * bool(relative) + [f"{absolute:g}"] * bool(absolute)
+        terms = [f"{relative:g} |z|"] * bool(relative) + [f"{absolute:g}"] * bool(absolute)
         row(
             f"`{name}` in float32 errs by at most u ({' + '.join(terms)})",
             lambda entry, name=name: f"{100 * entry['activations'][name]:.0f} % of that",
