@@ -405,7 +405,7 @@ def test_the_summary_shows_accuracies(certificate):
     lines = str(certificate).splitlines()
     assert lines[0].startswith("Certificate of 4 examples, model")
     assert "rounding included" in lines[0]
-    assert lines[1] == "computed in float32"
+    assert lines[1] == "computed in float64"
     assert lines[3].split() == ["clean", "75.00", "%"]
     assert "radius quartiles" in lines[-1]
 
