@@ -30,7 +30,7 @@ def draw(results, models, test):
         accuracy = 100 * results[name]["mean_test_accuracy"]
         axes.set_title(f"{name}\n{accuracy:.1f} % of the test set", color=INK, fontsize=10)
     over_epochs, over_layers = lower.subplots(1, 2)
-    for colour, (name, result) in zip(COLOURS, results.items(), strict=True):
+    for colour, (name, result) in zip(COLOURS[: len(results)], results.items(), strict=True):
         smallest = np.maximum(result["smallest_backward_norm_by_epoch"], 1e-12)
         over_epochs.plot(result["epochs"], smallest, color=colour, label=name)
         norms = result["backward_norm_by_layer_after_training"]

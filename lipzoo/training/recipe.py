@@ -24,6 +24,11 @@ from lipzoo.training.settings import (
     TrainingSettings,
 )
 
+# The keys of [data] that count in the hash of a recipe whatever they are; others if they are set.
+_FIRST_DATA_KEYS = frozenset(
+    ["source", "test", "validation", "test_size", "kind", "label", "missing", "standardize"]
+)
+
 
 class RecipeError(ValueError):
     """A recipe that cannot be used; the message names the file and the key."""
@@ -78,8 +83,10 @@ class Recipe:
             del values["training"]["adversary"]
         if self.training.class_weight == "none":
             del values["training"]["class_weight"]
-        if not self.data.label_names:
-            del values["data"]["label_names"]
+        plain = dataclasses.asdict(DataSettings(self.data.source))
+        for key in set(plain) - _FIRST_DATA_KEYS:
+            if values["data"][key] == plain[key]:
+                del values["data"][key]
         if not self.reconstructs:
             del values["measurement"]
         if not self.model.start:
