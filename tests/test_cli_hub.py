@@ -138,7 +138,7 @@ def test_publishing_shows_what_it_would_do_and_does_it(capsys, hub, monkeypatch,
     assert "has a tag 'paper' already" in run(capsys, *command, "--tag", "paper", code=3)
     monkeypatch.setenv("HF_TOKEN", READER)
     assert "no permission" in run(capsys, *command, code=3)
-    assert "without config.json" in run(
+    assert "config.json', which does not exist" in run(
         capsys, "publish", tmp_path, "--repo", REPO, "--dry-run", code=2
     )
     assert "Expected a repository" in run(capsys, "publish", MODEL, "--repo", "roll", code=2)

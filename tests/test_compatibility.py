@@ -26,10 +26,11 @@ def test_a_frozen_model_is_the_same_function_with_the_same_bound(folder):
     expected = json.loads(folder.with_suffix(".json").read_text())
     model = lipzoo.load(folder)
     x = np.array(expected["inputs"], "float32")
-    certificate = lipzoo.certify(model, x, verbose=0)
+    certificate = lipzoo.certify(model, x, reference=None, verbose=0)
     # Backends and processors round differently; a change of the network is far larger.
     np.testing.assert_allclose(certificate.logits, expected["logits"], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(certificate.radius, expected["radius"], rtol=1e-3, atol=1e-6)
+    # A later proof may count more of the rounding, which is of the order of 1e-5 here.
+    np.testing.assert_allclose(certificate.radius, expected["radius"], rtol=1e-3, atol=1e-4)
     bound = lipzoo.lipschitz_bound(model).value
     assert bound == pytest.approx(expected["lipschitz_bound"], rel=1e-12)
     assert bound <= lipzoo.info(folder).lipschitz_bound * (1 + 1e-9)
