@@ -162,8 +162,11 @@ def _evaluated(model, inputs, bound=None):
     except ValueError:
         return None, None
     rounding = bound.output.bound
-    outputs = keras.ops.convert_to_numpy(model(inputs, training=False)).astype("float64")
-    outputs = outputs.reshape(len(inputs), -1)
+    # A model that was made with a list of one input is called with one.
+    structure = getattr(model, "_inputs_struct", 0)
+    called = model(keras.tree.pack_sequence_as(structure, [inputs]), training=False)
+    (outputs,) = keras.tree.flatten(called)
+    outputs = keras.ops.convert_to_numpy(outputs).astype("float64").reshape(len(inputs), -1)
     slope, offset = rounding.rounding_slope, rounding.rounding_offset
     if bound.output.unknown or slope is None or not np.isfinite([slope, offset]).all():
         return outputs, None
