@@ -61,7 +61,7 @@ def quantised(kernel: np.ndarray, path: str = "", constraint=None) -> QuantisedK
         >>> kernel.integers.tolist()
         [[127, 127], [-64, 64]]
         >>> kernel.values.round(3).tolist()
-        [[127.0, 0.5], [-64.0, 0.252]]
+        [[127.0, 0.5], [-64.0, 0.252...]]
     """
     if not np.isfinite(kernel).all():
         raise ValueError(f"Expected finite weights. Received: NaN or infinity in {path!r}")
