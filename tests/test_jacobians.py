@@ -347,5 +347,5 @@ def test_models_that_do_not_fit_are_named(model, message):
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(TypeError, match=r"Expected a Keras model.*Received"):
+    with pytest.raises(TypeError, match=r"Expected a keras.Model.*Received"):
         jacobian_norms(keras.layers.Dense(2), X)
