@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 import lipzoo
-from lipzoo.attack_command import record
 from lipzoo.evaluation.figures import INK
 from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.data import load_data
@@ -21,6 +20,7 @@ from lipzoo.training.settings import DataSettings
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_catalogue.sources import find
+from lipzoo_cli.evaluate_attacked import record
 
 RESULTS = Path(__file__).with_name("attacks.json")
 EPSILONS = ("0.1", "36/255", "0.25", "0.5", "1.0")

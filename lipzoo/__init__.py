@@ -7,8 +7,6 @@ models load in a fresh process.
 
 from lipzoo_catalogue.backend import check_backend
 
-__version__ = "0.1.0"
-
 # Before anything imports Keras, which would fail with a traceback of its own.
 check_backend()
 
@@ -42,6 +40,7 @@ from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
 from lipzoo_catalogue.exported import ExportedCertificate, exported_certificate
+from lipzoo_catalogue.version import __version__
 
 __all__ = [
     "MLP",

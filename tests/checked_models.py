@@ -6,9 +6,9 @@ import numpy as np
 import safetensors.numpy
 
 from lipzoo import models, zoo
-from lipzoo_catalogue.checking import check_source
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.sources import find
+from lipzoo_cli.check_certificate import check_source
 from tests.helpers import randomise
 
 IMAGE = {"input_shape": [6, 6, 1], "num_classes": 3}

@@ -14,7 +14,6 @@ import pytest
 
 import lipzoo
 import lipzoo_cli
-from lipzoo.certifying.marks import sha256_of_labels
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.certified import columns as columns_module
 from lipzoo_catalogue.certified.certified import Certified, columns_of
@@ -25,6 +24,7 @@ from lipzoo_catalogue.certified.summary import SHOWN_EPSILONS
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.config import ModelConfig
+from lipzoo_cli.part_marks import sha256_of_labels
 
 ROOT = Path(__file__).parents[1]
 
@@ -133,7 +133,7 @@ def test_quantiles_are_those_of_numpy(tmp_path, small_pieces):
     ("file", "ending"), [("x.npy", "csv"), ("fortran.npy", "npz"), ("xy.npz", "json")]
 )
 def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending):
-    monkeypatch.setattr("lipzoo.certify_command._CHUNK", 4)
+    monkeypatch.setattr("lipzoo_cli.certify._CHUNK", 4)
     labels = [] if file == "xy.npz" else ["--labels", data / "y.npy"]
     common = ["certify", model, data / file, *labels, "--norm", "linf"]
     whole, joined = data / f"whole.{ending}", data / f"joined.{ending}"
@@ -237,7 +237,7 @@ def test_parts_with_other_labels_are_refused(run, model, data):
 def test_hash_of_labels_is_that_of_all_of_them(monkeypatch):
     y = np.array([3, 1, 0, 2, 2])
     whole = sha256_of_labels(y, 5, 4)
-    monkeypatch.setattr("lipzoo.certifying.marks.ROWS", 2)
+    monkeypatch.setattr("lipzoo_cli.part_marks.ROWS", 2)
     assert sha256_of_labels(y, 5, 4) == whole
     assert sha256_of_labels(y.astype(">i2"), 5, 4) == whole
     for i in range(5):
@@ -275,7 +275,7 @@ def test_a_part_that_is_none_of_its_whole_is_refused(run, model, data, shard):
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(run, model, data, monkeypatch):
-    for name in ("lipzoo.certify_command.read_examples", "lipzoo_catalogue.join_command.read_part"):
+    for name in ("lipzoo_cli.certify.read_examples", "lipzoo_cli.join.read_part"):
         monkeypatch.setattr(name, lambda *_, **__: pytest.fail("read"))
     folder, closed = data / "folder.npz", data / "closed"
     folder.mkdir()
@@ -299,7 +299,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_work(run, model, da
     [(np.nan, "1 values that are NaN or infinite"), (2.0, "values from 0 to 2")],
 )
 def test_an_error_says_which_examples_do_not_fit(run, model, data, monkeypatch, value, reason):
-    monkeypatch.setattr("lipzoo.certify_command._CHUNK", 4)
+    monkeypatch.setattr("lipzoo_cli.certify._CHUNK", 4)
     x = np.zeros((23, 8, 8))
     x[13, 0, 0] = value
     np.save(data / "broken.npy", x)
@@ -309,7 +309,7 @@ def test_an_error_says_which_examples_do_not_fit(run, model, data, monkeypatch, 
 
 
 def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
-    monkeypatch.setattr("lipzoo.certify_command.load_from", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr("lipzoo_cli.certify.load_from", lambda *_, **__: pytest.fail("loaded"))
     np.save(data / "short.npy", np.zeros(5, int))
     np.save(data / "large.npy", np.full(23, 10))
     np.save(data / "last.npy", np.where(np.arange(23) == 22, 10, 0))

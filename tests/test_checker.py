@@ -19,8 +19,8 @@ from lipzoo_catalogue.checker.architectures import ARCHITECTURES
 from lipzoo_catalogue.checker.layers import ONE
 from lipzoo_catalogue.checker.report import compare
 from lipzoo_catalogue.checker.tensors import parse_tensors
-from lipzoo_catalogue.checking import check_source
 from lipzoo_catalogue.sources import find
+from lipzoo_cli.check_certificate import check_source
 from tests.helpers import dense_jacobian
 
 __all__ = ["hub"]

@@ -108,8 +108,8 @@ def test_the_names_of_the_attacks_are_those_that_there_are():
 
 
 def test_bundled_models_recipes_and_addresses_pass():
-    from lipzoo_catalogue.preflight import check_arguments
     from lipzoo_cli import build_parser
+    from lipzoo_cli.preflight import check_arguments
 
     for line in (
         f"evaluate {MODEL} --epsilon 36/255",

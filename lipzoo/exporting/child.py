@@ -10,7 +10,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-import lipzoo
 from lipzoo.exporting.produce import produce
 from lipzoo.exporting.quantisation import QuantisedKernel
 from lipzoo.training.npz import read_arrays, write_arrays
@@ -54,7 +53,7 @@ def produce_elsewhere(
     }
     (folder / _REQUEST).write_bytes(dump_json(request))
     # The process finds the same lipzoo, installed or not.
-    paths = [str(Path(lipzoo.__file__).parents[1]), os.environ.get("PYTHONPATH")]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     environment = {
         **os.environ,
         "KERAS_BACKEND": "tensorflow",

@@ -17,7 +17,7 @@ from lipzoo_catalogue.exported.containers import KEY
 from lipzoo_catalogue.exported.digest import SIDE_FILE, sealed, sealed_text
 from lipzoo_catalogue.exported.target import SAVED_MODEL
 from lipzoo_catalogue.files import dump_json, write_file
-from lipzoo_catalogue.quiet import without_native_messages
+from lipzoo_catalogue.native_messages import without_native_messages
 
 
 def serving_function(model: keras.Model):

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-import lipzoo
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.head import squashing
 from lipzoo.bounds.recorded import as_function, final_operations
@@ -17,6 +16,7 @@ from lipzoo_catalogue.exported.certificate import (
     ExportedCertificate,
 )
 from lipzoo_catalogue.files import sha256_of
+from lipzoo_catalogue.version import __version__
 
 # A table of more pairs would be longer than many a network.
 _MOST_CLASSES = 128
@@ -49,7 +49,7 @@ def statement_of(model: keras.Model) -> ExportedCertificate:
         difference_bounds=differences,
         rule=rule,
         weights_sha256=sha256_of_weights(model),
-        lipzoo_version=lipzoo.__version__,
+        lipzoo_version=__version__,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from lipzoo import __version__, zoo
+from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.training.checkpoint import write_atomically, write_json
 from lipzoo.training.data import DataError, load_data
@@ -20,6 +20,7 @@ from lipzoo.training.tasks import task_of
 from lipzoo.zoo.saving import write_model
 from lipzoo_catalogue.files import WEIGHTS, read_file, record_of
 from lipzoo_catalogue.installing import how_to_install
+from lipzoo_catalogue.version import __version__
 
 
 def write_results(

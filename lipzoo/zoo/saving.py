@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 
-import lipzoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.zoo.loading import load
 from lipzoo.zoo.probing import derive_probes
@@ -29,6 +28,7 @@ from lipzoo_catalogue.files import (
 from lipzoo_catalogue.probes import Probes
 from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.tasks import read_metrics
+from lipzoo_catalogue.version import __version__
 
 
 def save_model(
@@ -104,7 +104,7 @@ def write_model(
     """
     _check_fit(model, config)
     weights = dump_weights(read_variables(model))
-    configuration = dump_config(dataclasses.replace(config, lipzoo_version=lipzoo.__version__))
+    configuration = dump_config(dataclasses.replace(config, lipzoo_version=__version__))
     tensors = parse_weights(weights, "the weights")
     records = {CONFIG: record_of(configuration), WEIGHTS: record_of(weights)}
     claim = derive_claim(model, records, derive_probes(model, config, tensors))
@@ -201,7 +201,7 @@ def derive_claim(model: keras.Model, files: Mapping, probes: Probes | None = Non
         }
         for row in bound.layers
     )
-    return Claim(float(bound.value), dict(files), rows, lipzoo.__version__, probes)
+    return Claim(float(bound.value), dict(files), rows, __version__, probes)
 
 
 def _check_fit(model, config):

@@ -1,10 +1,48 @@
-"""The certificate of a model that was found, checked by `lipzoo_catalogue.checker`."""
+"""`lipzoo verify --certificate` and `lipzoo verify FILE`: certificates checked without Keras."""
 
-from lipzoo_catalogue.checker import Report, check_certificate
+import argparse
+import os
+
+# Read when NumPy is imported: small matrices gain nothing from more threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from lipzoo_catalogue.checker import CONFIRMED, Report, check_certificate
 from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
 from lipzoo_catalogue.files import CERTIFICATE, CONFIG, METRICS, WEIGHTS
-from lipzoo_catalogue.outcome import CheckFailed
-from lipzoo_catalogue.sources import Source
+from lipzoo_catalogue.sources import Source, find
+from lipzoo_cli.arguments import model_of, print_json, settings_of
+from lipzoo_cli.exit_codes import CheckFailed
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """`lipzoo verify MODEL --certificate [--json]`."""
+    source = find(
+        model_of(arguments.model),
+        revision=arguments.revision,
+        settings=settings_of(arguments),
+        want="everything",
+    )
+    report = check_source(source)
+    print_json(report.to_dict()) if arguments.json else print(report)
+    if report.verdict != CONFIRMED:
+        raise CheckFailed(f"{arguments.model}: the certificate is {report.verdict}")
+
+
+def check_exported(arguments: argparse.Namespace) -> None:
+    """`lipzoo verify FILE [--json]`: whether an exported file's certificate belongs to it."""
+    try:
+        certificate = exported_certificate(arguments.model)
+    except AlteredFileError as error:
+        raise CheckFailed(error) from None
+    if arguments.json:
+        print_json({"path": str(arguments.model), "unchanged": True, **certificate.to_dict()})
+        return
+    print(certificate)
+    print(
+        f"unchanged since its export: {arguments.model}; whether it is of a model that you trust, "
+        "`--model NAME_OR_PATH` tells"
+    )
 
 
 def check_source(source: Source) -> Report:

@@ -6,8 +6,8 @@ from pathlib import Path
 from lipzoo_catalogue.certified.columns import new_columns
 from lipzoo_catalogue.certified.parts import join as join_parts
 from lipzoo_catalogue.certified.parts import read_part
-from lipzoo_catalogue.certified.printing import check_printing, show
 from lipzoo_catalogue.certified.writing import check_out, write_certified
+from lipzoo_cli.certified_output import check_printing, show
 
 
 def join(arguments: argparse.Namespace) -> None:

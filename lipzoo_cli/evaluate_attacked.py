@@ -10,10 +10,10 @@ from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
 from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.npz import write_arrays
-from lipzoo_catalogue.commands import print_json
 from lipzoo_catalogue.files import METRICS, write_file
-from lipzoo_catalogue.outcome import CheckFailed
 from lipzoo_catalogue.sources import Source
+from lipzoo_cli.arguments import print_json
+from lipzoo_cli.exit_codes import CheckFailed
 
 
 def evaluate_attacked(arguments, source: Source, model, dataset, radii, reference) -> None:

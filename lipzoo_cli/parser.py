@@ -2,7 +2,7 @@
 
 import argparse
 
-from lipzoo_catalogue.outcome import EXIT_CODES
+from lipzoo_cli.exit_codes import EXIT_CODES
 
 _MODEL = "name in the zoo, a folder, or hf://owner/repo[@revision]"
 

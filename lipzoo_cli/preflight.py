@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lipzoo_catalogue.attack_names import check_attack
-from lipzoo_catalogue.commands import is_exported, model_of
 from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_cli.arguments import is_exported, model_of
 
 _SCHEMES = ("tfds", "sklearn", "generated", "hf")
 # Usual endings of exported files; no name of a model has one.
@@ -113,7 +113,7 @@ def find_recipe(name: str) -> Path:
 
 
 def _certify(arguments):
-    from lipzoo_catalogue.certified.printing import check_printing
+    from lipzoo_cli.certified_output import check_printing
 
     check_certify_options(arguments)
     check_printing(arguments)

@@ -5,11 +5,9 @@ import sys
 
 import keras
 
-import lipzoo
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certifying.examples import read_examples
-from lipzoo.certifying.marks import marks, sha256_of_labels
 from lipzoo.training.recipe import READING, DataSettings, parse_recipe, with_reading
 from lipzoo.training.sources import DataError
 from lipzoo.zoo.loading import load_from
@@ -17,15 +15,17 @@ from lipzoo_catalogue.certified.certified import Certified, columns_of
 from lipzoo_catalogue.certified.columns import new_columns
 from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
-from lipzoo_catalogue.certified.printing import check_printing, show
 from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
-from lipzoo_catalogue.commands import model_of, settings_of
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, RECIPE, WEIGHTS, sha256_of
-from lipzoo_catalogue.preflight import check_certify_options
 from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.version import __version__
+from lipzoo_cli.arguments import model_of, settings_of
+from lipzoo_cli.certified_output import check_printing, show
+from lipzoo_cli.part_marks import marks, sha256_of_labels
+from lipzoo_cli.preflight import check_certify_options
 
 # Examples that are in memory at a time.
 _CHUNK = 1_000
@@ -85,7 +85,7 @@ def certify(arguments: argparse.Namespace) -> None:
                     "dtype": arguments.dtype,
                     "margins": certificate.arithmetic.split()[-1],
                     "backend": keras.backend.backend(),
-                    "lipzoo": lipzoo.__version__,
+                    "lipzoo": __version__,
                 }
                 part = Part(shard, settings, certified.terms).to_json()
             write_certified(out, certified, threshold, counts.coverage(threshold), part)

@@ -1,6 +1,6 @@
-"""The main job of lipzoo in one run: load, bound, certify, attack, fine-tune, draw.
+"""`lipzoo demo`, the main job of lipzoo in one run: load, bound, certify, attack, fine-tune, draw.
 
-`lipzoo demo` runs on Fashion-MNIST where it is at hand, and on scikit-learn's digits
+It runs on Fashion-MNIST where it is at hand, and on scikit-learn's digits
 where it is not.
 """
 
@@ -19,6 +19,7 @@ from lipzoo.evaluation.figures import FigureExample, certificate_figure
 from lipzoo.training import DataError, Dataset, load_data
 from lipzoo.training.recipe import DataSettings
 from lipzoo_catalogue.installing import how_to_install
+from lipzoo_cli.exit_codes import CheckFailed
 
 FACTORS = (0.999, 1.5, 2.0, 4.0)
 
@@ -44,19 +45,33 @@ SETTINGS = (
 )
 
 
-def main(arguments=None) -> int:
-    """Runs the demo; returns 0, or 1 if anything contradicts a certificate."""
-    parser = argparse.ArgumentParser(prog="lipzoo demo", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("lipzoo-demo.png"), help="the figure")
-    parser.add_argument("--examples", type=int, help="number of test images (default: all)")
-    parser.add_argument("--digits", action="store_true", help="use scikit-learn's digits at once")
-    options = parser.parse_args(arguments)
+def demo(arguments: argparse.Namespace) -> None:
+    """`lipzoo demo [--output FILE] [--examples N] [--digits]`."""
+    examples = None if arguments.examples is None else int(arguments.examples)
+    if not run_demo(Path(arguments.output or "lipzoo-demo.png"), examples, digits=arguments.digits):
+        raise CheckFailed("a check of the demo failed, see above")
+
+
+def run_demo(output: Path, examples: int | None = None, digits: bool = False) -> bool:
+    """Runs the demo, prints what it finds and draws a figure.
+
+    Args:
+        output: path of the figure.
+        examples: number of test images; `None` for all.
+        digits: whether scikit-learn's digits are taken even where Fashion-MNIST is at hand.
+
+    Returns:
+        Whether everything that was tried agrees with the certificates.
+
+    Raises:
+        ImportError: if Matplotlib is missing.
+    """
     if importlib.util.find_spec("matplotlib") is None:
-        raise SystemExit(f"lipzoo demo draws a figure: {how_to_install('train')}")
+        raise ImportError(f"lipzoo demo draws a figure: {how_to_install('train')}")
     start = time.perf_counter()
 
-    setting, data = _find_data(SETTINGS[1:] if options.digits else SETTINGS)
-    x, y = data.inputs(data.test)[: options.examples], data.test.y[: options.examples]
+    setting, data = _find_data(SETTINGS[1:] if digits else SETTINGS)
+    x, y = data.inputs(data.test)[:examples], data.test.y[:examples]
     holds = []
 
     _headline(1, f"{setting.model}, a network with a proven bound")
@@ -71,7 +86,7 @@ def main(arguments=None) -> int:
     print("no perturbation of l2 norm up to epsilon changes that.")
 
     _headline(3, "Attacks on some of them, within and beyond their certified radii")
-    examples, withstood = _attack_examples(model, certificate, x, y, data.class_names)
+    shown, withstood = _attack_examples(model, certificate, x, y, data.class_names)
     attacked = _attacked_accuracy(model, certificate, x, y, setting.epsilons)
     holds.append(withstood)
 
@@ -81,15 +96,15 @@ def main(arguments=None) -> int:
     figure = certificate_figure(
         certificate,
         attacked=attacked,
-        examples=examples,
+        examples=shown,
         marks=setting.epsilons,
         title=f"{setting.model}: certified accuracy on {len(x):,} test images",
     )
-    figure.savefig(options.output)
-    print(f"\nFigure: {options.output}. The demo took {time.perf_counter() - start:.0f} s.")
+    figure.savefig(output)
+    print(f"\nFigure: {output}. The demo took {time.perf_counter() - start:.0f} s.")
     if not all(holds):
         print("A CERTIFICATE WAS CONTRADICTED. Please report this: it is a bug.")
-    return 0 if all(holds) else 1
+    return all(holds)
 
 
 def _find_data(settings) -> tuple[Setting, Dataset]:
@@ -207,7 +222,3 @@ def _fine_tune(model, data, setting, bound, steps=40, examples=1000):
 
 def _headline(number, text):
     print(f"\n{number}. {text}\n")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

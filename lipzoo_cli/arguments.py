@@ -1,0 +1,32 @@
+"""What several commands make of their arguments, and how they print JSON."""
+
+import argparse
+import json
+from pathlib import Path
+
+from lipzoo_catalogue.hub.client import HubSettings
+
+
+def settings_of(arguments: argparse.Namespace) -> HubSettings:
+    """How the Hub is reached, from the options of a command."""
+    return HubSettings(arguments.cache_dir, arguments.offline)
+
+
+def model_of(text: str) -> str | Path:
+    """What a user names: a name of the zoo means the same wherever it is typed, else a folder."""
+    from lipzoo_catalogue.registry import list_models
+
+    return Path(text) if text not in list_models() and Path(text).is_dir() else text
+
+
+def is_exported(text: str) -> bool:
+    """Whether a user names an exported file, or the folder of a SavedModel, and no model."""
+    from lipzoo_catalogue.registry import list_models
+
+    path = Path(text).expanduser()
+    return text not in list_models() and (path.is_file() or (path / "saved_model.pb").is_file())
+
+
+def print_json(values) -> None:
+    """Prints indented JSON."""
+    print(json.dumps(values, indent=2, ensure_ascii=False))

@@ -1,0 +1,138 @@
+"""Entry point of the `lipzoo` command: parses and checks the arguments before Keras is imported.
+
+`import lipzoo` registers Keras classes and takes seconds, which `lipzoo list`, `lipzoo info`,
+`--help` and a mistyped option need not wait for: a command is imported when it is known.
+"""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+
+from lipzoo_catalogue.backend import check_backend
+from lipzoo_catalogue.native_messages import without_native_messages
+from lipzoo_cli.exit_codes import run_command
+from lipzoo_cli.parser import build_parser
+
+# Where the commands are that answer from files alone, and those that need Keras.
+_WITHOUT_KERAS = {
+    "list": "catalogue:list_models",
+    "info": "catalogue:info",
+    "card": "catalogue:card",
+    "download": "catalogue:download",
+    "join": "join:join",
+}
+_WITH_KERAS = {
+    "init": "init:init",
+    "train": "train:train",
+    "promote": "train:promote",
+    "evaluate": "evaluate:evaluate",
+    "certify": "certify:certify",
+    "verify": "hub:verify",
+    "publish": "hub:publish",
+    "demo": "demo:demo",
+    "export": "export:export",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code.
+
+    Args:
+        argv: the arguments; `None` for those of the process.
+
+    Returns:
+        0 done, 1 a check failed, 2 input error, 3 trouble with the Hub, 130 or 143 interrupted.
+    """
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    if arguments.version:
+        from lipzoo_catalogue.version import __version__
+
+        print(__version__)
+        return 0
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    where = _without_keras(arguments)
+    if where is not None:
+        return run_command(_imported(where), arguments)
+    from lipzoo_cli.preflight import check_arguments
+
+    return run_command(check_arguments, arguments) or _run_with_keras(arguments)
+
+
+def _without_keras(arguments: argparse.Namespace) -> str | None:
+    """Where a command is that answers without Keras; `None` for one that needs it."""
+    if arguments.command == "verify":
+        from lipzoo_cli.arguments import is_exported
+
+        if is_exported(arguments.model):
+            return "check_certificate:check_exported" if arguments.against is None else None
+        if arguments.certificate:
+            return "check_certificate:check"
+    return _WITHOUT_KERAS.get(arguments.command)
+
+
+def _run_with_keras(arguments: argparse.Namespace) -> int:
+    try:
+        check_backend()
+    except (ImportError, ValueError) as error:
+        return _refused(error)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    refused = None
+    # The backend's start-up messages come before any logging level is read.
+    with without_native_messages():
+        import keras
+
+        from lipzoo.exporting.child import ExportError
+        from lipzoo.training import DivergedError, TrainingError
+        from lipzoo.training.run_folder import CheckpointError
+
+        command = _imported(_WITH_KERAS[arguments.command])
+        # Certifying several models one after another is no mistake, though TensorFlow warns of it.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        try:
+            _prepare_backend(arguments)
+            # The backend looks for its devices at the first operation.
+            keras.ops.zeros(())
+        except RuntimeError as error:
+            refused = error
+    if refused is not None:
+        return _refused(refused)
+    return run_command(
+        command,
+        arguments,
+        failures=(DivergedError,),
+        mistakes=(TrainingError, CheckpointError, ExportError, TypeError),
+    )
+
+
+def _prepare_backend(arguments):
+    """Joins the processes and makes the devices that a command asks for, before the backend starts.
+
+    Raises:
+        TrainingError: if the environment names a job that makes no sense.
+    """
+    import keras
+
+    from lipzoo.training import devices, processes
+
+    if arguments.command == "train":
+        processes.join_job()
+    if (getattr(arguments, "devices", None) or 1) > 1 and keras.backend.backend() == "tensorflow":
+        devices.divide_processor(arguments.devices)
+
+
+def _imported(where):
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(f"lipzoo_cli.{module}"), name)
+
+
+def _refused(error):
+    print(f"lipzoo: {error}", file=sys.stderr)
+    return 2
