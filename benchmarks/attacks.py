@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 import lipzoo
+from lipzoo.data.dataset import load_data
+from lipzoo.data.settings import DataSettings
 from lipzoo.evaluation.figures import INK
 from lipzoo.training.checkpoint import write_figure, write_json
-from lipzoo.training.data import load_data
-from lipzoo.training.settings import DataSettings
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_catalogue.sources import find

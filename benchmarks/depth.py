@@ -12,10 +12,10 @@ import keras
 import numpy as np
 
 import lipzoo
+from lipzoo.data.dataset import load_data
 from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
 from lipzoo.training.checkpoint import write_json
-from lipzoo.training.data import load_data
 from lipzoo.training.model import build_model, compile_model
 from lipzoo.training.tasks import ClassificationTask
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 import lipzoo
+from lipzoo.data.settings import DataSettings
 from lipzoo.evaluation import pgd_attack
 from lipzoo.exporting.int8_graph import run_at_every_level
 from lipzoo.exporting.quantisation import quantised_kernels
 from lipzoo.exporting.running import run_exported
 from lipzoo.training import load_data
 from lipzoo.training.checkpoint import write_json
-from lipzoo.training.recipe import DataSettings
 
 RESULTS = Path(__file__).with_name("int8.json")
 MODELS = {

@@ -7,10 +7,10 @@ import numpy as np
 from keras import ops
 
 import lipzoo
+from lipzoo.data.settings import DataSettings
 from lipzoo.layers import GradientFlowConv2D, Lift, SpectralConv2D, SpectralDense
 from lipzoo.spectral import conv_norm_bound
 from lipzoo.training import load_data
-from lipzoo.training.recipe import DataSettings
 
 FREQUENCIES = 128
 

@@ -25,8 +25,8 @@ _READ = """
 import json, resource, sys, time
 import pandas
 from benchmarks.memory import memory
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import read_source
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import read_source
 way, path = sys.argv[1:]
 read = {"pandas": lambda: pandas.read_csv(path),
         "lipzoo": lambda: read_source(path, DataSettings(path))}[way]

@@ -16,10 +16,10 @@ import keras
 import numpy as np
 
 import lipzoo
+from lipzoo.data.dataset import load_data
 from lipzoo.evaluation import edge_attack
 from lipzoo.training import read_recipe
 from lipzoo.training.checkpoint import write_json
-from lipzoo.training.data import load_data
 
 RESULTS = Path(__file__).with_name("rounding.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -13,10 +13,10 @@ import numpy as np
 
 from benchmarks.swissroll_figure import draw
 from lipzoo import SensitivityLogger
+from lipzoo.data.dataset import load_data
 from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
 from lipzoo.training.checkpoint import write_figure, write_json
-from lipzoo.training.data import load_data
 from lipzoo.training.model import build_model, compile_model
 
 HERE = Path(__file__).parent

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 import lipzoo
+from lipzoo.data.dataset import load_data
 from lipzoo.evaluation import tightness
 from lipzoo.training import read_recipe
 from lipzoo.training.checkpoint import write_json
-from lipzoo.training.data import load_data
 
 RESULTS = Path(__file__).with_name("tightness.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -7,9 +7,10 @@ import keras
 
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
-from lipzoo.certifying.examples import read_examples
-from lipzoo.training.recipe import READING, DataSettings, parse_recipe, with_reading
-from lipzoo.training.sources import DataError
+from lipzoo.data.examples import read_examples
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError
+from lipzoo.training.recipe import READING, parse_recipe, with_reading
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.certified.certified import Certified, columns_of
 from lipzoo_catalogue.certified.columns import new_columns

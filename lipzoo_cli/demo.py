@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 import lipzoo
+from lipzoo.data.settings import DataSettings
 from lipzoo.evaluation import pgd_attack
 from lipzoo.evaluation.figures import FigureExample, certificate_figure
 from lipzoo.training import DataError, Dataset, load_data
-from lipzoo.training.recipe import DataSettings
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_cli.exit_codes import CheckFailed
 

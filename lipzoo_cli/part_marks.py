@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from lipzoo.certificates.inputs import check_labels
-from lipzoo.certifying.examples import Examples, StoredArray
+from lipzoo.data.examples import Examples, StoredArray
 from lipzoo_catalogue.certified.columns import ROWS
 
 

@@ -11,8 +11,8 @@ import zoo_models
 import lipzoo
 from benchmarks import answers, norms, plain, render, startup, swissroll, swissroll_figure
 from benchmarks.timing import interleaved, paired_ratio
+from lipzoo.data.dataset import load_data
 from lipzoo.training import read_recipe
-from lipzoo.training.data import load_data
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 

@@ -12,7 +12,7 @@ from benchmarks.memory import memory
 from benchmarks.peers import __main__ as peers
 from benchmarks.peers import clock, environments, measure, norms, shape
 from benchmarks.peers_table import peers_table
-from lipzoo.training.data import Dataset, Split
+from lipzoo.data.dataset import Dataset, Split
 from tests.convolution_operators import loop_operator
 
 

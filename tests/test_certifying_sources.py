@@ -9,9 +9,9 @@ from image_files import big_endian, png, saved
 
 import lipzoo
 import lipzoo_cli
-from lipzoo.certifying.examples import read_examples
+from lipzoo.data.examples import read_examples
+from lipzoo.data.settings import DataSettings
 from lipzoo.training import DataError
-from lipzoo.training.settings import DataSettings
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.config import ModelConfig
 

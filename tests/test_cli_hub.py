@@ -18,9 +18,9 @@ from huggingface_hub.utils import logging
 
 import lipzoo
 import lipzoo_cli
-from lipzoo.certifying.examples import read_examples
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError
+from lipzoo.data.examples import read_examples
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.registry import weights_folder

@@ -8,8 +8,8 @@ import pytest
 from attack_cases import linear, small_case
 
 import lipzoo
+from lipzoo.data.stratification import stratified_sample
 from lipzoo.evaluation.attacks import Attack, ProjectedGradient
-from lipzoo.evaluation.samples import stratified_sample
 from lipzoo.evaluation.search import Search
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from benchmarks import frontier
 from benchmarks.small_classifiers import finished_or, mean_and_interval, small_recipe, train_small
-from lipzoo.training.data import Dataset, Split
+from lipzoo.data.dataset import Dataset, Split
 from lipzoo.zoo import info
 
 

@@ -9,11 +9,11 @@ import zipfile
 import numpy as np
 import pytest
 
-from lipzoo.training.data import load_data
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, read_source
-from lipzoo.training.sources import table_text as table_text_module
-from lipzoo.training.sources import tables as tables_module
+from lipzoo.data.dataset import load_data
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, read_source
+from lipzoo.data.sources import table_text as table_text_module
+from lipzoo.data.sources import tables as tables_module
 
 
 def _read(path, **settings):

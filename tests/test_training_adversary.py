@@ -7,10 +7,10 @@ from tiny_runs import recipe_text
 
 import lipzoo
 from lipzoo import training
+from lipzoo.data.dataset import Split
 from lipzoo.evaluation import pgd_attack
 from lipzoo.training.adversary import AdversarialModel, AdversarySettings
 from lipzoo.training.batches import Batches
-from lipzoo.training.data import Split
 from lipzoo.training.recipe import RecipeError, parse_recipe
 from lipzoo.training.settings import AugmentSettings
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from lipzoo.data.dataset import Split
 from lipzoo.training.batches import Batches, augmented
-from lipzoo.training.data import Split
 from lipzoo.training.settings import AugmentSettings
 
 NONE = AugmentSettings()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lipzoo.training.data import DataError, load_data, load_examples
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import catalogues
+from lipzoo.data.dataset import DataError, load_data, load_examples
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import catalogues
 from tests.tiny_runs import blobs
 
 

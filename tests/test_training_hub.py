@@ -7,9 +7,9 @@ import pytest
 from hub_client import hub
 from image_files import saved
 
-from lipzoo.training.data import load_data
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, read_source
+from lipzoo.data.dataset import load_data
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, read_source
 
 __all__ = ["hub"]
 datasets = pytest.importorskip("datasets")

@@ -7,8 +7,8 @@ import pytest
 from image_files import big_endian, frames, png, saved
 from PIL import Image
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, read_source
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, read_source
 
 GREYS = np.random.default_rng(1).integers(0, 256, (40, 4, 5), "uint8")
 COLOUR = np.random.default_rng(2).integers(0, 256, (4, 5, 3), "uint8")

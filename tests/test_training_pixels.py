@@ -18,8 +18,8 @@ from image_files import (
     tiff_of_12_bits,
 )
 
-from lipzoo.training.sources.pixels import read_pixels
-from lipzoo.training.sources.raw import DataError
+from lipzoo.data.sources.pixels import read_pixels
+from lipzoo.data.sources.raw import DataError
 
 _RANDOM = np.random.default_rng(0)
 COLOUR = _RANDOM.integers(0, 256, (5, 6, 3), "uint8")

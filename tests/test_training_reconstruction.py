@@ -10,7 +10,7 @@ from PIL import Image
 import lipzoo
 import lipzoo_cli
 from lipzoo import training, zoo
-from lipzoo.training.data import load_data
+from lipzoo.data.dataset import load_data
 from lipzoo.training.recipe import RecipeError, parse_recipe
 from lipzoo.training.tasks import ReconstructionTask, task_of
 

@@ -7,8 +7,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipzoo.data.npz import read_arrays, write_arrays
 from lipzoo.training.checkpoint import write_atomically
-from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo.zoo import read_weights, write_weights
 from lipzoo.zoo.weights import (
     assign_weights,

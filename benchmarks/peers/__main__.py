@@ -19,8 +19,8 @@ from benchmarks.peers import shape
 from benchmarks.peers.environments import CACHE, PEERS, PeerError, prepare
 from benchmarks.peers.measure import Library, measure
 from benchmarks.small_classifiers import RUNS, finished_or, small_recipe
+from lipzoo.data.dataset import load_data
 from lipzoo.training.checkpoint import write_json
-from lipzoo.training.data import load_data
 
 RESULTS = Path(__file__).parents[1] / "peers.json"
 NAMES = ("lipzoo", *(peer.name for peer in PEERS))

@@ -13,7 +13,7 @@ from benchmarks.peers.environments import run
 from benchmarks.peers.exchange import ARRAYS, DATA, REQUEST, RESULT
 from benchmarks.peers.norms import true_norm
 from benchmarks.peers.shape import RADII, with_sizes
-from lipzoo.training.data import Dataset
+from lipzoo.data.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from lipzoo.data.npz import read_arrays, write_arrays
 from lipzoo.exporting.produce import produce
 from lipzoo.exporting.quantisation import QuantisedKernel
-from lipzoo.training.npz import read_arrays, write_arrays
 from lipzoo_catalogue.exported.certificate import ExportedCertificate
 from lipzoo_catalogue.files import dump_json
 

@@ -1,6 +1,6 @@
 """Training recipes: from one TOML file to a run folder with weights, certificate and figures."""
 
-from lipzoo.training.data import DataError, Dataset, load_data
+from lipzoo.data.dataset import DataError, Dataset, load_data
 from lipzoo.training.model import TrainingError
 from lipzoo.training.recipe import Recipe, RecipeError, parse_recipe, read_recipe
 from lipzoo.training.run import DivergedError, train

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from lipzoo.data.dataset import Split, scale
 from lipzoo.evaluation.balls import random_offsets
-from lipzoo.training.data import Split, scale
 from lipzoo.training.processes import own_share
 from lipzoo.training.settings import AugmentSettings
 

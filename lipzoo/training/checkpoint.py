@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lipzoo.training.npz import read_arrays
+from lipzoo.data.npz import read_arrays
 from lipzoo_catalogue.files import replacing
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tomlkit
 
-from lipzoo.training.data import Dataset, load_data
+from lipzoo.data.dataset import Dataset, load_data
 from lipzoo.training.model import build_model
 from lipzoo.training.provenance import content_sha256
 from lipzoo.training.recipe import parse_document, parse_recipe

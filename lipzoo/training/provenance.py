@@ -12,9 +12,9 @@ import hashlib
 import numpy as np
 import tomlkit
 
-from lipzoo.training.data import Dataset, load_data
+from lipzoo.data.dataset import Dataset, load_data
+from lipzoo.data.splits import row_digests
 from lipzoo.training.recipe import Recipe, parse_document, parse_recipe, replace_source
-from lipzoo.training.splits import row_digests
 
 LEFT_OUT = (
     "the data are not those that the recipe's description and [registry] speak of, which are left "
@@ -27,7 +27,7 @@ def content_sha256(dataset: Dataset) -> str:
 
     Example:
 
-    >>> from lipzoo.training.settings import DataSettings
+    >>> from lipzoo.data.settings import DataSettings
     >>> settings = DataSettings("sklearn:digits")
     >>> other = dataclasses.replace(settings, validation=0.2, test_size=100)
     >>> content_sha256(load_data(settings)) == content_sha256(load_data(other))

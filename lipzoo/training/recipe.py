@@ -15,8 +15,8 @@ from typing import Literal
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from lipzoo.data.settings import DataSettings
 from lipzoo.training.settings import (
-    DataSettings,
     EvaluationSettings,
     MeasurementSettings,
     ModelSettings,

@@ -11,8 +11,8 @@ import keras
 
 from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.data.dataset import DataError, load_data
 from lipzoo.training.checkpoint import write_atomically, write_json
-from lipzoo.training.data import DataError, load_data
 from lipzoo.training.environment import describe_environment
 from lipzoo.training.provenance import content_sha256
 from lipzoo.training.recipe import Recipe, parse_recipe

@@ -10,6 +10,7 @@ import numpy as np
 
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.constraints import project
+from lipzoo.data.dataset import Dataset
 from lipzoo.training.adversary import AdversarialModel
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.checkpoint import (
@@ -18,7 +19,6 @@ from lipzoo.training.checkpoint import (
     restore_variables,
     write_atomically,
 )
-from lipzoo.training.data import Dataset
 from lipzoo.training.devices import (
     check_devices,
     data_parallel,

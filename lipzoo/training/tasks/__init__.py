@@ -1,6 +1,6 @@
 """What a recipe trains: how its data become batches, what is compiled, what is measured."""
 
-from lipzoo.training.data import Dataset
+from lipzoo.data.dataset import Dataset
 from lipzoo.training.recipe import Recipe
 from lipzoo.training.tasks.classification import ClassificationTask
 from lipzoo.training.tasks.reconstruction import ReconstructionTask

@@ -8,9 +8,9 @@ import numpy as np
 
 from lipzoo import models, zoo
 from lipzoo.certificates import certify
+from lipzoo.data.dataset import Dataset
 from lipzoo.float64 import computes_in_float64
 from lipzoo.training.batches import Batches
-from lipzoo.training.data import Dataset
 from lipzoo.training.figures import write_curves
 from lipzoo.training.model import TrainingError, builder_of, compile_model
 from lipzoo.training.recipe import Recipe

@@ -5,10 +5,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from lipzoo.data.dataset import Dataset, scale
 from lipzoo.inverse import operators
 from lipzoo.metrics import PeakSignalToNoiseRatio
 from lipzoo.training.batches import Batches
-from lipzoo.training.data import Dataset, scale
 from lipzoo.training.figures import write_reconstruction_curves
 from lipzoo.training.model import TrainingError, compile_with
 from lipzoo.training.recipe import Recipe

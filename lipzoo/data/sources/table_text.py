@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.sources.raw import DataError
+from lipzoo.data.sources.raw import DataError
 
 COMPRESSIONS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 WHITESPACE = " "

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.arrays import flat_labels
-from lipzoo.training.sources.layout import SPLIT_NAMES
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.stacks import read_each, stacked
-from lipzoo.training.sources.table_cells import check_float32, labels_of
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.arrays import flat_labels
+from lipzoo.data.sources.layout import SPLIT_NAMES
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.sources.stacks import read_each, stacked
+from lipzoo.data.sources.table_cells import check_float32, labels_of
 from lipzoo_catalogue.installing import how_to_install
 
 # Those of which nothing is run and nothing unpickled.

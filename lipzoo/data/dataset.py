@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from lipzoo.checking import values_outside
-from lipzoo.training.labels import check_labelled, encode_labels
-from lipzoo.training.reported import reported
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, RawData, read_source
-from lipzoo.training.splits import Split, count_of, cut, duplicates, seen
+from lipzoo.data.labels import check_labelled, encode_labels
+from lipzoo.data.reported_split import reported
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, RawData, read_source
+from lipzoo.data.splits import Split, count_of, cut, duplicates, seen
 from lipzoo_catalogue.certified.origin import LeftOut, counted, described
 
 __all__ = ["DataError", "Dataset", "Split", "load_data", "load_examples"]

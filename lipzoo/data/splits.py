@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.evaluation.samples import stratified_order
-from lipzoo.training.sources import DataError
+from lipzoo.data.sources import DataError
+from lipzoo.data.stratification import stratified_order
 from lipzoo_catalogue.numbers import parse_fraction
 
 

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.arrays import read_npy, read_npz
-from lipzoo.training.sources.catalogues import read_sklearn, read_tfds
-from lipzoo.training.sources.generated import read_generated, swiss_roll
-from lipzoo.training.sources.hub import read_hub
-from lipzoo.training.sources.huggingface import is_data_set, read_data_set
-from lipzoo.training.sources.images import read_folder, read_image
-from lipzoo.training.sources.parquet import read_parquet
-from lipzoo.training.sources.pixels import SUFFIXES
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.tables import TABLES, is_table, read_table
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.arrays import read_npy, read_npz
+from lipzoo.data.sources.catalogues import read_sklearn, read_tfds
+from lipzoo.data.sources.generated import read_generated, swiss_roll
+from lipzoo.data.sources.hub import read_hub
+from lipzoo.data.sources.huggingface import is_data_set, read_data_set
+from lipzoo.data.sources.images import read_folder, read_image
+from lipzoo.data.sources.parquet import read_parquet
+from lipzoo.data.sources.pixels import SUFFIXES
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.sources.tables import TABLES, is_table, read_table
 
 __all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 

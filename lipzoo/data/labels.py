@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, RawData
-from lipzoo.training.splits import Split
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, RawData
+from lipzoo.data.splits import Split
 
 
 def check_labelled(raw: RawData) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError, RawData
-from lipzoo.training.sources.table_cells import Missing, check_float32
-from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen_columns
-from lipzoo.training.sources.table_layout import Layout, label_column
-from lipzoo.training.sources.table_rows import complete_rows
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.raw import DataError, RawData
+from lipzoo.data.sources.table_cells import Missing, check_float32
+from lipzoo.data.sources.table_columns import check_rows_not_counted, chosen_columns
+from lipzoo.data.sources.table_layout import Layout, label_column
+from lipzoo.data.sources.table_rows import complete_rows
 from lipzoo_catalogue.installing import how_to_install
 
 _ROWS = 2**16

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training import DataError, load_data
-from lipzoo.training.data import load_examples, scale
-from lipzoo.training.reported import reported
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.arrays import flat_labels, read_npz
-from lipzoo.training.sources.raw import RawData, RawSplit
+from lipzoo.data.dataset import DataError, load_data, load_examples, scale
+from lipzoo.data.reported_split import reported
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.arrays import flat_labels, read_npz
+from lipzoo.data.sources.raw import RawData, RawSplit
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.config import ModelConfig
 

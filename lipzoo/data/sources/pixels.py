@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lipzoo.training.sources.raw import DataError
+from lipzoo.data.sources.raw import DataError
 from lipzoo_catalogue.installing import how_to_install
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")

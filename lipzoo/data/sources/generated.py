@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 
 
 def swiss_roll(

@@ -5,10 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError
-from lipzoo.training.sources.table_cells import Missing, is_number
-from lipzoo.training.sources.table_text import WHITESPACE, TableText, records
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.raw import DataError
+from lipzoo.data.sources.table_cells import Missing, is_number
+from lipzoo.data.sources.table_text import WHITESPACE, TableText, records
 
 _DELIMITERS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", WHITESPACE: "a blank"}
 _SAMPLE, _SAMPLE_LINES, _LONGEST = 2**16, 6, 2**26

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lipzoo.training.labels import encode_labels
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources import DataError, RawData
-from lipzoo.training.splits import Split
+from lipzoo.data.labels import encode_labels
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources import DataError, RawData
+from lipzoo.data.splits import Split
 
 
 def reported(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...], RawData, Split]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError, RawSplit
-from lipzoo.training.sources.table_cells import Missing, check_words, labels_of
-from lipzoo.training.sources.table_layout import Layout
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.raw import DataError, RawSplit
+from lipzoo.data.sources.table_cells import Missing, check_words, labels_of
+from lipzoo.data.sources.table_layout import Layout
 from lipzoo_catalogue.certified.origin import LeftOut
 
 

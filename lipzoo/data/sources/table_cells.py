@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from lipzoo.training.sources.raw import DataError
+from lipzoo.data.sources.raw import DataError
 
 _UNKNOWN = ("", "?", "nan", "-nan", "<na>", "#n/a", "#n/a n/a", "#na", "1.#ind", "-1.#ind")
 _UNKNOWN += ("1.#qnan", "-1.#qnan")

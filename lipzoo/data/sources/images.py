@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.layout import SPLIT_NAMES
-from lipzoo.training.sources.pixels import SUFFIXES, read_pixels
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
-from lipzoo.training.sources.stacks import read_each, stacked
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.layout import SPLIT_NAMES
+from lipzoo.data.sources.pixels import SUFFIXES, read_pixels
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.sources.stacks import read_each, stacked
 from lipzoo_catalogue.certified.origin import described
 
 # What file managers and archives leave behind; so do names that begin with a dot.

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError, RawSplit
-from lipzoo.training.sources.table_layout import find_column
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.raw import DataError, RawSplit
+from lipzoo.data.sources.table_layout import find_column
 
 _COUNTING = {"", "id", "idx", "index", "no", "nr", "row", "rowid", "row_id", "rownames", "#"}
 _MANY = 10

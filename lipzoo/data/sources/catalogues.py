@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 from lipzoo_catalogue.installing import how_to_install
 
 

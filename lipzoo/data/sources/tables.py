@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.raw import DataError, RawData
-from lipzoo.training.sources.table_cells import Missing, number_of
-from lipzoo.training.sources.table_columns import check_rows_not_counted, chosen_columns
-from lipzoo.training.sources.table_layout import check_widths, layout_of
-from lipzoo.training.sources.table_rows import complete_rows
-from lipzoo.training.sources.table_text import COMPRESSIONS, WHITESPACE, TableText, records
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.raw import DataError, RawData
+from lipzoo.data.sources.table_cells import Missing, number_of
+from lipzoo.data.sources.table_columns import check_rows_not_counted, chosen_columns
+from lipzoo.data.sources.table_layout import check_widths, layout_of
+from lipzoo.data.sources.table_rows import complete_rows
+from lipzoo.data.sources.table_text import COMPRESSIONS, WHITESPACE, TableText, records
 from lipzoo_catalogue.installing import how_to_install
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".tab")

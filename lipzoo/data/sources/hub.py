@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.huggingface import read_data_set
-from lipzoo.training.sources.raw import DataError, RawData
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.huggingface import read_data_set
+from lipzoo.data.sources.raw import DataError, RawData
 from lipzoo_catalogue.hub.client import HubSettings, patiently
 from lipzoo_catalogue.hub.errors import HubError, hub_errors
 from lipzoo_catalogue.hub.location import DEFAULT_REVISION, HubLocation

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.npz import read_arrays
-from lipzoo.training.sources.raw import DataError, RawData, RawSplit
+from lipzoo.data.npz import read_arrays
+from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 
 # Names of examples and labels of each split: Keras', MedMNIST's, and those without splits.
 _LAYOUTS = (

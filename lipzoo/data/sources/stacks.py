@@ -7,9 +7,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lipzoo.training.settings import DataSettings
-from lipzoo.training.sources.pixels import Pixels, read_pixels
-from lipzoo.training.sources.raw import DataError
+from lipzoo.data.settings import DataSettings
+from lipzoo.data.sources.pixels import Pixels, read_pixels
+from lipzoo.data.sources.raw import DataError
 from lipzoo_catalogue.certified.origin import LeftOut
 
 
