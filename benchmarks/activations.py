@@ -30,7 +30,7 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import GREY, INK
 from lipzoo.layers import GradientFlowDense, GroupSort, SpectralDense
 from lipzoo.training import load_data
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.run_folder import write_figure, write_json
 
 DEPTH, FEATURES = 6, 192
 RADII = (0.25, 0.5, 1.0)

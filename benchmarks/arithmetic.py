@@ -17,7 +17,7 @@ import lipzoo
 from benchmarks import arithmetic_probes as probes
 from lipzoo import activations
 from lipzoo.float64 import computes_in_float64
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("arithmetic.json")
 PACKAGES = {"tensorflow": ["tensorflow"], "jax": ["jax", "jaxlib"], "torch": ["torch"]}

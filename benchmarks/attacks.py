@@ -16,10 +16,10 @@ import lipzoo
 from lipzoo.data.dataset import load_data
 from lipzoo.data.settings import DataSettings
 from lipzoo.evaluation.figures import INK
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import WEIGHTS
-from lipzoo_catalogue.numbers import parse_fraction
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.formatting import parse_fraction
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.evaluate_attacked import record
 
 RESULTS = Path(__file__).with_name("attacks.json")

@@ -27,15 +27,15 @@ import numpy as np
 
 import lipzoo
 from benchmarks.recipe_data import add_data_option, working_where_the_data_lie
-from lipzoo.certificates.standardized import standardization
+from lipzoo.certificates.standardization import standardization
 from lipzoo.evaluation.balls import difference, norms
 from lipzoo.evaluation.bisection import bisect
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import Batches, EpochStart
-from lipzoo.training.checkpoint import write_json
 from lipzoo.training.model import build_model, compile_model
+from lipzoo.training.run_folder import write_json
 from lipzoo_catalogue.files import METRICS
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_source import find
 
 RESULTS = Path(__file__).with_name("beyond.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -15,8 +15,8 @@ import lipzoo
 from lipzoo.data.dataset import load_data
 from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
-from lipzoo.training.checkpoint import write_json
 from lipzoo.training.model import build_model, compile_model
+from lipzoo.training.run_folder import write_json
 from lipzoo.training.tasks import ClassificationTask
 
 RESULTS = Path(__file__).with_name("depth.json")

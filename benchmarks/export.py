@@ -20,7 +20,7 @@ import lipzoo
 from benchmarks.plain import plain_model
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.exporting.conversion import to_onnx
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("export.json")
 MODELS = ("gradflow-fmnist", "gradflow-digits")

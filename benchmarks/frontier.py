@@ -20,8 +20,8 @@ from benchmarks.small_classifiers import (
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.figures import GREY, INK
 from lipzoo.training import load_data
-from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.recipe import read_recipe
+from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo.zoo import info
 
 SMALL = {"width": 16, "axial_units": 64, "features": 64}

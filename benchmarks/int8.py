@@ -21,7 +21,7 @@ from lipzoo.exporting.int8_graph import run_at_every_level
 from lipzoo.exporting.quantisation import quantised_kernels
 from lipzoo.exporting.running import run_exported
 from lipzoo.training import load_data
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("int8.json")
 MODELS = {

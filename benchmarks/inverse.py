@@ -16,9 +16,9 @@ import tomlkit
 from benchmarks.inverse_figure import draw
 from lipzoo import training, zoo
 from lipzoo.inverse.tikhonov_reconstruction import tikhonov
-from lipzoo.inverse.variation import total_variation
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.inverse.total_variation.reconstruction import total_variation
 from lipzoo.training.recipe import parse_document
+from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent

@@ -3,9 +3,9 @@
 import numpy as np
 
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.inverse.quality import psnr
+from lipzoo.inverse.image_metrics import psnr
 from lipzoo.inverse.tikhonov_reconstruction import tikhonov
-from lipzoo.inverse.variation import total_variation
+from lipzoo.inverse.total_variation.reconstruction import total_variation
 
 STYLES = {
     "Tikhonov": {"color": GREY, "marker": "s"},

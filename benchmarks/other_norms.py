@@ -23,15 +23,15 @@ import numpy as np
 from keras import ops
 
 import lipzoo
+from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.certificates.norms import NORMS
 from lipzoo.evaluation.attacks.base import Target
 from lipzoo.evaluation.attacks.foolbox_attacks import foolbox_model, import_foolbox
 from lipzoo.evaluation.balls import difference
 from lipzoo.evaluation.bisection import bisect
-from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.evaluation.margins import margin_loss, margin_scale
 from lipzoo.training import load_data, read_recipe
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("other_norms.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from lipzoo_catalogue.formatting import format_percent, format_up
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_percent, format_up
 
 RESULTS = Path(__file__).with_name("peers.json")
 

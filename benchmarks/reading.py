@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("reading.json")

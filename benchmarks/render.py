@@ -23,8 +23,8 @@ from benchmarks import (
 )
 from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
+from lipzoo_catalogue.formatting import format_percent, format_up
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_percent, format_up
 from lipzoo_catalogue.tasks.classification import by_arithmetic, columns
 
 HERE = Path(__file__).parent

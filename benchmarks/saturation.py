@@ -19,7 +19,7 @@ from lipzoo.evaluation.movement import worst_movement
 from lipzoo.inverse import DataStep, MonotoneDataStep, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, Lift, Project
 from lipzoo.training import load_data, read_recipe
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.timing import interleaved
 from lipzoo.training import load_data, read_recipe
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("shards.json")

@@ -9,9 +9,9 @@ import numpy as np
 
 from lipzoo.data.dataset import Dataset
 from lipzoo.training.batches import Batches, EpochStart
-from lipzoo.training.checkpoint import write_json
 from lipzoo.training.model import build_model, compile_model
 from lipzoo.training.recipe import Recipe, read_recipe
+from lipzoo.training.run_folder import write_json
 from lipzoo.training.tasks.classification import certified_table
 
 HERE = Path(__file__).parent

@@ -33,8 +33,8 @@ from benchmarks.stability_networks import (
 from benchmarks.timing import interleaved, paired_ratio
 from lipzoo.constraints import METHODS
 from lipzoo.training import read_recipe
-from lipzoo.training.checkpoint import write_json
 from lipzoo.training.model import compile_model
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("stability.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

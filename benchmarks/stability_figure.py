@@ -2,7 +2,7 @@
 
 from benchmarks.stability_networks import KINDS
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.training.checkpoint import write_figure
+from lipzoo.training.run_folder import write_figure
 
 STYLES = {
     "gradient flow": (CERTIFIED, "-", "o"),

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 import lipzoo
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("startup.json")
 MODELS = ("gradflow-fmnist", "hamnet-fmnist", "branched")

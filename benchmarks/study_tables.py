@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from lipzoo_catalogue.formatting import format_percent
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_percent
 
 HERE = Path(__file__).parent
 # The radius at which the transfer table compares.

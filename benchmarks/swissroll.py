@@ -16,8 +16,8 @@ from lipzoo import SensitivityLogger
 from lipzoo.data.dataset import load_data
 from lipzoo.training import read_recipe
 from lipzoo.training.batches import Batches, EpochStart
-from lipzoo.training.checkpoint import write_figure, write_json
 from lipzoo.training.model import build_model, compile_model
+from lipzoo.training.run_folder import write_figure, write_json
 
 HERE = Path(__file__).parent
 RESULTS, FIGURE = HERE / "swissroll.json", HERE / "swissroll.png"

@@ -15,7 +15,7 @@ import lipzoo
 from lipzoo.data.dataset import load_data
 from lipzoo.evaluation import tightness
 from lipzoo.training import read_recipe
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).with_name("tightness.json")
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -19,7 +19,7 @@ from lipzoo.evaluation.figures import CERTIFIED, INK
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import EpochStart
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo.training.tasks import comparison, task_of
 
 HERE = Path(__file__).parent

@@ -28,7 +28,7 @@ from benchmarks.small_classifiers import (
 from benchmarks.transfer_figure import draw
 from lipzoo.layers import SpectralDense
 from lipzoo.training import load_data, read_recipe
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.run_folder import write_figure, write_json
 
 EPSILONS = (0.0, 0.25, 0.5, 1.0)
 FLAGSHIP, DIGITS = "gradflow-fmnist", "gradflow-mnist"

@@ -9,8 +9,8 @@ from keras import ops
 from lipzoo.rounding import HALF_PRECISION, unit_roundoff
 from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.branches import branch
-from lipzoo.spectral.convolution import GRID_FACTOR
-from lipzoo.spectral.gram import autocorrelation, norm_bound_of_gram, polyphase
+from lipzoo.spectral.convolution_bound import GRID_FACTOR
+from lipzoo.spectral.gram_iteration import autocorrelation, norm_bound_of_gram, polyphase
 from lipzoo.tracing import traced_once
 
 METHODS = ("orthogonal", "scale", "rows")

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from lipzoo.checking import class_numbers, finite_number
+from lipzoo.validation import class_numbers, finite_number
 
 
 class _MarginLoss(keras.losses.Loss):

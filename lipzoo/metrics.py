@@ -8,9 +8,9 @@ import numpy as np
 from keras import ops
 from keras.src.models.functional import Functional
 
-from lipzoo.bounds.head import linear_weights, passes_through
+from lipzoo.bounds.linear_head import linear_weights, passes_through
 from lipzoo.bounds.overrides import replaced_members
-from lipzoo.checking import class_numbers, finite_number
+from lipzoo.validation import class_numbers, finite_number
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue import checks
+from lipzoo_catalogue.json_validation import check_keys, mismatch
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class CardText:
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{where}: not a TOML file: {error}") from None
-        checks.check_keys(values, [f.name for f in dataclasses.fields(cls)], (), where)
+        check_keys(values, [f.name for f in dataclasses.fields(cls)], (), where)
         names = values.setdefault("datasets", [])
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ValueError(f"{where}: {checks.expected('datasets', 'a list of texts', names)}")
+            raise ValueError(f"{where}: {mismatch('datasets', 'a list of texts', names)}")
         for key in (f.name for f in dataclasses.fields(cls) if f.name != "datasets"):
             if not isinstance(values.setdefault(key, ""), str):
-                raise ValueError(f"{where}: {checks.expected(key, 'text', values[key])}")
+                raise ValueError(f"{where}: {mismatch(key, 'text', values[key])}")
         return cls(**{**values, "datasets": tuple(names)})

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue import checks
+from lipzoo_catalogue.formatting import format_percent
+from lipzoo_catalogue.json_validation import check_keys, is_count, is_number, mismatch
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_percent
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class Comparison:
                 the interval does not hold the clean one.
         """
         keys = ("radii", "units", "attack", "methods")
-        checks.check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
+        check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
         radii, methods = values["radii"], values["methods"]
-        valid = isinstance(radii, list) and all(checks.is_number(r) and r >= 0 for r in radii)
+        valid = isinstance(radii, list) and all(is_number(r) and r >= 0 for r in radii)
         if not valid or any(a >= b for a, b in itertools.pairwise(radii)):
             what = "increasing radii of at least 0"
-            raise ValueError(f"{where}: {checks.expected('comparison.radii', what, radii)}")
+            raise ValueError(f"{where}: {mismatch('comparison.radii', what, radii)}")
         if not isinstance(methods, list) or not methods:
-            error = checks.expected("comparison.methods", "a list of methods", methods)
+            error = mismatch("comparison.methods", "a list of methods", methods)
             raise ValueError(f"{where}: {error}")
         unseen = values.get("unseen", 0)
-        if "unseen" in values and not checks.is_count(unseen):
-            error = checks.expected("comparison.unseen", "a positive integer", unseen)
+        if "unseen" in values and not is_count(unseen):
+            error = mismatch("comparison.unseen", "a positive integer", unseen)
             raise ValueError(f"{where}: {error}")
         read = tuple(_method(method, len(radii), where, bool(unseen)) for method in methods)
         return cls(tuple(radii), str(values["units"]), str(values["attack"]), read, unseen)
@@ -120,11 +120,11 @@ class Comparison:
 def _method(values, count, where, has_unseen=False):
     keys = ("name", "clean", "interval", "certified", "attacked")
     keys += ("unseen",) if has_unseen else ()
-    checks.check_keys(values, keys, keys, where, "comparison.methods.")
+    check_keys(values, keys, keys, where, "comparison.methods.")
     unseen = None
     if has_unseen:
         part = values["unseen"]
-        checks.check_keys(part, keys[1:5], keys[1:5], where, "comparison.methods.unseen.")
+        check_keys(part, keys[1:5], keys[1:5], where, "comparison.methods.unseen.")
         unseen = _method({"name": values["name"], **part}, count, where)
     shares = {key: values[key] for key in ("certified", "attacked")}
     expected = {"interval": 2, "certified": count, "attacked": count}
@@ -133,32 +133,32 @@ def _method(values, count, where, has_unseen=False):
         if share is None and key != "interval":
             continue
         if not isinstance(share, list) or len(share) != length or not all(map(_is_share, share)):
-            error = checks.expected(f"comparison.methods.{key}", f"{length} fractions", share)
+            error = mismatch(f"comparison.methods.{key}", f"{length} fractions", share)
             raise ValueError(f"{where}: {error}")
     if not _is_share(values["clean"]):
-        error = checks.expected("comparison.methods.clean", "a fraction", values["clean"])
+        error = mismatch("comparison.methods.clean", "a fraction", values["clean"])
         raise ValueError(f"{where}: {error}")
     clean, (low, high) = values["clean"], values["interval"]
     if not low <= clean <= high:
         what = f"an interval that holds the clean share, {clean}"
-        error = checks.expected("comparison.methods.interval", what, values["interval"])
+        error = mismatch("comparison.methods.interval", what, values["interval"])
         raise ValueError(f"{where}: {error}")
     proven, left = shares["certified"], shares["attacked"]
     for key, share in shares.items():
         if any(value > clean for value in share or ()):
-            error = checks.expected(f"comparison.methods.{key}", f"at most {clean}, clean", share)
+            error = mismatch(f"comparison.methods.{key}", f"at most {clean}, clean", share)
             raise ValueError(f"{where}: {error}")
     if any(a < b for a, b in itertools.pairwise(proven or ())):
         what = "shares that do not grow with the radius"
-        error = checks.expected("comparison.methods.certified", what, proven)
+        error = mismatch("comparison.methods.certified", what, proven)
         raise ValueError(f"{where}: {error}")
     if proven and left and any(a > b for a, b in zip(proven, left, strict=True)):
         what = f"at least the certified shares, {proven}"
-        raise ValueError(f"{where}: {checks.expected('comparison.methods.attacked', what, left)}")
+        raise ValueError(f"{where}: {mismatch('comparison.methods.attacked', what, left)}")
     shares = {key: None if share is None else tuple(share) for key, share in shares.items()}
     interval = tuple(values["interval"])
     return Method(str(values["name"]), values["clean"], interval, **shares, unseen=unseen)
 
 
 def _is_share(value) -> bool:
-    return checks.is_number(value) and 0 <= value <= 1
+    return is_number(value) and 0 <= value <= 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipzoo_catalogue.card_text import CardText
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.certificate_claim import check_belonging
 from lipzoo_catalogue.files import (
     CARD,
     CONFIG,
@@ -16,16 +16,16 @@ from lipzoo_catalogue.files import (
     FileRecord,
     record_of,
 )
+from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.hub.client import HubSettings
-from lipzoo_catalogue.numbers import format_size, format_up
-from lipzoo_catalogue.records import check_belonging
-from lipzoo_catalogue.sources import Source, find
+from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.tasks import TASKS, read_metrics, task_of
 from lipzoo_catalogue.training_record import TrainingRecord
 from lipzoo_catalogue.weights_header import count_parameters
 
 if TYPE_CHECKING:
-    from lipzoo_catalogue.accuracies import Metrics
+    from lipzoo_catalogue.classification_metrics import Metrics
     from lipzoo_catalogue.tasks.reconstruction import ReconstructionMetrics
 
 

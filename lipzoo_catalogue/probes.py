@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue import checks
+from lipzoo_catalogue.json_validation import check_keys, is_number, mismatch
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,16 @@ class Probes:
             ValueError: if a key is wrong; the message names the file and the key.
         """
         keys = ("seed", "outputs", "errors")
-        checks.check_keys(values, keys, keys, where, "probes.")
+        check_keys(values, keys, keys, where, "probes.")
         seed, outputs, errors = (values[key] for key in keys)
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise ValueError(f"{where}: {checks.expected('probes.seed', 'a seed', seed)}")
+            raise ValueError(f"{where}: {mismatch('probes.seed', 'a seed', seed)}")
         rows = outputs if isinstance(outputs, list) and outputs else [None]
-        if not all(
-            isinstance(row, list) and row and all(map(checks.is_number, row)) for row in rows
-        ):
+        if not all(isinstance(row, list) and row and all(map(is_number, row)) for row in rows):
             what = "lists of finite numbers"
-            raise ValueError(f"{where}: {checks.expected('probes.outputs', what, outputs)}")
+            raise ValueError(f"{where}: {mismatch('probes.outputs', what, outputs)}")
         valid = isinstance(errors, list) and len(errors) == len(outputs)
-        if not valid or not all(checks.is_number(error) and error >= 0 for error in errors):
+        if not valid or not all(is_number(error) and error >= 0 for error in errors):
             what = f"{len(outputs)} finite numbers of at least 0"
-            raise ValueError(f"{where}: {checks.expected('probes.errors', what, errors)}")
+            raise ValueError(f"{where}: {mismatch('probes.errors', what, errors)}")
         return cls(seed, tuple(map(tuple, outputs)), tuple(errors))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue import checks
+from lipzoo_catalogue.certificate_claim import read_records
 from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
@@ -20,7 +20,7 @@ from lipzoo_catalogue.files import (
     read_file,
     write_file,
 )
-from lipzoo_catalogue.records import read_records
+from lipzoo_catalogue.json_validation import check_keys, check_version, is_count, mismatch
 
 REGISTRY = "registry.json"
 FORMAT_VERSION = 1
@@ -89,10 +89,10 @@ def read_registry(folder: str | Path | None = None) -> dict[str, RegistryEntry]:
     """
     path = Path(folder or weights_folder()) / REGISTRY
     values = parse_json(read_file(path), path)
-    checks.check_version(values, FORMAT_VERSION, path)
-    checks.check_keys(values, ("format_version", "models"), ("models",), path)
+    check_version(values, FORMAT_VERSION, path)
+    check_keys(values, ("format_version", "models"), ("models",), path)
     if not isinstance(values["models"], dict):
-        raise ValueError(f"{path}: {checks.expected('models', 'an object', values['models'])}")
+        raise ValueError(f"{path}: {mismatch('models', 'an object', values['models'])}")
     entries = {name: _read_entry(name, entry, path) for name, entry in values["models"].items()}
     return dict(sorted(entries.items(), key=lambda item: natural_key(item[0])))
 
@@ -190,24 +190,24 @@ def _read_entry(name, values, path):
         raise ValueError(f"{path}: key 'models': {error}") from None
     prefix = f"models.{name}."
     keys = ("repo", "revision", "parameters", "files")
-    checks.check_keys(values, keys, keys, path, prefix)
+    check_keys(values, keys, keys, path, prefix)
     files = read_records(values["files"], path, f"{prefix}files.")
     for file in files:
         if file not in MODEL_FILES:
             what = f"files among {', '.join(MODEL_FILES)}"
-            raise ValueError(f"{path}: {checks.expected(f'{prefix}files', what, file)}")
+            raise ValueError(f"{path}: {mismatch(f'{prefix}files', what, file)}")
     for file in (CONFIG, WEIGHTS, CERTIFICATE, METRICS):
         if file not in files:
             raise ValueError(f"{path}: missing key '{prefix}files.{file}'")
-    if not checks.is_count(values["parameters"]):
-        error = checks.expected(f"{prefix}parameters", "a positive integer", values["parameters"])
+    if not is_count(values["parameters"]):
+        error = mismatch(f"{prefix}parameters", "a positive integer", values["parameters"])
         raise ValueError(f"{path}: {error}")
     repo, revision = values["repo"], values["revision"]
     if repo is not None and not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
-        error = checks.expected(f"{prefix}repo", "null or 'owner/name'", repo)
+        error = mismatch(f"{prefix}repo", "null or 'owner/name'", repo)
         raise ValueError(f"{path}: {error}")
     commit = isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)
     if (repo is None) != (revision is None) or (revision is not None and not commit):
         what = "a full commit id where repo is set, and null where it is null"
-        raise ValueError(f"{path}: {checks.expected(f'{prefix}revision', what, revision)}")
+        raise ValueError(f"{path}: {mismatch(f'{prefix}revision', what, revision)}")
     return RegistryEntry(name, files, values["parameters"], repo, revision)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lipzoo_catalogue import checks
+from lipzoo_catalogue.json_validation import mismatch
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TrainingRecord:
             if value is None:
                 return default
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise ValueError(f"{where}: {checks.expected(prefix + key, what, value)}")
+                raise ValueError(f"{where}: {mismatch(prefix + key, what, value)}")
             return value
 
         def read_map(mapping, key, kind, what, prefix=""):

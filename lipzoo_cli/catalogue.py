@@ -2,7 +2,7 @@
 
 import argparse
 
-from lipzoo_catalogue.numbers import format_size, format_up
+from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 
 
@@ -56,7 +56,7 @@ def card(arguments: argparse.Namespace) -> None:
 def download(arguments: argparse.Namespace) -> None:
     """`lipzoo download MODEL [--revision R] [--cache-dir DIR] [--force] [--json]`."""
     from lipzoo_catalogue.files import MODEL_FILES
-    from lipzoo_catalogue.sources import find
+    from lipzoo_catalogue.model_source import find
 
     source = find(
         arguments.model,
@@ -85,7 +85,7 @@ def download(arguments: argparse.Namespace) -> None:
 
 def _described(arguments):
     from lipzoo_catalogue.model_info import describe
-    from lipzoo_catalogue.sources import find
+    from lipzoo_catalogue.model_source import find
 
     source = find(
         model_of(arguments.model),

@@ -8,7 +8,7 @@ from lipzoo_catalogue.certified.counts import Counts
 from lipzoo_catalogue.certified.origin import counted, described
 from lipzoo_catalogue.certified.report import SHOWN, left_out_rows
 from lipzoo_catalogue.certified.writing import bound_key
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_cli.arguments import print_json
 
 

@@ -19,9 +19,9 @@ from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
-from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, RECIPE, WEIGHTS, sha256_of
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.model_source import find
 from lipzoo_catalogue.version import __version__
 from lipzoo_cli.arguments import model_of, settings_of
 from lipzoo_cli.certified_output import check_printing, show

@@ -7,10 +7,10 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from lipzoo_catalogue.checker import CONFIRMED, Report, check_certificate
-from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
 from lipzoo_catalogue.files import CERTIFICATE, CONFIG, METRICS, WEIGHTS
-from lipzoo_catalogue.sources import Source, find
+from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.model_source import Source, find
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 from lipzoo_cli.exit_codes import CheckFailed
 
@@ -49,7 +49,7 @@ def check_source(source: Source) -> Report:
     """Reads the files of a model, hashes checked, and derives the claimed bound independently.
 
     Args:
-        source: from `lipzoo_catalogue.sources.find`.
+        source: from `lipzoo_catalogue.model_source.find`.
 
     Returns:
         A `Report`; the bound that `metrics.json` states, if there is one, is checked as well.
@@ -61,7 +61,7 @@ def check_source(source: Source) -> Report:
 
     Example:
 
-    >>> from lipzoo_catalogue.sources import find
+    >>> from lipzoo_catalogue.model_source import find
     >>> check_source(find("hamnet-swissroll")).verdict
     'confirmed'
     """

@@ -10,8 +10,8 @@ from lipzoo.training.recipe import replace_source
 from lipzoo.training.tasks.classification import certified_table
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.zoo.loading import load_from
-from lipzoo_catalogue.numbers import parse_fraction
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.formatting import parse_fraction
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 from lipzoo_cli.evaluate_attacked import evaluate_attacked
 from lipzoo_cli.exit_codes import CheckFailed

@@ -9,9 +9,9 @@ from lipzoo import zoo
 from lipzoo.data.npz import write_arrays
 from lipzoo.evaluation import CertificateViolation
 from lipzoo.evaluation import evaluate as evaluate_arrays
-from lipzoo.training.checkpoint import write_figure, write_json
+from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import METRICS, write_file
-from lipzoo_catalogue.sources import Source
+from lipzoo_catalogue.model_source import Source
 from lipzoo_cli.arguments import print_json
 from lipzoo_cli.exit_codes import CheckFailed
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from lipzoo.exporting.export import export as export_model
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.exported.target import check_target
-from lipzoo_catalogue.numbers import format_size
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.formatting import format_size
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 
 

@@ -7,7 +7,7 @@ from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.publishing import prepare, send
 from lipzoo.zoo.verification import verify as verify_model
 from lipzoo_catalogue.exported import AlteredFileError
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 from lipzoo_cli.exit_codes import CheckFailed
 

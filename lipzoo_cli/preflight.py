@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lipzoo_catalogue.attack_names import check_attack
+from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
 from lipzoo_catalogue.installing import how_to_install
-from lipzoo_catalogue.numbers import parse_fraction
 from lipzoo_cli.arguments import is_exported, model_of
 
 _SCHEMES = ("tfds", "sklearn", "generated", "hf")
@@ -219,8 +219,8 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
 def _check_model(arguments, name=None):
     """The model, as far as that needs no request: a folder, a name, the form of an address."""
     from lipzoo_catalogue.files import CONFIG
+    from lipzoo_catalogue.model_source import find
     from lipzoo_catalogue.registry import list_models
-    from lipzoo_catalogue.sources import find
 
     model = model_of(name or arguments.model)
     if isinstance(model, str) and model.startswith(PREFIX):

@@ -7,7 +7,7 @@ import safetensors.numpy
 
 from lipzoo import models, zoo
 from lipzoo_catalogue.files import record_of
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.check_certificate import check_source
 from tests.helpers import randomise
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import lipzoo
+from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.evaluation import pgd_attack
-from lipzoo.evaluation.gradients import value_and_input_gradient
 
 
 def linear_model(shape=(12,), classes=3, seed=0):

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from benchmarks import attack_tables, attacks
 from lipzoo.zoo import info
 from lipzoo_catalogue.files import WEIGHTS
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 
 RESULTS = json.loads(attacks.RESULTS.read_text())
 

@@ -11,9 +11,9 @@ from lipzoo.bounds import (
     UncertifiedLayerError,
     lipschitz_bound,
     register_bound_rule,
-    registry,
+    rule_registry,
 )
-from lipzoo.bounds.fingerprint import BoundCache
+from lipzoo.bounds.bound_cache import BoundCache
 from lipzoo.inverse import Blur, Matrix
 from lipzoo.inverse.layers import DataStep, PlugAndPlay, Tikhonov
 from lipzoo.layers import GradientFlowDense, HamiltonianDense, SpectralConv1D, SpectralDense
@@ -23,8 +23,8 @@ layers = keras.layers
 
 @pytest.fixture(autouse=True)
 def _rules_of_this_test_only(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_cache", BoundCache())
+    monkeypatch.setattr(rule_registry, "_registered", {})
+    monkeypatch.setattr(rule_registry, "_cache", BoundCache())
 
 
 def on(shape, function, **arguments):

@@ -11,7 +11,7 @@ from keras.ops import convert_to_numpy
 from operators import exact_norm, jacobian_norms, randomise
 
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
-from lipzoo.bounds.registry import layer_bound
+from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.rules.pooling import average_norm_1d
 
 layers = keras.layers

@@ -13,10 +13,10 @@ from lipzoo.bounds import (
     UncertifiedLayerError,
     lipschitz_bound,
     register_bound_rule,
-    registry,
+    rule_registry,
 )
-from lipzoo.bounds.fingerprint import BoundCache, fingerprint
-from lipzoo.bounds.head import linear_weights
+from lipzoo.bounds.bound_cache import BoundCache, fingerprint
+from lipzoo.bounds.linear_head import linear_weights
 from lipzoo.layers import GradientFlowDense, SpectralDense
 
 layers = keras.layers
@@ -24,8 +24,8 @@ layers = keras.layers
 
 @pytest.fixture(autouse=True)
 def _rules_of_this_test_only(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
-    monkeypatch.setattr(registry, "_cache", BoundCache())
+    monkeypatch.setattr(rule_registry, "_registered", {})
+    monkeypatch.setattr(rule_registry, "_cache", BoundCache())
 
 
 class Gain(keras.layers.Layer):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import lipzoo
-from lipzoo.certificates.evaluated import evaluate
-from lipzoo.certificates.measured import bounded_uncertainty, probe
+from lipzoo.certificates.forward_pass import evaluate
+from lipzoo.certificates.rounding_error import bounded_uncertainty, probe
 from lipzoo.models import GradFlowNet
 from tests.helpers import randomise
 

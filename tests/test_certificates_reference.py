@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lipzoo
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.models import GradFlowNet
 from tests.helpers import randomise
 from tests.test_certificates_measured import build

@@ -23,7 +23,7 @@ from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.summary import SHOWN_EPSILONS
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_cli.part_marks import sha256_of_labels
 
 ROOT = Path(__file__).parents[1]

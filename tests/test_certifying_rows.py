@@ -11,7 +11,7 @@ import pytest
 import lipzoo
 import lipzoo_cli
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 from tests.tiny_runs import recipe_text
 
 # Line by line; examples stand in lines 2, 4, 5, 8 and 9.

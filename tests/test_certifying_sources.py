@@ -13,7 +13,7 @@ from lipzoo.data.examples import read_examples
 from lipzoo.data.settings import DataSettings
 from lipzoo.training import DataError
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (9, 4, 5), "uint8")

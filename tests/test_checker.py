@@ -19,7 +19,7 @@ from lipzoo_catalogue.checker.architectures import ARCHITECTURES
 from lipzoo_catalogue.checker.layers import ONE
 from lipzoo_catalogue.checker.report import compare
 from lipzoo_catalogue.checker.tensors import parse_tensors
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_source import find
 from lipzoo_cli.check_certificate import check_source
 from tests.helpers import dense_jacobian
 
@@ -30,7 +30,7 @@ PACKAGE = Path(checker.__file__).parent
 DENOISER = {"denoiser", "averaging", "contraction", "tolerance", "max_steps"}
 IRRELEVANT = {"name", "tensors", "kernel_initializer"} | DENOISER
 STANDARD = set(sys.stdlib_module_names)
-ALLOWED = {"numpy", "threadpoolctl", "lipzoo_catalogue.checker", "lipzoo_catalogue.numbers"}
+ALLOWED = {"numpy", "threadpoolctl", "lipzoo_catalogue.checker", "lipzoo_catalogue.formatting"}
 
 
 def failing(report):

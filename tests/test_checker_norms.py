@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipzoo import activations, inverse
-from lipzoo.inverse.stability import data_step_bound
+from lipzoo.inverse.data_step_bound import data_step_bound
 from lipzoo_catalogue.checker.activations import slopes_of
 from lipzoo_catalogue.checker.architectures.invnet import _joint_norm, after_data_step
 from lipzoo_catalogue.checker.convolutions import torus_norm, written_down

@@ -22,7 +22,7 @@ from lipzoo.data.examples import read_examples
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.registry import weights_folder
 
 __all__ = ["hub", "no_waiting"]

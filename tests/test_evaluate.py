@@ -9,8 +9,8 @@ from attack_cases import linear, small_case
 
 import lipzoo
 from lipzoo.data.stratification import stratified_sample
+from lipzoo.evaluation.adversarial_search import Search
 from lipzoo.evaluation.attacks import Attack, ProjectedGradient
-from lipzoo.evaluation.search import Search
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from lipzoo.zoo.weights import read_variables
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.hub.errors import HubError
 from lipzoo_catalogue.hub.location import parse_location
-from lipzoo_catalogue.sources import find
+from lipzoo_catalogue.model_source import find
 
 __all__ = ["hub", "no_waiting"]
 ADDRESS = f"hf://{REPO}"

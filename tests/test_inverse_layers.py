@@ -6,8 +6,8 @@ import pytest
 
 import lipzoo
 from lipzoo import inverse
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse import DataStep, MonotoneDataStep, PlugAndPlay, SensitivityLift, Tikhonov
-from lipzoo.layer_bound import LayerBound
 from tests import inverse_problems as problems
 from tests.helpers import dense_jacobian
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
-from lipzoo.inverse.quality import psnr, relative_error, ssim
+from lipzoo.inverse.image_metrics import psnr, relative_error, ssim
 
 generator = np.random.default_rng(0)
 IMAGES = generator.random((4, 20, 17, 3))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipzoo.inverse.stability import data_step_bound, fixed_point_bound
+from lipzoo.inverse.data_step_bound import data_step_bound, fixed_point_bound
 
 _amounts = st.one_of(st.just(0.0), st.floats(1e-6, 20))
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipzoo.inverse import Blur, Mask, Matrix, Tomography, gaussian_kernel
-from lipzoo.inverse.selection import choose_alpha, choose_weight
+from lipzoo.inverse.parameter_choice import choose_alpha, choose_weight
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov, tikhonov_norm_bound
-from lipzoo.inverse.variation import total_variation
+from lipzoo.inverse.total_variation.reconstruction import total_variation
 
 OPERATORS = {
     "blur": Blur((20, 1), gaussian_kernel(1.0)),

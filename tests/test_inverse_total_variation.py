@@ -4,7 +4,7 @@ import scipy.optimize
 from skimage.restoration import denoise_tv_chambolle
 
 from lipzoo.inverse import Blur, Mask, Matrix, Tomography, gaussian_kernel
-from lipzoo.inverse.variation import total_variation
+from lipzoo.inverse.total_variation.reconstruction import total_variation
 
 
 def identity(*shape):

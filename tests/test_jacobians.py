@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lipzoo
-from lipzoo.evaluation.jacobian_products import (
+from lipzoo.autodiff.jacobian_products import (
     jacobian_vector_product,
     vector_jacobian_product,
     weight_gradients,

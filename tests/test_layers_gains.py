@@ -9,7 +9,7 @@ import lipzoo
 from lipzoo import activations, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.layers import GradientFlowConv2D, GradientFlowDense
-from lipzoo.training.half import round_weights
+from lipzoo.training.weight_rounding import round_weights
 from tests.helpers import dense_jacobian
 
 CURVED = [

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from lipzoo.spectral import (
     conv_norm_bound,
-    convolution,
+    convolution_bound,
     dense_norm_bound,
-    materialised,
+    materialised_operator,
     tap_norm_sum,
 )
 from tests.convolution_operators import fine_supremum, keras_operator, loop_operator, norm
@@ -21,7 +21,7 @@ def both_bounds(kernel, size, **arguments):
     """The bound as it is, and as it would be if the input were too large to write out."""
     yield conv_norm_bound(kernel, size, **arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(materialised, "_LARGEST_SIDE", 0)
+        patch.setattr(materialised_operator, "_LARGEST_SIDE", 0)
         yield conv_norm_bound(kernel, size, **arguments)
 
 
@@ -215,7 +215,7 @@ def test_zero_and_empty_kernels():
 def test_batches_of_frequencies_do_not_change_the_bound(monkeypatch):
     kernel = np.random.default_rng(0).normal(size=(3, 3, 5, 4))
     whole = conv_norm_bound(kernel)
-    monkeypatch.setattr(convolution, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(convolution_bound, "_BATCH_BYTES", 1)
     assert conv_norm_bound(kernel) == pytest.approx(whole, rel=1e-13)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from lipzoo.spectral import conv_norm_bound, gram_norm_bound
-from lipzoo.spectral.gram import norm_bound_of_gram, smaller_gram
+from lipzoo.spectral.gram_iteration import norm_bound_of_gram, smaller_gram
 from tests.convolution_operators import fine_supremum, keras_operator, norm
 from tests.derivatives import pulled_back
 

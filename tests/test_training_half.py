@@ -6,7 +6,7 @@ import pytest
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.models import GradFlowNet
-from lipzoo.training.half import round_weights
+from lipzoo.training.weight_rounding import round_weights
 from tests.helpers import randomise
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lipzoo.training.recipe import RecipeError, parse_recipe, read_recipe, replace_source
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 from tests.tiny_runs import recipe_text
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))

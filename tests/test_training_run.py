@@ -20,7 +20,7 @@ import lipzoo_cli
 from lipzoo import training, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.constraints import project
-from lipzoo.training import checkpoint, run
+from lipzoo.training import run, run_folder
 from lipzoo.training.model import compile_model, schedule
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.training.results import refresh_metrics
@@ -75,7 +75,7 @@ def _kill_at_checkpoint(monkeypatch, number, error):
             raise error
         savez(file, **arrays)
 
-    monkeypatch.setattr(checkpoint.np, "savez", failing)
+    monkeypatch.setattr(run_folder.np, "savez", failing)
 
 
 def test_run_folder_is_complete_and_true(source, tmp_path, capsys):
@@ -214,7 +214,7 @@ def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline and process.poll() is None:
             if (folder / run.CHECKPOINT).exists():
-                state, _ = checkpoint.read_checkpoint(folder / run.CHECKPOINT)
+                state, _ = run_folder.read_checkpoint(folder / run.CHECKPOINT)
                 if state["epochs_done"] >= epochs:
                     break
             time.sleep(0.01)
@@ -237,10 +237,10 @@ def test_full_disk_keeps_the_previous_checkpoint(source, tmp_path, monkeypatch):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
         _kill_at_checkpoint(patch, 2, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-        with pytest.raises(checkpoint.CheckpointError, match="No space left on device"):
+        with pytest.raises(run_folder.CheckpointError, match="No space left on device"):
             training.train(text, folder, verbose=False)
     assert {path.name for path in folder.iterdir()} == {run.CHECKPOINT, "recipe.toml"}
-    assert checkpoint.read_checkpoint(folder / run.CHECKPOINT)[0]["epochs_done"] == 1
+    assert run_folder.read_checkpoint(folder / run.CHECKPOINT)[0]["epochs_done"] == 1
     training.train(text, folder, resume=True, verbose=False)
     assert {path.name for path in folder.iterdir()} == FILES
 
@@ -263,7 +263,7 @@ def test_folder_of_another_run_is_refused(source, tmp_path, monkeypatch):
         training.train(other, folder, resume=True, verbose=False)
     content = (folder / run.CHECKPOINT).read_bytes()
     (folder / run.CHECKPOINT).write_bytes(content[: len(content) // 2])
-    with pytest.raises(checkpoint.CheckpointError, match="not a readable checkpoint"):
+    with pytest.raises(run_folder.CheckpointError, match="not a readable checkpoint"):
         training.train(recipe_text(source), folder, resume=True, verbose=False)
 
 

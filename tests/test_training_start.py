@@ -10,10 +10,10 @@ from keras.ops import convert_to_numpy
 from lipzoo import training, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.training import progress
-from lipzoo.training.checkpoint import CheckpointError
 from lipzoo.training.model import TrainingError, build_model
 from lipzoo.training.recipe import parse_recipe
-from lipzoo.training.start import start_from
+from lipzoo.training.run_folder import CheckpointError
+from lipzoo.training.warm_start import start_from
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ARGUMENTS = {"features": 8, "dense_depth": 1, "input_shape": [5], "num_classes": 3}

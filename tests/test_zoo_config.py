@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipzoo.zoo import Metrics, ModelConfig, read_config
-from lipzoo_catalogue.config import dump_config
+from lipzoo_catalogue.certificate_claim import Claim
 from lipzoo_catalogue.files import parse_json
-from lipzoo_catalogue.records import Claim
+from lipzoo_catalogue.model_config import dump_config
 from lipzoo_catalogue.tasks.classification import results
 
 FULL = ModelConfig(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipzoo.data.npz import read_arrays, write_arrays
-from lipzoo.training.checkpoint import write_atomically
+from lipzoo.training.run_folder import write_atomically
 from lipzoo.zoo import read_weights, write_weights
 from lipzoo.zoo.weights import (
     assign_weights,

@@ -20,7 +20,7 @@ from benchmarks.peers.environments import CACHE, PEERS, PeerError, prepare
 from benchmarks.peers.measure import Library, measure
 from benchmarks.small_classifiers import RUNS, finished_or, small_recipe
 from lipzoo.data.dataset import load_data
-from lipzoo.training.checkpoint import write_json
+from lipzoo.training.run_folder import write_json
 
 RESULTS = Path(__file__).parents[1] / "peers.json"
 NAMES = ("lipzoo", *(peer.name for peer in PEERS))

@@ -1,10 +1,10 @@
 """Proven Lipschitz bounds of whole Keras models."""
 
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.bounds.graph import lipschitz_bound
-from lipzoo.bounds.registry import register_bound_rule
-from lipzoo.bounds.result import LayerRow, LipschitzBound
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
+from lipzoo.bounds.model_bound import LayerRow, LipschitzBound
+from lipzoo.bounds.propagation import lipschitz_bound
+from lipzoo.bounds.rule_registry import register_bound_rule
 
 __all__ = [
     "LayerBound",

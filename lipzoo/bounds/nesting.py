@@ -4,7 +4,7 @@ import keras
 from keras import tree
 
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.bounds.states import TensorBound, cast_through, input_tensor
+from lipzoo.bounds.tensor_bound import TensorBound, cast_through, input_tensor
 
 
 def model_input(model, function, position: int) -> TensorBound:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lipzoo.bounds.result import LipschitzBound
-from lipzoo.certificates import decisions, presentation
+from lipzoo.bounds.model_bound import LipschitzBound
+from lipzoo.certificates import presentation, selective_classification
 from lipzoo.certificates.norms import convert_radius, one_step_down
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.certified.report import CertificateReport
@@ -88,7 +88,7 @@ class Certificate:
             ValueError: if there are no labels, or a radius is no finite number of at least 0.
         """
         radii = check_radii(epsilon)
-        return decisions.share_above(self.radius[self._correct()], radii, len(self))
+        return selective_classification.share_above(self.radius[self._correct()], radii, len(self))
 
     def coverage(self, radius):
         """Fraction of predictions that are kept by whoever abstains below a radius.
@@ -108,7 +108,9 @@ class Certificate:
 
         Reference: selective classification, arXiv 1705.08500.
         """
-        return decisions.share_above(self.radius, check_radii(radius, "radius"), len(self))
+        return selective_classification.share_above(
+            self.radius, check_radii(radius, "radius"), len(self)
+        )
 
     def selective_accuracy(self, radius):
         """Accuracy of the predictions that are kept by whoever abstains below a radius.
@@ -127,7 +129,7 @@ class Certificate:
             ValueError: if there are no labels, or a radius is no finite number of at least 0.
         """
         radii = check_radii(radius, "radius")
-        return decisions.selective_accuracy(self.radius, self._correct(), radii)
+        return selective_classification.selective_accuracy(self.radius, self._correct(), radii)
 
     def sensitivity(self, positive=1) -> float:
         """Fraction of the positive examples that are classified as positive (recall).
@@ -267,9 +269,11 @@ class Certificate:
     def _rate(self, positive, radii, of_positives):
         """Sensitivity or specificity, certified at some radii or, for `None`, clean."""
         correct = self._correct()
-        members = decisions.members(
+        members = selective_classification.members(
             self.labels, self.logits.shape[1], self.class_names, positive, of_positives
         )
         if radii is None:
             return float(np.mean(correct[members]))
-        return decisions.share_above(self.radius[correct & members], radii, int(members.sum()))
+        return selective_classification.share_above(
+            self.radius[correct & members], radii, int(members.sum())
+        )

@@ -8,22 +8,22 @@ import keras
 import numpy as np
 
 from lipzoo.bounds import LipschitzBound
-from lipzoo.bounds.head import squashing
-from lipzoo.bounds.recorded import as_function, final_operations
+from lipzoo.bounds.keras_graph import as_function, final_operations
+from lipzoo.bounds.linear_head import squashing
 from lipzoo.certificates.certificate import Certificate
-from lipzoo.certificates.evaluated import evaluate, pair_head
-from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
-from lipzoo.certificates.measured import no_uncertainty
-from lipzoo.certificates.prediction import check_runs_as_recorded
-from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
-from lipzoo.certificates.reference import (
+from lipzoo.certificates.float64_reference import (
     AUTO,
     agree,
     check_agreement,
     computing_dtype,
     resolved_reference,
 )
-from lipzoo.certificates.standardized import standardization
+from lipzoo.certificates.forward_pass import evaluate, pair_head
+from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
+from lipzoo.certificates.prediction import check_runs_as_recorded
+from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
+from lipzoo.certificates.rounding_error import no_uncertainty
+from lipzoo.certificates.standardization import standardization
 from lipzoo.rounding import HALF_PRECISION
 
 DEVIATIONS = "standard deviations of the training data"

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from lipzoo.bounds.recorded import as_function
-from lipzoo.checking import values_outside
+from lipzoo.bounds.keras_graph import as_function
 from lipzoo.rounding import inflated
+from lipzoo.validation import values_outside
 
 
 def as_array(value, name: str) -> np.ndarray:

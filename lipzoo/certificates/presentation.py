@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lipzoo.certificates import decisions
+from lipzoo.certificates import selective_classification
 from lipzoo.plotting import axes_or_new
 from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
 from lipzoo_catalogue.certified.terms import Terms
@@ -28,7 +28,7 @@ def draw(certificate, ax=None):
     radius, labels = certificate.radius, certificate.labels
     counted = radius if labels is None else radius[certificate.prediction == labels]
     epsilons = np.concatenate([[0.0], np.sort(counted[np.isfinite(counted)])])
-    share = decisions.share_above(counted, epsilons, len(radius))
+    share = selective_classification.share_above(counted, epsilons, len(radius))
     ax.step(epsilons, 100 * share, where="post")
     deviations = "" if certificate.deviation is None else ", standard deviations"
     ax.set_xlabel(f"{_NORM_NAMES[certificate.norm]} radius ε{deviations}")

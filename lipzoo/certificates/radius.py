@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lipzoo.bounds.result import LinearHead
-from lipzoo.bounds.states import TensorBound
+from lipzoo.bounds.model_bound import LinearHead
+from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.rounding import affine_rounding, deflated, inflated, mul_up, norm_up, sqrt_up
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.checking import values_outside
 from lipzoo.data.labels import check_labelled, encode_labels
 from lipzoo.data.reported_split import reported
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError, RawData, read_source
 from lipzoo.data.splits import Split, count_of, cut, duplicates, seen
+from lipzoo.validation import values_outside
 from lipzoo_catalogue.certified.origin import LeftOut, counted, described
 
 __all__ = ["DataError", "Dataset", "Split", "load_data", "load_examples"]

@@ -11,7 +11,7 @@ from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources.arrays import flat_labels, read_npz
 from lipzoo.data.sources.raw import RawData, RawSplit
 from lipzoo_catalogue.certified.origin import LeftOut
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 
 
 class StoredArray:

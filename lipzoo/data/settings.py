@@ -1,9 +1,9 @@
-"""Where a data set comes from, how it is read and how it is split: the table `[data]` of a recipe."""
+"""A data set's source, how it is read and how it is split: the table `[data]` of a recipe."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 
 
 @dataclass(frozen=True)

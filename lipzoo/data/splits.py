@@ -7,7 +7,7 @@ import numpy as np
 
 from lipzoo.data.sources import DataError
 from lipzoo.data.stratification import stratified_order
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 
 
 @dataclass(frozen=True)

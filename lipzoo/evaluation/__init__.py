@@ -1,14 +1,14 @@
 """Attacks that certificates have to withstand, and instruments that look inside a model."""
 
-from lipzoo.evaluation.attack import AttackResult, pgd_attack
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
-from lipzoo.evaluation.edge import EdgeAttack, edge_attack
-from lipzoo.evaluation.estimates import Tightness, tightness
+from lipzoo.evaluation.edge_attack import EdgeAttack, edge_attack
 from lipzoo.evaluation.evaluate import evaluate
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
 from lipzoo.evaluation.movement import Movement, worst_movement
+from lipzoo.evaluation.pgd import AttackResult, pgd_attack
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
 from lipzoo.evaluation.sensitivity import SensitivityLogger
+from lipzoo.evaluation.tightness import Tightness, tightness
 
 __all__ = [
     "AttackResult",

@@ -8,13 +8,13 @@ import numpy as np
 from lipzoo.certificates import certify
 from lipzoo.certificates.certify import check_model
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
-from lipzoo.checking import finite_number, values_outside
 from lipzoo.data.stratification import stratified_sample
+from lipzoo.evaluation.adversarial_search import Search
 from lipzoo.evaluation.attacks import Target, resolve
 from lipzoo.evaluation.margins import margin_scale
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
-from lipzoo.evaluation.search import Search
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo.validation import finite_number, values_outside
+from lipzoo_catalogue.formatting import parse_fraction
 
 
 def evaluate(

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.autodiff.jacobian_products import jacobian_vector_product, vector_jacobian_product
 from lipzoo.certificates.inputs import check_batch_size, check_inputs
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.evaluation.jacobian_products import jacobian_vector_product, vector_jacobian_product
-from lipzoo.evaluation.states import (
+from lipzoo.evaluation.model_states import (
     checked_function,
     chosen_states,
     nodes_on_paths,

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.evaluation.balls import difference, into_ball, norms, scaled
-from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.inverse.certificate import check_noise_norm
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lipzoo.bounds.result import LipschitzBound
+from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.plotting import axes_or_new
-from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.formatting import format_up
 
 
 class CertificateViolation(RuntimeError):

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
+from lipzoo.autodiff.jacobian_products import weight_gradients
 from lipzoo.certificates.inputs import as_array
 from lipzoo.certificates.prediction import model_state
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.evaluation.jacobian_products import weight_gradients
 from lipzoo.evaluation.jacobians import StateJacobians, draw_over_depth, mark_one, new_figure
 
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
-from lipzoo.bounds.head import squashing
-from lipzoo.bounds.recorded import as_function, final_operations
-from lipzoo.certificates.evaluated import pair_head
+from lipzoo.bounds.keras_graph import as_function, final_operations
+from lipzoo.bounds.linear_head import squashing
+from lipzoo.certificates.forward_pass import pair_head
 from lipzoo.rounding import inflated, mul_up, norm_up, sqrt_up
 from lipzoo.zoo.weights import dump_weights, read_variables
 from lipzoo_catalogue.exported.certificate import (

@@ -1,6 +1,7 @@
 """Inverse problems: forward operators, reconstructions, certificates of their stability."""
 
 from lipzoo.inverse.certificate import ReconstructionCertificate, certify_reconstruction
+from lipzoo.inverse.image_metrics import psnr, relative_error, ssim
 from lipzoo.inverse.layers import (
     DataStep,
     MonotoneDataStep,
@@ -17,14 +18,13 @@ from lipzoo.inverse.operators import (
     check_adjoint,
     gaussian_kernel,
 )
-from lipzoo.inverse.quality import psnr, relative_error, ssim
-from lipzoo.inverse.selection import Selection, choose_alpha, choose_weight
+from lipzoo.inverse.parameter_choice import Selection, choose_alpha, choose_weight
 from lipzoo.inverse.tikhonov_reconstruction import (
     alpha_for_bound,
     tikhonov,
     tikhonov_norm_bound,
 )
-from lipzoo.inverse.variation import TotalVariationResult, total_variation
+from lipzoo.inverse.total_variation.reconstruction import TotalVariationResult, total_variation
 
 __all__ = [
     "Blur",

@@ -9,9 +9,9 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
-from lipzoo.checking import real_array
 from lipzoo.inverse.layers import PlugAndPlay
 from lipzoo.rounding import inflated
+from lipzoo.validation import real_array
 
 # Covers the float64 evaluation of a radius: three operations.
 

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from lipzoo.checking import finite_number, real_array
-from lipzoo.inverse.operators.linear import MAX_ENTRIES, LinearOperator
+from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator
+from lipzoo.validation import finite_number, real_array
 
 # Relative to ‖A‖²; a smaller α is not told from 0 by the singular values that float64 yields.
 _SMALLEST_ALPHA = 1e-12

@@ -3,7 +3,7 @@
 import keras
 
 from lipzoo import activations
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, spectral_constraint
 from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import OperatorFacts, or_infinite

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.activations import Activation
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.rounding import (
     ORDERS,
     add_up,

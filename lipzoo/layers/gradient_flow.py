@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, positive_number
 from lipzoo.layers._gains import add_gains, checked_gains
 from lipzoo.layers._potential import PotentialGradient

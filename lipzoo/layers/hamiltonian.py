@@ -5,7 +5,7 @@ import sys
 
 from keras import ops
 
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import add_operator, array, positive_integer, positive_number
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._sizes import with_built_sizes

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import channels_of
 from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._spatial import standardize_sizes

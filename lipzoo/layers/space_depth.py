@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._sizes import with_built_sizes
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._affine import affine_bound
 from lipzoo.layers._constrained import (
     add_bias,

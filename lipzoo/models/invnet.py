@@ -4,12 +4,12 @@ import functools
 
 import keras
 
-from lipzoo.checking import check_bounds
 from lipzoo.inverse import operators
 from lipzoo.inverse.layers import DataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, Lift, Project
 from lipzoo.models.checking import check_integers
 from lipzoo.models.stages import DATA_FORMAT
+from lipzoo.validation import check_bounds
 
 _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
 _CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
@@ -50,8 +50,8 @@ def InvNet(
         L_K² <= L₁² + (K - 1) τ / (2 - τ‖A‖²)
 
     where the triangle inequality gives `L₁ + (K - 1) τ‖A‖`; see
-    `lipzoo.inverse.stability.data_step_bound`. So α chooses the stability: a larger one makes the
-    reconstruction move less when the measurement does, before and after training.
+    `lipzoo.inverse.data_step_bound.data_step_bound`. So α chooses the stability: a larger one makes
+    the reconstruction move less when the measurement does, before and after training.
 
     With a `denoiser`, one non-expansive model is plugged in instead of the learned flows, and the
     iteration runs from Tikhonov's reconstruction to its fixed point, see

@@ -5,10 +5,10 @@ float64, their own rounding included: certificates rest on them. `gram_norm_boun
 inside training, proven in exact arithmetic. `power_iteration` is an estimate from below.
 """
 
-from lipzoo.spectral.convolution import conv_norm_bound
-from lipzoo.spectral.dense import absolute_norm_bound, dense_norm_bound, tap_norm_sum
-from lipzoo.spectral.gram import gram_norm_bound
-from lipzoo.spectral.power import power_iteration
+from lipzoo.spectral.convolution_bound import conv_norm_bound
+from lipzoo.spectral.gram_iteration import gram_norm_bound
+from lipzoo.spectral.matrix_bound import absolute_norm_bound, dense_norm_bound, tap_norm_sum
+from lipzoo.spectral.power_iteration import power_iteration
 
 __all__ = [
     "absolute_norm_bound",

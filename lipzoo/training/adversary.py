@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from lipzoo.evaluation.gradients import input_gradient
+from lipzoo.autodiff.input_gradients import input_gradient
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from lipzoo.training.checkpoint import save_checkpoint
+from lipzoo.training.run_folder import save_checkpoint
 
 
 class Progress(keras.callbacks.Callback):

@@ -12,10 +12,10 @@ import keras
 from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.data.dataset import DataError, load_data
-from lipzoo.training.checkpoint import write_atomically, write_json
 from lipzoo.training.environment import describe_environment
 from lipzoo.training.provenance import content_sha256
 from lipzoo.training.recipe import Recipe, parse_recipe
+from lipzoo.training.run_folder import write_atomically, write_json
 from lipzoo.training.tasks import task_of
 from lipzoo.zoo.saving import write_model
 from lipzoo_catalogue.files import WEIGHTS, read_file, record_of

@@ -13,19 +13,12 @@ from lipzoo.constraints import project
 from lipzoo.data.dataset import Dataset
 from lipzoo.training.adversary import AdversarialModel
 from lipzoo.training.batches import EpochStart
-from lipzoo.training.checkpoint import (
-    CheckpointError,
-    read_checkpoint,
-    restore_variables,
-    write_atomically,
-)
 from lipzoo.training.devices import (
     check_devices,
     data_parallel,
     on_one_device,
     shared_out,
 )
-from lipzoo.training.half import round_weights
 from lipzoo.training.model import TrainingError, build_model, check_jit_compile
 from lipzoo.training.processes import (
     check_shared,
@@ -38,8 +31,15 @@ from lipzoo.training.progress import DivergenceCheck, Progress, Recorder
 from lipzoo.training.provenance import with_own_data, without_statements
 from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.results import write_results
-from lipzoo.training.start import start_from
+from lipzoo.training.run_folder import (
+    CheckpointError,
+    read_checkpoint,
+    restore_variables,
+    write_atomically,
+)
 from lipzoo.training.tasks import task_of
+from lipzoo.training.warm_start import start_from
+from lipzoo.training.weight_rounding import round_weights
 
 CHECKPOINT = "checkpoint.npz"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lipzoo.training.adversary import AdversarySettings
-from lipzoo_catalogue.numbers import parse_fraction
+from lipzoo_catalogue.formatting import parse_fraction
 
 
 @dataclass(frozen=True)

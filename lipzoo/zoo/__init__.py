@@ -6,12 +6,12 @@ from lipzoo.zoo.publishing import Package, prepare, publish, push_to_hub
 from lipzoo.zoo.saving import save_model
 from lipzoo.zoo.verification import Check, Verification, verify
 from lipzoo.zoo.weights import read_weights, write_weights
-from lipzoo_catalogue.accuracies import Accuracies, Metrics
-from lipzoo_catalogue.config import ModelConfig, read_config
+from lipzoo_catalogue.certificate_claim import Claim
+from lipzoo_catalogue.classification_metrics import Accuracies, Metrics
 from lipzoo_catalogue.files import FileRecord
 from lipzoo_catalogue.hub.errors import HubError
+from lipzoo_catalogue.model_config import ModelConfig, read_config
 from lipzoo_catalogue.model_info import ModelInfo, describe, info
-from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.registry import RegistryEntry, list_models, model_folder, read_registry
 
 __all__ = [

@@ -16,11 +16,11 @@ from lipzoo.building import weights_follow
 from lipzoo.zoo.precision import building_in
 from lipzoo.zoo.pretrained import ZooModel
 from lipzoo.zoo.weights import assign_weights, parse_weights, read_weights, weights_digest
-from lipzoo_catalogue import checks
-from lipzoo_catalogue.config import ModelConfig
 from lipzoo_catalogue.files import CONFIG, WEIGHTS
 from lipzoo_catalogue.hub.client import HubSettings
-from lipzoo_catalogue.sources import Source, find
+from lipzoo_catalogue.json_validation import mismatch
+from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.model_source import Source, find
 
 HEAD = "head"
 MAX_PARAMETERS = 500_000_000
@@ -194,7 +194,7 @@ def _build(config: ModelConfig, source) -> keras.Model:
     where = source.path(CONFIG)
     if config.architecture not in models.ARCHITECTURES:
         known = ", ".join(sorted(models.ARCHITECTURES))
-        error = checks.expected("architecture", f"one of {known}", config.architecture)
+        error = mismatch("architecture", f"one of {known}", config.architecture)
         raise ValueError(f"{where}: {error}")
     builder = models.ARCHITECTURES[config.architecture]
     known = list(inspect.signature(builder).parameters)

@@ -10,7 +10,7 @@ from keras.src.models.functional import Functional
 from lipzoo import models
 from lipzoo.building import weights_follow
 from lipzoo.zoo.precision import building_in
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 
 # `keras.models.clone_model` hands on a model's class and name alone: here is what it cloned.
 _living = weakref.WeakSet()

@@ -12,14 +12,14 @@ import numpy as np
 
 from lipzoo import models
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.bounds.result import LipschitzBound
+from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.building import weights_follow
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.float64 import computes_in_float64
 from lipzoo.rounding import add_up, mul_up, unit_roundoff
 from lipzoo.zoo.precision import building_in
 from lipzoo.zoo.weights import assign_weights
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.probes import Probes
 
 SEED = 0

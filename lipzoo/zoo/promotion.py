@@ -7,7 +7,7 @@ from pathlib import Path
 from lipzoo.zoo.loading import load
 from lipzoo_catalogue import registry
 from lipzoo_catalogue.card_text import CardText
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.certificate_claim import Claim, check_belonging
 from lipzoo_catalogue.files import (
     CARD,
     CERTIFICATE,
@@ -21,7 +21,7 @@ from lipzoo_catalogue.files import (
     record_of,
     write_folder,
 )
-from lipzoo_catalogue.records import Claim, check_belonging
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.registry import (
     REGISTRY,
     RegistryEntry,

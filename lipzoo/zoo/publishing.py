@@ -11,7 +11,7 @@ from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.promotion import check_stated, default_name
 from lipzoo.zoo.saving import current_config, save_model
 from lipzoo_catalogue.cards import hub_card
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.certificate_claim import check_belonging
 from lipzoo_catalogue.files import (
     CERTIFICATE,
     CONFIG,
@@ -23,10 +23,10 @@ from lipzoo_catalogue.files import (
 )
 from lipzoo_catalogue.hub.location import HubLocation
 from lipzoo_catalogue.hub.publish import README, Publication, publish_files
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_info import describe
-from lipzoo_catalogue.records import check_belonging
+from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.registry import RegistryEntry
-from lipzoo_catalogue.sources import Source, find
 from lipzoo_catalogue.weights_header import count_parameters
 
 

@@ -10,7 +10,7 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.zoo.loading import load
 from lipzoo.zoo.probing import derive_probes
 from lipzoo.zoo.weights import dump_weights, parse_weights, read_variables, weights_digest
-from lipzoo_catalogue.config import ModelConfig, dump_config
+from lipzoo_catalogue.certificate_claim import Claim
 from lipzoo_catalogue.files import (
     CARD,
     CERTIFICATE,
@@ -25,8 +25,8 @@ from lipzoo_catalogue.files import (
     write_file,
     write_folder,
 )
+from lipzoo_catalogue.model_config import ModelConfig, dump_config
 from lipzoo_catalogue.probes import Probes
-from lipzoo_catalogue.records import Claim
 from lipzoo_catalogue.tasks import read_metrics
 from lipzoo_catalogue.version import __version__
 

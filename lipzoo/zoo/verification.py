@@ -11,7 +11,7 @@ from lipzoo.zoo.loading import CLAIM_TOLERANCE, load_tensors
 from lipzoo.zoo.probing import compare
 from lipzoo.zoo.weights import parse_weights
 from lipzoo_catalogue.card_text import CardText
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.certificate_claim import check_belonging
 from lipzoo_catalogue.files import (
     CARD,
     CERTIFICATE,
@@ -21,10 +21,10 @@ from lipzoo_catalogue.files import (
     WEIGHTS,
     record_of,
 )
+from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.hub.client import HubSettings
-from lipzoo_catalogue.numbers import format_size, format_up
-from lipzoo_catalogue.records import check_belonging
-from lipzoo_catalogue.sources import Source, find
+from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.tasks import read_metrics
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lipzoo_catalogue.files import CONFIG, CURVES, RECIPE, WEIGHTS
+from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_info import ModelInfo
-from lipzoo_catalogue.numbers import format_size, format_up
 from lipzoo_catalogue.tasks import TASKS
 
 _BOOK = """\

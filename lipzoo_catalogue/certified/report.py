@@ -10,7 +10,7 @@ import numpy as np
 
 from lipzoo_catalogue.certified.origin import LeftOut, origin_name
 from lipzoo_catalogue.certified.radii import check_radii
-from lipzoo_catalogue.numbers import format_down
+from lipzoo_catalogue.formatting import format_down
 
 # A longer table is cut in print; CSV and JSON are whole.
 SHOWN = 20

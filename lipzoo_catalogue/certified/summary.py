@@ -1,7 +1,7 @@
 """What is printed of certified examples: accuracies at some radii, and quartiles."""
 
 from lipzoo_catalogue.certified.terms import Terms
-from lipzoo_catalogue.numbers import format_down, format_up
+from lipzoo_catalogue.formatting import format_down, format_up
 
 SHOWN_EPSILONS = {
     "l1": (0.1, 36 / 255, 0.25, 0.5, 1.0),

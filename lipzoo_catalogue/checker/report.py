@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.layers import LayerBound
-from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.formatting import format_up
 
 CONFIRMED, NOT_CONFIRMED, REFUTED = "confirmed", "not confirmed", "refuted"
 # A derivation that is less certain than this confirms only what it proves outright.

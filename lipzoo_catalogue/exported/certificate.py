@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo_catalogue import checks
 from lipzoo_catalogue.exported.digest import BLANK
-from lipzoo_catalogue.numbers import format_up
+from lipzoo_catalogue.formatting import format_up
+from lipzoo_catalogue.json_validation import check_keys, check_version, is_number, mismatch
 
 FORMAT_VERSION = 2
 # What version 1 does not have.
@@ -157,19 +157,19 @@ class ExportedCertificate:
         Raises:
             ValueError: if the version is newer, a key is unknown or missing, or a value is wrong.
         """
-        checks.check_version(values, FORMAT_VERSION, where)
+        check_version(values, FORMAT_VERSION, where)
         names = [f.name for f in dataclasses.fields(cls)]
         if values["format_version"] == 1:
             names = [name for name in names if name not in _SINCE_2]
-        checks.check_keys(values, ("format_version", *names), names, where)
+        check_keys(values, ("format_version", *names), names, where)
         bound = values["lipschitz_bound"]
-        if not checks.is_number(bound) or bound < 0:
-            error = checks.expected("lipschitz_bound", "a finite non-negative number", bound)
+        if not is_number(bound) or bound < 0:
+            error = mismatch("lipschitz_bound", "a finite non-negative number", bound)
             raise ValueError(f"{where}: {error}")
         known = {key: values[key] for key in names}
         for key in ("input_shape", "output_shape", "class_names"):
             if not isinstance(known[key], list):
-                raise ValueError(f"{where}: {checks.expected(key, 'a list', known[key])}")
+                raise ValueError(f"{where}: {mismatch(key, 'a list', known[key])}")
             known[key] = tuple(known[key])
         if known["difference_bounds"] is not None:
             known["difference_bounds"] = _square(known["difference_bounds"], where)
@@ -202,7 +202,7 @@ class ExportedCertificate:
 
 
 def _square(rows, where) -> np.ndarray:
-    wrong = checks.expected("difference_bounds", "a square table of numbers of at least 0", rows)
+    wrong = mismatch("difference_bounds", "a square table of numbers of at least 0", rows)
     try:
         bounds = np.array(rows, dtype="float64")
     except (TypeError, ValueError):

@@ -8,8 +8,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lipzoo_catalogue import checks
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.json_validation import mismatch
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.tasks import classification, reconstruction
 
 TASKS = {"classification": classification, "reconstruction": reconstruction}
@@ -46,5 +46,5 @@ def read_metrics(values: Mapping, where: str | Path = "metrics"):
     task = values.get("task", "classification")
     if task not in TASKS:
         known = " or ".join(map(repr, TASKS))
-        raise ValueError(f"{where}: {checks.expected('task', known, task)}")
+        raise ValueError(f"{where}: {mismatch('task', known, task)}")
     return TASKS[task].read_metrics(values, where)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lipzoo_catalogue.accuracies import Accuracies, Metrics
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.classification_metrics import Accuracies, Metrics
 from lipzoo_catalogue.markdown import table
+from lipzoo_catalogue.model_config import ModelConfig
 
 
 def read_metrics(values: Mapping, where: str | Path = "metrics") -> Metrics:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue import checks
-from lipzoo_catalogue.config import ModelConfig
+from lipzoo_catalogue.certificate_claim import FORMAT_VERSION
+from lipzoo_catalogue.formatting import format_up
+from lipzoo_catalogue.json_validation import check_version, is_count, is_number, mismatch
 from lipzoo_catalogue.markdown import table
-from lipzoo_catalogue.numbers import format_up
-from lipzoo_catalogue.records import FORMAT_VERSION
+from lipzoo_catalogue.model_config import ModelConfig
 
 _COLUMNS = {
     "psnr": ("PSNR, dB", "{:.2f}"),
@@ -87,22 +87,22 @@ class ReconstructionMetrics:
     @classmethod
     def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "ReconstructionMetrics":
         """Reads and checks the content of `metrics.json`."""
-        checks.check_version(values, FORMAT_VERSION, where)
+        check_version(values, FORMAT_VERSION, where)
         test = values.get("test")
         if not isinstance(test, dict):
-            raise ValueError(f"{where}: {checks.expected('test', 'test results', test)}")
+            raise ValueError(f"{where}: {mismatch('test', 'test results', test)}")
         for key in ("examples", "noise", "methods"):
             if key not in test:
                 raise ValueError(f"{where}: missing key 'test.{key}'")
-        if not checks.is_count(test["examples"]):
-            error = checks.expected("test.examples", "a positive integer", test["examples"])
+        if not is_count(test["examples"]):
+            error = mismatch("test.examples", "a positive integer", test["examples"])
             raise ValueError(f"{where}: {error}")
-        if not checks.is_number(test["noise"]) or test["noise"] < 0:
-            error = checks.expected("test.noise", "a non-negative number", test["noise"])
+        if not is_number(test["noise"]) or test["noise"] < 0:
+            error = mismatch("test.noise", "a non-negative number", test["noise"])
             raise ValueError(f"{where}: {error}")
         methods = test["methods"]
         if not isinstance(methods, dict) or not methods:
-            error = checks.expected("test.methods", "an object of methods", methods)
+            error = mismatch("test.methods", "an object of methods", methods)
             raise ValueError(f"{where}: {error}")
         read = tuple(_read_method(name, row, where) for name, row in methods.items())
         search = {
@@ -230,17 +230,17 @@ def _shown(method, key):
 def _read_method(name, row, where):
     prefix = f"test.methods.{name}."
     if not isinstance(row, dict):
-        raise ValueError(f"{where}: {checks.expected(prefix[:-1], 'an object', row)}")
+        raise ValueError(f"{where}: {mismatch(prefix[:-1], 'an object', row)}")
     method = MethodResult(name, **{key: _read_number(row, key, prefix, where) for key in _COLUMNS})
     certified, worst = method.certified_movement, method.worst_movement
     if None not in (certified, worst) and worst > certified * (1 + 1e-6):
         what = f"at most the certified movement, {certified}"
-        raise ValueError(f"{where}: {checks.expected(f'{prefix}worst_movement', what, worst)}")
+        raise ValueError(f"{where}: {mismatch(f'{prefix}worst_movement', what, worst)}")
     return method
 
 
 def _read_number(values, key, prefix, where):
     value = values.get(key)
-    if value is not None and not checks.is_number(value):
-        raise ValueError(f"{where}: {checks.expected(prefix + key, 'a number or null', value)}")
+    if value is not None and not is_number(value):
+        raise ValueError(f"{where}: {mismatch(prefix + key, 'a number or null', value)}")
     return value

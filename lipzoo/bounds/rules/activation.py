@@ -10,6 +10,7 @@ import numpy as np
 
 from lipzoo import activations
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.rules._numbers import (
     as_constants,
     as_float64,
@@ -18,7 +19,6 @@ from lipzoo.bounds.rules._numbers import (
     largest,
     refuse_wider,
 )
-from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import add_up, gamma, mul_up, repeated, unit_roundoff
 
 

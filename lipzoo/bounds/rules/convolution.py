@@ -6,10 +6,10 @@ import keras
 import numpy as np
 
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.rules._numbers import as_float64, count, refuse_other_weights
 from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.bounds.rules.linear import dense_bound, refuse_adapters
-from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import affine_rounding, norm_up, repeated
 from lipzoo.spectral import absolute_norm_bound, conv_norm_bound, tap_norm_sum
 

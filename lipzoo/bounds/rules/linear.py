@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.rules._numbers import (
     as_constants,
     as_float64,
@@ -16,7 +17,6 @@ from lipzoo.bounds.rules._numbers import (
     refuse_wider,
 )
 from lipzoo.bounds.rules.activation import activation_bound
-from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import affine_rounding, gamma, inflated, mul_up, norm_up, repeated
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.rules.convolution import positions_of, split_shape
-from lipzoo.layer_bound import LayerBound
 from lipzoo.rounding import div_up, gamma, inflated, mul_up, sqrt_up
 from lipzoo.spectral import dense_norm_bound
 

@@ -5,7 +5,7 @@ import math
 import keras
 
 from lipzoo.bounds.errors import UncertifiedLayerError
-from lipzoo.layer_bound import LayerBound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.rounding import sqrt_up
 
 

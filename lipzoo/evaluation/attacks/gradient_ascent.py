@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from lipzoo.evaluation.attack import ascend, start_offset, step_rates
+from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.evaluation.attacks.base import Attack, Target
 from lipzoo.evaluation.attacks.settings import check_counts
-from lipzoo.evaluation.gradients import value_and_input_gradient
 from lipzoo.evaluation.margins import margin_loss
+from lipzoo.evaluation.pgd import ascend, start_offset, step_rates
 
 
 @dataclass(frozen=True)

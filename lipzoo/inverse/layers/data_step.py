@@ -7,9 +7,9 @@ from fractions import Fraction
 import keras
 import numpy as np
 
+from lipzoo.bounds.layer_bound import LayerBound
+from lipzoo.inverse.data_step_bound import data_step_bound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.inverse.stability import data_step_bound
-from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_number
 from lipzoo.rounding import add_up, hypot_up, inflated, mul_up, unit_roundoff
 
@@ -23,8 +23,8 @@ class DataStep(OperatorLayer):
     Output: the next state.
 
     Guarantee: for `0 < τ < 2/‖A‖²` the step is non-expansive in the state, and what a perturbation
-    of y adds to it is bounded by `lipzoo.inverse.stability.data_step_bound`, below the triangle
-    inequality's `τ‖A‖`.
+    of y adds to it is bounded by `lipzoo.inverse.data_step_bound.data_step_bound`, below the
+    triangle inequality's `τ‖A‖`.
 
     Args:
         operator: the forward operator A, a `lipzoo.inverse.LinearOperator`.

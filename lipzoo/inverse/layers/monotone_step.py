@@ -3,9 +3,9 @@
 import keras
 
 from lipzoo import activations
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import check_step_size
-from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_number
 from lipzoo.rounding import add_up, div_up, mul_up, sqrt_up
 

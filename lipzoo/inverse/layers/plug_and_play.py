@@ -7,14 +7,14 @@ import keras
 from keras import ops
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.overrides import refuse_replaced
-from lipzoo.checking import check_bounds
+from lipzoo.inverse.data_step_bound import fixed_point_bound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import DataStep
-from lipzoo.inverse.stability import fixed_point_bound
-from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
 from lipzoo.rounding import add_up, div_up, gamma, inflated, mul_up, sqrt_up
+from lipzoo.validation import check_bounds
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -35,7 +35,7 @@ class PlugAndPlay(OperatorLayer):
     itself; a fixed point exists by Brouwer and the iterates converge to one, possibly slowly. Its
     position has then no finite Lipschitz bound in y, and `lipschitz_bound` refuses. For c < 1 each
     step contracts with `q = 1 - b + b c Lip(R)`, the fixed point is unique, and it moves by at most
-    `lipzoo.inverse.stability.fixed_point_bound(q, τ, ‖A‖)` times what y moves by; that the
+    `lipzoo.inverse.data_step_bound.fixed_point_bound(q, τ, ‖A‖)` times what y moves by; that the
     iteration is stopped, and rounded, counts as an error beside that bound: the bound is one of the
     fixed point, and the map that stops by its tolerance is not even continuous. With
     `tolerance=None` exactly `max_steps` steps are taken, and the bound is that of this map, for

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.layer_bound import LayerBound
 from lipzoo.layers._constrained import positive_integer
 from lipzoo.rounding import hypot_up, mul_up, unit_roundoff
 

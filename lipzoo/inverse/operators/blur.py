@@ -7,11 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.checking import real_array
-from lipzoo.inverse.operators.linear import LinearOperator, as_batch
+from lipzoo.inverse.operators.base import LinearOperator, as_batch
 from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 from lipzoo.spectral import tap_norm_sum
+from lipzoo.validation import real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

@@ -5,7 +5,7 @@ import weakref
 import keras
 import numpy as np
 
-from lipzoo.inverse.operators.linear import LinearOperator
+from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.rounding import unit_roundoff
 
 _STEPS = 15

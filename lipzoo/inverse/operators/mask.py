@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.checking import real_array
-from lipzoo.inverse.operators.linear import LinearOperator, as_batch, check_alpha
+from lipzoo.inverse.operators.base import LinearOperator, as_batch, check_alpha
 from lipzoo.rounding import add_up, div_up, unit_roundoff
+from lipzoo.validation import real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

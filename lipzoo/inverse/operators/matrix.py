@@ -7,11 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.checking import real_array
-from lipzoo.inverse.operators.linear import LinearOperator, as_batch, matrix_rounding
+from lipzoo.inverse.operators.base import LinearOperator, as_batch, matrix_rounding
 from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
+from lipzoo.validation import real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

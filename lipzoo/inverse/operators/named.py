@@ -2,8 +2,8 @@
 
 import difflib
 
+from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.inverse.operators.blur import Blur
-from lipzoo.inverse.operators.linear import LinearOperator
 from lipzoo.inverse.operators.mask import Mask
 from lipzoo.inverse.operators.matrix import Matrix
 from lipzoo.inverse.operators.tomography import Tomography

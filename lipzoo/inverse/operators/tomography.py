@@ -6,9 +6,9 @@ import numbers
 import keras
 import numpy as np
 
-from lipzoo.checking import real_array
-from lipzoo.inverse.operators.linear import MAX_ENTRIES
+from lipzoo.inverse.operators.base import MAX_ENTRIES
 from lipzoo.inverse.operators.matrix import Matrix
+from lipzoo.validation import real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

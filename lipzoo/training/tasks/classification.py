@@ -11,9 +11,9 @@ from lipzoo.certificates import certify
 from lipzoo.data.dataset import Dataset
 from lipzoo.float64 import computes_in_float64
 from lipzoo.training.batches import Batches
-from lipzoo.training.figures import write_curves
 from lipzoo.training.model import TrainingError, builder_of, compile_model
 from lipzoo.training.recipe import Recipe
+from lipzoo.training.training_curves import write_curves
 
 
 class ClassificationTask:

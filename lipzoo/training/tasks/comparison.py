@@ -8,10 +8,10 @@ import numpy as np
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.evaluation.movement import worst_movement
 from lipzoo.inverse.certificate import certify_reconstruction
-from lipzoo.inverse.quality import psnr, relative_error, ssim
-from lipzoo.inverse.selection import choose_alpha, choose_weight
+from lipzoo.inverse.image_metrics import psnr, relative_error, ssim
+from lipzoo.inverse.parameter_choice import choose_alpha, choose_weight
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov, tikhonov_norm_bound
-from lipzoo.inverse.variation import total_variation
+from lipzoo.inverse.total_variation.reconstruction import total_variation
 
 # The parameters of the classical methods are chosen on so many validation examples.
 SELECTION_EXAMPLES = 200

@@ -9,10 +9,10 @@ from lipzoo.data.dataset import Dataset, scale
 from lipzoo.inverse import operators
 from lipzoo.metrics import PeakSignalToNoiseRatio
 from lipzoo.training.batches import Batches
-from lipzoo.training.figures import write_reconstruction_curves
 from lipzoo.training.model import TrainingError, compile_with
 from lipzoo.training.recipe import Recipe
 from lipzoo.training.tasks.comparison import compare
+from lipzoo.training.training_curves import write_reconstruction_curves
 
 
 class MeasuredBatches(Batches):

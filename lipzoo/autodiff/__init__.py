@@ -1,0 +1,1 @@
+"""Gradients and Jacobian products, which `keras.ops` does not have: one way per backend."""

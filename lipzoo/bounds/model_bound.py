@@ -1,0 +1,103 @@
+"""The proven bound of a model, and how it is shown."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lipzoo.bounds.layer_bound import LayerBound
+from lipzoo.bounds.tensor_bound import TensorBound
+from lipzoo_catalogue.formatting import format_up
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One application of one layer.
+
+    Attributes:
+        name: the layer's name, with the names of the models that it is nested in.
+        type: its class.
+        bound: `LayerBound` of the layer alone, as a map of all its inputs together.
+        cumulative: Lipschitz bound of the layer's output with respect to the model's input.
+    """
+
+    name: str
+    type: str
+    bound: LayerBound
+    cumulative: float
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A last layer `h -> W^T h + b` and what is known about its input h.
+
+    Attributes:
+        name: name of the layer's row in the table.
+        kernel: W, of shape `(features, classes)`, float64.
+        bias: b, float64; zeros without bias.
+        features: bounds of h with respect to the model's input.
+        dtype: the type in which the layer computes.
+    """
+
+    name: str
+    kernel: np.ndarray
+    bias: np.ndarray
+    features: TensorBound
+    dtype: str
+
+
+@dataclass(frozen=True)
+class LipschitzBound:
+    """Proven upper bound of a model's Lipschitz constant, from its weights as they were.
+
+    `float(bound)` and `bound.value` are the number; printing shows the table. Numbers in the table
+    are rounded upwards, so that the table, too, is a bound.
+
+    Attributes:
+        name: name of the model.
+        value: `||f(x) - f(x')|| <= value ||x - x'||` for all x, x' at inference, in exact
+            arithmetic, in the Euclidean norm of all inputs and outputs flattened together.
+        layers: a tuple of `LayerRow`, in the order of computation; a shared layer appears once per
+            application.
+        output: `TensorBound` of all outputs together: norm and rounding error as well.
+        head: `LinearHead` when the model ends in a linear layer, otherwise `None`.
+        input_roundoff: relative error of rounding the inputs to the types the model takes.
+    """
+
+    name: str
+    value: float
+    layers: tuple[LayerRow, ...]
+    output: TensorBound = field(repr=False)
+    head: LinearHead | None = field(default=None, repr=False)
+    input_roundoff: float = field(default=0.0, repr=False)
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        header = ("Layer", "Type", "Bound", "Cumulative", "Derivation")
+        rows = [
+            (
+                row.name,
+                row.type,
+                format_up(row.bound.value),
+                format_up(row.cumulative),
+                row.bound.derivation,
+            )
+            for row in self.layers
+        ]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        lines = [_line(row, widths) for row in (header, *rows)]
+        rule = "─" * max(map(len, lines))
+        total = f"Lipschitz bound of '{self.name}': {format_up(self.value)}"
+        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+
+    def __repr__(self) -> str:
+        return f"<LipschitzBound {self.value!r} of '{self.name}', {len(self.layers)} layers>"
+
+
+def _line(cells, widths) -> str:
+    name, kind, bound, cumulative, derivation = (
+        cell.rjust(width) if 2 <= i <= 3 else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return f"{name}  {kind}  {bound}  {cumulative}  {derivation}".rstrip()

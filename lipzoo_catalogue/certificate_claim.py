@@ -1,0 +1,127 @@
+"""What is stated about a model's bound and its files: certificate.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    check_version,
+    is_count,
+    is_number,
+    is_sha256,
+    mismatch,
+)
+from lipzoo_catalogue.probes import Probes
+
+FORMAT_VERSION = 1
+_VOUCHED = (CONFIG, WEIGHTS)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The bound that a model was saved with: the content of `certificate.json`.
+
+    A claim is compared with the bound that is derived from the weights themselves and never used
+    in place of it.
+
+    Args:
+        lipschitz_bound: bound on the Lipschitz constant of the input-to-logits map, Euclidean norm.
+        files: hash and size of `config.json` and `model.safetensors` that the claim is about.
+        layers: the rows of the bound's table: name, type, bound, derivation.
+        lipzoo_version: the version that derived the bound.
+        probes: outputs at a few inputs, or `None` in older files.
+    """
+
+    lipschitz_bound: float
+    files: Mapping[str, FileRecord]
+    layers: tuple[Mapping, ...] = ()
+    lipzoo_version: str = ""
+    probes: Probes | None = None
+
+    def to_dict(self) -> dict:
+        """The claim as JSON values."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "lipschitz_bound": self.lipschitz_bound,
+            "norm": "l2",
+            "layers": [dict(row) for row in self.layers],
+            "files": {name: vars(record) for name, record in self.files.items()},
+            "lipzoo_version": self.lipzoo_version,
+            **({} if self.probes is None else {"probes": self.probes.to_dict()}),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping, where: str | Path = "certificate") -> "Claim":
+        """Reads what `to_dict` wrote.
+
+        Raises:
+            ValueError: if a key is wrong; the message names the file and the key.
+        """
+        check_version(values, FORMAT_VERSION, where)
+        known = ("format_version", "lipschitz_bound", "norm", "layers", "files", "lipzoo_version")
+        check_keys(values, (*known, "probes"), ("lipschitz_bound", "norm", "files"), where)
+        bound = values["lipschitz_bound"]
+        if not is_number(bound) or bound < 0:
+            error = mismatch("lipschitz_bound", "a finite non-negative number", bound)
+            raise ValueError(f"{where}: {error}")
+        if values["norm"] != "l2":
+            raise ValueError(f"{where}: {mismatch('norm', repr('l2'), values['norm'])}")
+        layers = values.get("layers", [])
+        if not isinstance(layers, list) or not all(isinstance(row, dict) for row in layers):
+            raise ValueError(f"{where}: {mismatch('layers', 'a list of objects', layers)}")
+        files = read_records(values["files"], where, "files.")
+        check_keys(files, _VOUCHED, _VOUCHED, where, "files.")
+        probes = values.get("probes")
+        return cls(
+            lipschitz_bound=float(bound),
+            files=files,
+            layers=tuple(layers),
+            lipzoo_version=str(values.get("lipzoo_version", "")),
+            probes=None if probes is None else Probes.from_dict(probes, where),
+        )
+
+
+def check_belonging(metrics: Mapping, weights: FileRecord, where: str | Path) -> None:
+    """Refuses metrics that were measured with other weights than those beside them.
+
+    Args:
+        metrics: content of `metrics.json`; `weights_sha256`, which older files do not have, is the
+            hash of the weights that were measured.
+        weights: the record of the weights beside it.
+        where: name of the file, for errors.
+
+    Raises:
+        ValueError: if the hashes differ.
+
+    >>> check_belonging({}, FileRecord("0" * 64, 1), "metrics.json")
+    """
+    measured = metrics.get("weights_sha256")
+    if measured is not None and measured != weights.sha256:
+        raise ValueError(
+            f"{where}: expected results of the weights beside it, SHA-256 {weights.sha256}. "
+            f"Received: results of weights of SHA-256 {measured}"
+        )
+
+
+def read_records(values, where, prefix) -> dict[str, FileRecord]:
+    """Reads an object of `{"sha256": …, "bytes": …}` by file name.
+
+    Raises:
+        ValueError: if a key is wrong; the message names the file and the key.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where}: {mismatch(prefix.rstrip('.'), 'an object', values)}")
+    records = {}
+    for name, entry in values.items():
+        key = f"{prefix}{name}"
+        check_keys(entry, ("sha256", "bytes"), ("sha256", "bytes"), where, f"{key}.")
+        if not is_sha256(entry["sha256"]):
+            error = mismatch(f"{key}.sha256", "64 hexadecimal digits", entry["sha256"])
+            raise ValueError(f"{where}: {error}")
+        if not is_count(entry["bytes"]):
+            error = mismatch(f"{key}.bytes", "a positive integer", entry["bytes"])
+            raise ValueError(f"{where}: {error}")
+        records[name] = FileRecord(entry["sha256"], entry["bytes"])
+    return records
