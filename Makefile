@@ -36,12 +36,12 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 benchmarks: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks.run
-	$(BIN)/python -m benchmarks.answers
-	$(BIN)/python -m benchmarks.render
+	$(BIN)/python -m studies.run
+	$(BIN)/python -m studies.answers
+	$(BIN)/python -m studies.render
 
 readme: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks.render
+	$(BIN)/python -m studies.render
 
 clean:
 	rm -rf $(VENV) $(BACKENDS_VENV)

@@ -21,9 +21,9 @@ from keras.src.backend.common import dtypes
 BACKEND_FREE = {
     "attacks_study",
     "backend_choice",
-    "benchmarks",
-    "benchmarks_beyond",
-    "benchmarks_other_norms",
+    "studies_figures",
+    "studies_beyond",
+    "studies_other_norms",
     "cards",
     "catalogue",
     "checker",

@@ -6,8 +6,8 @@ import pytest
 from keras import layers, ops
 
 import lipzoo
-from benchmarks import arithmetic_probes as probes
 from lipzoo.rounding import ORDERS
+from studies import arithmetic_probes as probes
 
 STATISTICS = {
     "normalization": layers.BatchNormalization,

@@ -5,10 +5,10 @@ import json
 import numpy as np
 from sklearn.datasets import load_digits
 
-from benchmarks import attack_tables, attacks
 from lipzoo.zoo import info
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.formatting import parse_fraction
+from studies import attack_tables, attacks
 
 RESULTS = json.loads(attacks.RESULTS.read_text())
 

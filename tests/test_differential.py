@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import lipzoo
-from benchmarks.differential import __main__, adversary, generator, record, trial
-from benchmarks.differential.functions import Function, untraced
+from studies.differential import __main__, adversary, generator, record, trial
+from studies.differential.functions import Function, untraced
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the adversary differentiates with TensorFlow"

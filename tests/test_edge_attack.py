@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import lipzoo
-from benchmarks import rounding
-from benchmarks.rounding import SMALL, arithmetic, attacked, points, small
 from lipzoo.evaluation import edge_attack
+from studies import rounding
+from studies.rounding import SMALL, arithmetic, attacked, points, small
 from tests.helpers import in_float64
 
 CASES = [

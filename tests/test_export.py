@@ -338,7 +338,7 @@ def test_the_command_writes_and_reports(tmp_path, capsys):
 
 @tensorflow_only
 def test_the_benchmark_compares_the_same_products(tmp_path, capsys):
-    from benchmarks import export
+    from studies import export
 
     export.main(["--quick", "--model", "gradflow-digits", "--output", str(tmp_path / "a.json")])
     found = json.loads((tmp_path / "a.json").read_text())

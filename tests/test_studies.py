@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import frontier
-from benchmarks.small_classifiers import finished_or, mean_and_interval, small_recipe, train_small
 from lipzoo.data.dataset import Dataset, Split
 from lipzoo.zoo import info
+from studies import frontier
+from studies.small_classifiers import finished_or, mean_and_interval, small_recipe, train_small
 
 
 def _tiny_dataset():

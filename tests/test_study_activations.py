@@ -5,8 +5,8 @@ import json
 import pytest
 
 import lipzoo
-from benchmarks import activations
-from benchmarks.small_classifiers import small_recipe
+from studies import activations
+from studies.small_classifiers import small_recipe
 
 
 @pytest.mark.parametrize("candidate", activations.CANDIDATES, ids=lambda c: c.name)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import lipzoo
-from benchmarks import transfer
-from benchmarks.predictors import (
+from studies import transfer
+from studies.predictors import (
     Radii,
     as_on_source,
     calibrated,
@@ -17,8 +17,8 @@ from benchmarks.predictors import (
     share_above,
     thresholded,
 )
-from benchmarks.shifts import SEVERITIES, displacement, shifted
-from benchmarks.small_classifiers import small_recipe
+from studies.shifts import SEVERITIES, displacement, shifted
+from studies.small_classifiers import small_recipe
 
 
 def _images(count, seed=0):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import lipzoo
-from benchmarks import tightness as benchmark
 from lipzoo.evaluation import tightness
+from studies import tightness as benchmark
 from tests.helpers import dense_jacobian, randomise
 
 

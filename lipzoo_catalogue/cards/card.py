@@ -13,7 +13,7 @@ _MARK = re.compile(r"<!-- written by lipzoo; sha256 of what stands above: ([0-9a
 _INTRODUCTION = """\
 # Model cards
 
-One section for each model of the zoo, written by `python -m benchmarks.render` from the model's \
+One section for each model of the zoo, written by `python -m studies.render` from the model's \
 files: configuration, certificate, test results, recipe and texts. `lipzoo card NAME` prints one.
 """
 
