@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import lipzoo
-from lipzoo import demo
 from lipzoo.evaluation.figures import certificate_figure
 from lipzoo.training import DataError
+from lipzoo_cli import demo
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def no_downloads(monkeypatch):
 
 def test_without_data_it_says_so_and_runs_on_digits(no_downloads, tmp_path, capsys):
     figure = tmp_path / "figure.png"
-    assert demo.main(["--output", str(figure)]) == 0
+    assert demo.run_demo(figure)
     printed = capsys.readouterr().out
     assert "tfds:fashion_mnist is neither prepared nor could it be downloaded" in printed
     for text in ("gradflow-digits", "0.999        0 of", "The bound is still at most 1", "Figure:"):
@@ -47,8 +47,8 @@ def test_a_figure_needs_labels_and_has_the_marked_numbers_in_it():
     assert texts == ["clean accuracy 66.7 %", "66.7 %", "33.3 %", "50.0 %"]
 
 
-def test_a_model_that_is_not_there_is_named(monkeypatch, no_downloads):
+def test_a_model_that_is_not_there_is_named(monkeypatch, no_downloads, tmp_path):
     missing = demo.Setting("gradflow-none", "digits", "sklearn:digits", (0.5,), 64)
     monkeypatch.setattr(demo, "SETTINGS", (missing,))
     with pytest.raises(ValueError, match="gradflow-none"):
-        demo.main([])
+        demo.run_demo(tmp_path / "none.png")

@@ -1,1 +1,1 @@
-"""Total variation: the classical reconstruction that keeps edges, its objective and its iteration."""
+"""Total variation: the reconstruction that keeps edges, its objective and its iteration."""
