@@ -6,10 +6,10 @@ import math
 import keras
 import numpy as np
 from keras import ops
-from keras.src.models.functional import Functional
 
 from lipzoo.bounds.linear_head import linear_weights, passes_through
 from lipzoo.bounds.overrides import replaced_members
+from lipzoo.keras_internals import Functional, calls_behind, calls_of
 from lipzoo.validation import class_numbers, finite_number
 
 
@@ -187,7 +187,7 @@ def _check_head(head):
         reason = "it is not built" if not built else "it computes more than W^T h + b"
     elif not np.array_equal(weights[0], ops.convert_to_numpy(head.kernel)):
         reason = "its kernel is another one than linear_weights() states"
-    elif any(len(node.outputs[0].shape) != 2 for node in head._inbound_nodes):
+    elif any(len(node.outputs[0].shape) != 2 for node in calls_of(head)):
         reason = "its inputs are no vectors"
     else:
         behind = _behind(head, _living_models())
@@ -202,10 +202,10 @@ def _check_head(head):
 
 def _behind(operation, models):
     """The first operation that changes what another one returns, in all models that hold it."""
-    for node in operation._outbound_nodes:
-        if not passes_through(node.operation):
-            return node.operation
-    followers = [node.operation for node in operation._outbound_nodes]
+    followers = [node.operation for node in calls_behind(operation)]
+    for following in followers:
+        if not passes_through(following):
+            return following
     # What follows on a nested model follows on the layers in it.
     around = [model for model in models if any(layer is operation for layer in model.layers)]
     found = (_behind(following, models) for following in (*followers, *around))

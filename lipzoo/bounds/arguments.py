@@ -7,6 +7,7 @@ import keras
 from keras import tree
 
 from lipzoo.bounds.errors import UncertifiedLayerError
+from lipzoo.keras_internals import carries_mask
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -93,7 +94,7 @@ def refuse_list(node) -> None:
 
 def _receives_mask(node, defaults) -> bool:
     """Whether Keras may hand a mask to the call that comes along with a tensor."""
-    if all(getattr(tensor, "_keras_mask", None) is None for tensor in node.input_tensors):
+    if not any(map(carries_mask, node.input_tensors)):
         return False
     # Merging layers look for masks without asking for them.
     merges = isinstance(node.operation, keras.layers.Layer) and not _is_single(node)

@@ -14,23 +14,19 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.keras_internals import BOOKKEEPING
+
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.dtype, type(Ellipsis))
 _PACKAGES = ("keras", "lipzoo")
 
-# Bookkeeping of Keras that no output depends on: names, records of calls (the graph of a model has
-# those of its own), what belongs to training and to saving, wrappers that Keras puts on each layer.
-_BOOKKEEPING_NAMES = """
-_auto_config _build_shapes_dict _call_signature _inbound_nodes _outbound_nodes _lock _path
-_parent_path _tracked _tracker _losses _losses_override _loss_ids _metrics _loss_tracker
-_compile_config _compile_loss _compile_metrics _compiled_trainable_state _initial_epoch _logs
-optimizer loss history train_function test_function predict_function stop_training stop_predicting
-stop_evaluating _eval_epoch_iterator compiled build quantize activity_regularizer
-_saved_model_arg_spec _saved_model_inputs_spec _jax_state _jax_state_synced
-_compute_loss_has_training_arg _trainable_variables_shardings name_based_restores
-_lipzoo_prediction _lipzoo_reference lipzoo_config lipzoo_preprocessing lipzoo_weights_digest
-_called
-"""
-_BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
+# What no output depends on: Keras' bookkeeping, and what lipzoo remembers of a model.
+_BOOKKEEPING = BOOKKEEPING | {
+    "_lipzoo_prediction",
+    "_lipzoo_reference",
+    "lipzoo_config",
+    "lipzoo_preprocessing",
+    "lipzoo_weights_digest",
+}
 # What makes weights and penalises them takes no part in what is computed from them.
 _INERT = (keras.initializers.Initializer, keras.regularizers.Regularizer)
 

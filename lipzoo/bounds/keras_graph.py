@@ -1,13 +1,13 @@
 """Reads what Keras recorded: the graph of a model, what stands at its end, the types in it."""
 
 import keras
-from keras.src.models.functional import Functional
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.linear_head import passes_through
 from lipzoo.bounds.origins import defined_in
 from lipzoo.bounds.overrides import HARMLESS_IN_LAYERS, replaced_members
 from lipzoo.bounds.rule_registry import has_own_bound
+from lipzoo.keras_internals import Functional, casts_inputs, function_of_sequential, made_by
 
 # Beside what is harmless in any layer: what Keras' models add to layers, which is training,
 # prediction in batches, saving and reports, but for calling itself.
@@ -26,7 +26,7 @@ def as_function(model) -> keras.Function | None:
     if has_own_bound(model):
         return None
     if isinstance(model, keras.Sequential) and _calls_as(model, keras.Sequential):
-        function = getattr(model, "_functional", None)
+        function = function_of_sequential(model)
         if function is None:
             raise ValueError(
                 f"Expected model '{model.name}' to be built: begin it with keras.Input(shape), or "
@@ -63,12 +63,12 @@ def final_operations(function) -> list:
 
 def _final_operation(tensor):
     while True:
-        operation, node_index, tensor_index = tensor._keras_history
+        operation, node, position = made_by(tensor)
         inner = as_function(operation)
         if inner is not None:
-            tensor = inner.outputs[tensor_index]
+            tensor = inner.outputs[position]
         elif passes_through(operation):
-            tensor = operation._inbound_nodes[node_index].input_tensors[0]
+            tensor = node.input_tensors[0]
         else:
             return operation
 
@@ -78,8 +78,7 @@ def compute_dtype(node) -> str:
     dtype = getattr(node.operation, "compute_dtype", None) or node.outputs[0].dtype
     if not keras.backend.is_float_dtype(dtype):
         raise UncertifiedLayerError(node.operation, f"It computes in {dtype}.")
-    casts = getattr(node.operation, "_convert_input_args", True)
-    if getattr(node.operation, "autocast", True) is False or not casts:
+    if not casts_inputs(node.operation):
         # Such a layer computes in the type of its inputs, or mixes both types.
         others = [tensor.dtype for tensor in node.input_tensors if tensor.dtype != dtype]
         if others:

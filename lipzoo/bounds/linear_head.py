@@ -2,43 +2,49 @@
 
 import keras
 import numpy as np
-from keras.src.ops import nn
 
 from lipzoo.bounds.overrides import overrides
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.activation import is_softmax
-from lipzoo.layers import SpectralDense, UnitNormDense
+from lipzoo.keras_internals import nn_operations
 
 _SQUASHING = {
     keras.activations.sigmoid: "sigmoid",
     keras.activations.hard_sigmoid: "hard_sigmoid",
     keras.activations.sparse_sigmoid: "sparse_sigmoid",
 }
+_SQUASHING_OPERATIONS = (nn_operations.Softmax, nn_operations.LogSoftmax, nn_operations.Sigmoid)
 
 
 def linear_weights(layer) -> tuple[np.ndarray, np.ndarray] | None:
     """Kernel and bias of a layer that computes `W^T h + b` on vectors; `None` for any other layer.
 
-    Known are `keras.layers.Dense`, `lipzoo.layers.SpectralDense` and `UnitNormDense`; any other
-    class counts when it has a method `linear_weights()` that returns the pair `(W, b)`, unless a
-    subclass that inherits it overrides `call`.
+    Known is `keras.layers.Dense`; any other class counts when it has a method `linear_weights()`
+    that returns the pair `(W, b)`, b `None` for none, or `None` where the layer is not linear,
+    unless a subclass that inherits it overrides `call`.
+
+    Raises:
+        TypeError: if the method returns something else.
     """
     if callable(method := getattr(layer, "linear_weights", None)):
-        if overrides(layer, "linear_weights") is not None:
+        weights = None if overrides(layer, "linear_weights") is not None else method()
+        if weights is None:
             return None
-        kernel, bias = method()
-        kernel = as_float64(kernel)
-        return kernel, np.zeros(kernel.shape[1]) if bias is None else as_float64(bias)
-    if type(layer) not in (keras.layers.Dense, SpectralDense, UnitNormDense):
+        if not isinstance(weights, tuple | list) or len(weights) != 2:
+            raise TypeError(
+                f"{type(layer).__name__}.linear_weights(): expected a pair (W, b), or None. "
+                f"Received: {type(weights).__name__}"
+            )
+        return _in_float64(*weights)
+    if type(layer) is not keras.layers.Dense or layer.activation is not keras.activations.linear:
         return None
-    activation = getattr(layer, "activation", None)
-    is_linear = activation in (None, keras.activations.linear)
-    if not is_linear and getattr(activation, "name", None) != "linear":
+    if layer.lora_enabled or layer.quantization_mode:
         return None
-    if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
-        return None
-    kernel = as_float64(layer.kernel)
-    bias = getattr(layer, "bias", None)
+    return _in_float64(layer.kernel, layer.bias)
+
+
+def _in_float64(kernel, bias):
+    kernel = as_float64(kernel)
     return kernel, np.zeros(kernel.shape[1]) if bias is None else as_float64(bias)
 
 
@@ -46,7 +52,7 @@ def squashing(operation) -> str | None:
     """Name of the softmax or sigmoid that an operation ends in; `None` when there is none."""
     if isinstance(operation, keras.layers.Softmax):
         return "softmax"
-    if isinstance(operation, nn.Softmax | nn.LogSoftmax | nn.Sigmoid):
+    if isinstance(operation, _SQUASHING_OPERATIONS):
         return type(operation).__name__.lower()
     activation = getattr(operation, "activation", None)
     if is_softmax(activation):

@@ -5,6 +5,7 @@ from keras import tree
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.tensor_bound import TensorBound, cast_through, input_tensor
+from lipzoo.keras_internals import casts_inputs
 
 
 def model_input(model, function, position: int) -> TensorBound:
@@ -72,7 +73,7 @@ def may_be(shape, recorded) -> bool:
 def _types(model, target) -> list[str]:
     """The types that Keras casts a tensor to on its way into an input of a model, in order."""
     types = [target.dtype]
-    if isinstance(model, keras.Model) and model._convert_input_args and model.autocast:
+    if isinstance(model, keras.Model) and casts_inputs(model):
         types.insert(0, model.input_dtype)
     for dtype in types:
         if not keras.backend.is_float_dtype(dtype):

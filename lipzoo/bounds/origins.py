@@ -4,6 +4,8 @@ import sys
 
 import keras
 
+from lipzoo.keras_internals import OPERATIONS
+
 
 def defined_in(kind: type, package: str) -> bool:
     """Whether a class is the one that a module of the package holds under the class's name.
@@ -32,6 +34,4 @@ def is_operation(operation) -> bool:
         >>> is_operation(keras.layers.ReLU())
         False
     """
-    return not isinstance(operation, keras.layers.Layer) and defined_in(
-        type(operation), "keras.src.ops"
-    )
+    return not isinstance(operation, keras.layers.Layer) and defined_in(type(operation), OPERATIONS)

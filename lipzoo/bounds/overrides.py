@@ -10,6 +10,7 @@ import keras
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.origins import defined_in
+from lipzoo.keras_internals import DTYPE_POLICIES
 
 # What Python itself writes into a class, its constructor and its configuration.
 HARMLESS_ANYWHERE = frozenset(
@@ -146,7 +147,7 @@ def refuse_replaced(layer) -> None:
         )
     policy = getattr(layer, "_dtype_policy", None)
     if policy is not None and (
-        not defined_in(type(policy), "keras.src.dtype_policies") or replaced_members(policy)
+        not defined_in(type(policy), DTYPE_POLICIES) or replaced_members(policy)
     ):
         raise UncertifiedLayerError(
             layer,

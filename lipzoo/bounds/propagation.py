@@ -30,6 +30,7 @@ from lipzoo.bounds.tensor_bound import (
     input_tensor,
     joined,
 )
+from lipzoo.keras_internals import calls_of, nodes_of
 
 
 def lipschitz_bound(model) -> LipschitzBound:
@@ -102,18 +103,15 @@ class _Step:
 def _walk(function, inputs: list[TensorBound], prefix: str) -> _Walk:
     known = {id(tensor): bound for tensor, bound in zip(function.inputs, inputs, strict=True)}
     heads, rows = {}, []
-    for depth in sorted(function._nodes_by_depth, reverse=True):
-        for node in function._nodes_by_depth[depth]:
-            if node.is_input or any(id(tensor) not in known for tensor in node.input_tensors):
-                continue
-            step = _visit(node, [known[id(tensor)] for tensor in node.input_tensors], rows, prefix)
-            known.update(
-                (id(t), bound) for t, bound in zip(node.outputs, step.outputs, strict=True)
-            )
-            if step.head is not None:
-                heads[id(node.outputs[0])] = step.head
-            elif _keeps_logits(node) and id(node.input_tensors[0]) in heads:
-                heads[id(node.outputs[0])] = heads[id(node.input_tensors[0])]
+    for node in nodes_of(function):
+        if any(id(tensor) not in known for tensor in node.input_tensors):
+            continue
+        step = _visit(node, [known[id(tensor)] for tensor in node.input_tensors], rows, prefix)
+        known.update((id(t), bound) for t, bound in zip(node.outputs, step.outputs, strict=True))
+        if step.head is not None:
+            heads[id(node.outputs[0])] = step.head
+        elif _keeps_logits(node) and id(node.input_tensors[0]) in heads:
+            heads[id(node.outputs[0])] = heads[id(node.input_tensors[0])]
     last = function.outputs[0] if len(function.outputs) == 1 else None
     return _Walk([known[id(t)] for t in function.outputs], rows, heads.get(id(last)))
 
@@ -207,8 +205,8 @@ def _bound_of_layer(layer) -> LipschitzBound:
 
 def _built_shape(layer):
     shape = (layer.get_build_config() or {}).get("input_shape")
-    if shape is None and layer._inbound_nodes:
-        shapes = [tuple(tensor.shape) for tensor in layer._inbound_nodes[0].input_tensors]
+    if shape is None and (calls := calls_of(layer)):
+        shapes = [tuple(tensor.shape) for tensor in calls[0].input_tensors]
         shape = shapes[0] if len(shapes) == 1 else shapes
     if shape is None:
         raise ValueError(

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from lipzoo.float64 import FLOAT64_ADVICE, computes_in_float64, tells_float64_apart
+from lipzoo.keras_internals import calls_of
 
 # What these layers compute besides products and sums. Keras on JAX takes statistics and means of
 # float64 numbers in float32, whatever the type of what it returns.
@@ -59,7 +60,7 @@ def _function(operation):
         if operation.compute_dtype != "float64":
             return None
         return next((f for kind, f in _FUNCTIONS.items() if isinstance(operation, kind)), None)
-    inputs = [tensor for node in operation._inbound_nodes for tensor in node.input_tensors]
+    inputs = [tensor for node in calls_of(operation) for tensor in node.input_tensors]
     if type(operation).__name__ != "Mean" or "float64" not in {tensor.dtype for tensor in inputs}:
         return None
     return lambda x: ops.mean(x, axis=1)

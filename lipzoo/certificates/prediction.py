@@ -10,11 +10,11 @@ import functools
 from collections.abc import Iterator
 
 import keras
-from keras.src.models.functional import Functional
 
 from lipzoo.bounds.description import described, weights_by_identity
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.bounds.rule_registry import has_own_bound
+from lipzoo.keras_internals import Functional
 
 # What a model may have of its own: how it is made, saved, shown and trained. Everything else that
 # Keras' class has may take part in a prediction.

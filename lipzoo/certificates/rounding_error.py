@@ -17,6 +17,7 @@ from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.keras_graph import as_function, compute_dtype
 from lipzoo.bounds.tensor_bound import TensorBound, casts_exactly
 from lipzoo.certificates.prediction import model_state
+from lipzoo.keras_internals import nodes_of, unrecorded
 from lipzoo.rounding import gamma, inflated
 
 # The probe of each graph that was certified, with the state of the model that it was made for.
@@ -127,15 +128,13 @@ class Probe:
     """
 
     def __init__(self, inputs, tensors):
-        norms, makers = [], [tensor._keras_history.operation for tensor in tensors]
-        consumers = [len(maker._outbound_nodes) for maker in makers]
-        for tensor in tensors:
-            squares = ops.square(ops.cast(tensor, "float32"))
-            norms.append(ops.sqrt(ops.sum(squares, axis=tuple(range(1, len(tensor.shape))))))
-        self.model = keras.Model(inputs, [tensors[-1], ops.stack(norms, axis=1)])
+        norms = []
         # What is computed here is not behind the layers in any model of the user's.
-        for maker, count in zip(makers, consumers, strict=True):
-            del maker._outbound_nodes[count:]
+        with unrecorded(tensors):
+            for tensor in tensors:
+                squares = ops.square(ops.cast(tensor, "float32"))
+                norms.append(ops.sqrt(ops.sum(squares, axis=tuple(range(1, len(tensor.shape))))))
+            self.model = keras.Model(inputs, [tensors[-1], ops.stack(norms, axis=1)])
         self.sizes = np.array([math.prod(tensor.shape[1:]) for tensor in tensors])
 
     def upper_norms(self, computed) -> np.ndarray:
@@ -175,14 +174,11 @@ def _chain(function) -> list | None:
     if len(function.inputs) != 1 or len(function.outputs) != 1:
         return None
     chain, current = [], function.inputs[0]
-    for depth in sorted(function._nodes_by_depth, reverse=True):
-        nodes = [node for node in function._nodes_by_depth[depth] if not node.is_input]
-        if not nodes:
-            continue
-        if len(nodes) > 1 or not _continues(nodes[0], current):
+    for node in nodes_of(function):
+        if not _continues(node, current):
             return None
-        chain.append(nodes[0])
-        current = nodes[0].outputs[0]
+        chain.append(node)
+        current = node.outputs[0]
     return chain if current is function.outputs[0] else None
 
 

@@ -26,6 +26,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.linear import NORMALIZATION_ROUNDINGS
+from lipzoo.keras_internals import nodes_of
 from lipzoo.rounding import gamma, inflated, norm_up
 
 
@@ -96,9 +97,8 @@ def _consumers(function) -> list:
     """The calls that take the only input of a graph."""
     if len(function.inputs) != 1 or len(function.outputs) != 1:
         return []
-    nodes = [node for nodes in function._nodes_by_depth.values() for node in nodes]
     source = function.inputs[0]
-    return [n for n in nodes if not n.is_input and any(t is source for t in n.input_tensors)]
+    return [n for n in nodes_of(function) if any(t is source for t in n.input_tensors)]
 
 
 def _standardizes(layer) -> bool:

@@ -4,6 +4,7 @@ import keras
 
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.certificates.prediction import check_runs_as_recorded
+from lipzoo.keras_internals import carries_mask, nodes_of
 
 
 def checked_function(model):
@@ -28,12 +29,11 @@ def checked_function(model):
 
 def nodes_on_paths(function):
     """The recorded calls on the paths from input to output, in order of computation."""
-    depths = sorted(function._nodes_by_depth)
     needed, used = {id(function.outputs[0])}, []
-    for node in (node for depth in depths for node in function._nodes_by_depth[depth]):
-        if node.is_input or not any(id(tensor) in needed for tensor in node.outputs):
+    for node in reversed(nodes_of(function)):
+        if not any(id(tensor) in needed for tensor in node.outputs):
             continue
-        if any(getattr(t, "_keras_mask", None) is not None for t in node.input_tensors):
+        if any(map(carries_mask, node.input_tensors)):
             raise ValueError(
                 f"Expected a model without masks. Received: layer '{node.operation.name}' with one"
             )

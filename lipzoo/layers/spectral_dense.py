@@ -2,6 +2,7 @@
 
 import keras
 
+from lipzoo import activations
 from lipzoo.layers._affine import AffineLayer
 from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._dense import DenseLayer
@@ -41,6 +42,12 @@ class SpectralDense(DenseLayer, AffineLayer):
 
     def __init__(self, units, activation=None, **kwargs):
         super().__init__(positive_integer(units, "units"), activation=activation, **kwargs)
+
+    def linear_weights(self):
+        """Kernel and bias of `Kᵀx + b`, which sharpen certificates; `None` with an activation."""
+        if self.activation is not activations.get("linear"):
+            return None
+        return self.kernel, self.bias
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

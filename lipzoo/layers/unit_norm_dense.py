@@ -76,6 +76,10 @@ class UnitNormDense(keras.layers.Layer):
         outputs = ops.matmul(inputs, self.kernel)
         return outputs + self.bias if self.use_bias else outputs
 
+    def linear_weights(self):
+        """Kernel and bias of the logits `Wᵀh + b`, by which certificates get sharper."""
+        return self.kernel, self.bias
+
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import keras
 import numpy as np
-from keras.src.models.functional import Functional
 
 from lipzoo import models
 from lipzoo.building import weights_follow
+from lipzoo.keras_internals import Functional
 from lipzoo.zoo.precision import building_in
 from lipzoo_catalogue.model_config import ModelConfig
 

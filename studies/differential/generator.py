@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 from lipzoo.building import weights_follow
+from lipzoo.keras_internals import calls_of, made_by
 from studies.differential import hostile, inverse_models, pieces, recorded
 from studies.differential.draw import Draw
 
@@ -166,11 +167,11 @@ class _Graph:
             # What a chain does in one call is a layer, or a model that holds it.
             entry = keras.Input(result.shape[1:], dtype=result.dtype)
             result = self._tried(self._step, entry, depth + 1)
-            operation = result._keras_history.operation
-            if operation is entry._keras_history.operation:
+            operation = made_by(result)[0]
+            if operation is made_by(entry)[0]:
                 continue
-            single = isinstance(operation, layers.Layer) and len(operation._inbound_nodes) == 1
-            single = single and operation._inbound_nodes[0].input_tensors[0] is entry
+            single = isinstance(operation, layers.Layer) and len(calls_of(operation)) == 1
+            single = single and calls_of(operation)[0].input_tensors[0] is entry
             model.add(operation if single else keras.Model(entry, result))
         if not nested and draw.maybe(0.8):
             model.add(draw.layer(layers.Flatten))

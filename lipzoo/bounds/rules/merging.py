@@ -1,22 +1,22 @@
 """Bounds of layers and operations that take several tensors."""
 
 import keras
-from keras.src.ops import numpy as operations
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.overrides import refuse_overridden
 from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.tensor_bound import TensorBound, broadcast_copies, joined, summed
+from lipzoo.keras_internals import numpy_operations
 from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
 
 _KINDS = {
-    operations.Add: "add",
-    operations.Subtract: "subtract",
-    operations.Maximum: "maximum",
-    operations.Minimum: "minimum",
-    operations.Concatenate: "concatenate",
-    operations.Stack: "concatenate",
+    numpy_operations.Add: "add",
+    numpy_operations.Subtract: "subtract",
+    numpy_operations.Maximum: "maximum",
+    numpy_operations.Minimum: "minimum",
+    numpy_operations.Concatenate: "concatenate",
+    numpy_operations.Stack: "concatenate",
     keras.layers.Add: "add",
     keras.layers.Subtract: "subtract",
     keras.layers.Average: "average",

@@ -8,8 +8,6 @@ import math
 
 import keras
 import numpy as np
-from keras.src.ops import core, nn
-from keras.src.ops import numpy as arrays
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
@@ -23,6 +21,7 @@ from lipzoo.bounds.rules._numbers import (
 )
 from lipzoo.bounds.rules.activation import scalar_bound
 from lipzoo.bounds.rules.merging import merge_kind
+from lipzoo.keras_internals import core_operations, nn_operations, numpy_operations
 from lipzoo.rounding import div_up, gamma, mul_up, norm_up, sqrt_up, unit_roundoff
 
 
@@ -289,7 +288,8 @@ _RULES = {
 
 def _classes(name: str) -> list[type]:
     """Keras' operations of this name, in the versions of Keras that have it."""
-    found = [vars(module).get(name) for module in (core, nn, arrays)]
+    modules = (core_operations, nn_operations, numpy_operations)
+    found = [vars(module).get(name) for module in modules]
     return [kind for kind in found if isinstance(kind, type) and issubclass(kind, keras.Operation)]
 
 
@@ -302,8 +302,8 @@ _KNOWN_ARGUMENTS = {
         for kind, rule in OPERATION_RULES.items()
         if rule in (_shifted, _multiplied, _divided, _compared)
     },
-    arrays.Pad: ("constant_values",),
-    arrays.GetItem: ("key",),
+    numpy_operations.Pad: ("constant_values",),
+    numpy_operations.GetItem: ("key",),
 }
 
 
