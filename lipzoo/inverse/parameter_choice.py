@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.inverse.operators.base import LinearOperator, check_alpha
+from lipzoo.inverse.operators.arguments import check_alpha
+from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
 from lipzoo.inverse.total_variation.reconstruction import total_variation
 from lipzoo.validation import check_bounds

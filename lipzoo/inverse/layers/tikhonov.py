@@ -4,7 +4,7 @@ import keras
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.inverse.operators.base import check_alpha
+from lipzoo.inverse.operators.arguments import check_alpha
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

@@ -1,13 +1,22 @@
-"""What a forward operator of an inverse problem has to know about itself."""
+"""Forward operators of inverse problems: what each has to know of itself, and the one in full.
 
+The two classes stand together, for each is made of the other: a matrix is an operator, and what
+inverts an operator is a matrix.
+"""
+
+import functools
 import math
 
 import keras
 import numpy as np
+from keras import ops
 
-from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.inverse.operators.arguments import as_batch, check_alpha, checked_shape
+from lipzoo.inverse.operators.product_rounding import matrix_rounding
+from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
+from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
-from lipzoo.validation import check_real, real_array
+from lipzoo.validation import real_array
 
 # Entries of a dense matrix that is made of an operator: 256 MiB in float64.
 MAX_ENTRIES = 2**25
@@ -30,8 +39,8 @@ class LinearOperator:
     """
 
     def __init__(self, input_shape, output_shape):
-        self.input_shape = _checked_shape(input_shape, "input_shape")
-        self.output_shape = _checked_shape(output_shape, "output_shape")
+        self.input_shape = checked_shape(input_shape, "input_shape")
+        self.output_shape = checked_shape(output_shape, "output_shape")
 
     def apply(self, x):
         """Returns `A x` for a tensor of shape `(batch, *input_shape)`."""
@@ -74,8 +83,6 @@ class LinearOperator:
         Raises:
             ValueError: if α is not positive, or the matrix would have more than 2²⁵ entries.
         """
-        from lipzoo.inverse.operators.matrix import Matrix
-
         alpha = check_alpha(alpha)
         entries = self.inputs * self.outputs
         if entries > MAX_ENTRIES:
@@ -117,108 +124,98 @@ class LinearOperator:
         return f"<{type(self).__name__} {self.input_shape} -> {self.output_shape}>"
 
 
-def as_batch(values, shape):
-    """A floating point tensor of shape `(batch, *shape)`; integers are cast to the default type.
-
-    Raises:
-        ValueError: if it has another shape, or values that are no real numbers.
-    """
-    if not keras.ops.is_tensor(values) and not isinstance(values, keras.Variable):
-        values = real_array(values, "the batch", booleans=True)
-    tensor = keras.ops.convert_to_tensor(values)
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    check_real(dtype, "the batch", booleans=True)
-    if not keras.backend.is_float_dtype(dtype):
-        tensor = keras.ops.cast(tensor, keras.config.floatx())
-    if tuple(tensor.shape[1:]) != tuple(shape):
-        raise ValueError(
-            f"Expected a batch of shape {(None, *shape)}. Received: {tuple(tensor.shape)}"
-        )
-    return tensor
-
-
-def check_alpha(alpha) -> float:
-    """Returns α as a float if it is positive and finite.
-
-    Raises:
-        ValueError: otherwise.
-
-    >>> check_alpha(1)
-    1.0
-    """
-    valid = isinstance(alpha, int | float | np.floating) and not isinstance(alpha, bool)
-    if not (valid and 0 < alpha < math.inf):
-        raise ValueError(f"alpha must be a positive finite number. Received: alpha={alpha!r}")
-    return float(alpha)
-
-
-def check_adjoint(operator, tolerance: float = 1e-6, seed: int = 0) -> None:
-    """Tests `⟨Ax, y⟩ = ⟨x, Aᵀy⟩` and the shapes on random vectors, in float32.
-
-    A test, not a proof: it finds operators whose adjoint is another operator's, or whose shapes are
-    not those that they state.
+@keras.saving.register_keras_serializable(package="lipzoo")
+class Matrix(LinearOperator):
+    """The operator `y = Mx` on flattened images.
 
     Args:
-        operator: a `LinearOperator`.
-        tolerance: largest difference beyond underflow, relative to `‖Ax‖ ‖y‖ + ‖x‖ ‖Aᵀy‖`.
-        seed: seed of the vectors.
+        matrix: M, of shape `(outputs, inputs)`; kept in float64.
+        input_shape: shape of one image; None for `(inputs,)`.
+        output_shape: shape of one measurement; None for `(outputs,)`.
 
     Raises:
-        TypeError: if it is not a `LinearOperator`.
-        ValueError: if a shape differs or the products do.
+        ValueError: if the matrix is not finite and of rank 2, or does not fit the shapes.
+
+    Guarantee: `norm_bound` is the verified largest singular value of the float64 matrix.
+
+    Example:
+
+    >>> operator = Matrix([[3.0, 0.0], [0.0, 1.0]])
+    >>> operator.apply(np.array([[1.0, 1.0]], "float32")).shape == (1, 2)
+    True
+    >>> 3.0 <= operator.norm_bound < 3.0 + 1e-12
+    True
     """
-    if not isinstance(operator, LinearOperator):
-        raise TypeError(
-            f"Expected a lipzoo.inverse.LinearOperator. Received: operator={operator!r}"
-        )
-    generator = np.random.default_rng(seed)
-    x = generator.standard_normal((4, *operator.input_shape)).astype("float32")
-    y = generator.standard_normal((4, *operator.output_shape)).astype("float32")
-    to_numpy = keras.ops.convert_to_numpy
-    forward = to_numpy(operator.apply(keras.ops.convert_to_tensor(x))).astype("float64")
-    backward = to_numpy(operator.adjoint(keras.ops.convert_to_tensor(y))).astype("float64")
-    for name, array, shape in (("apply", forward, y.shape), ("adjoint", backward, x.shape)):
-        if array.shape != shape:
+
+    def __init__(self, matrix, input_shape=None, output_shape=None):
+        array = np.array(real_array(matrix, "matrix", booleans=True), dtype="float64")
+        if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
             raise ValueError(
-                f"{operator!r}: expected {name} to return a batch of shape {shape}. "
-                f"Received: {array.shape}"
+                "matrix must be a finite array of shape (outputs, inputs). "
+                f"Received: shape={array.shape}"
             )
-    first = np.sum((forward * y).reshape(4, -1), axis=1)
-    second = np.sum((x * backward).reshape(4, -1), axis=1)
-    norms = [np.linalg.norm(v.reshape(4, -1), axis=1) for v in (forward, y, x, backward)]
-    scale = norms[0] * norms[1] + norms[2] * norms[3]
-    # Products below float32's range become zero, which is no fault of the adjoint.
-    forward_size = operator.inputs * math.sqrt(operator.outputs) * norms[1]
-    backward_size = operator.outputs * math.sqrt(operator.inputs) * norms[2]
-    underflow = float(np.finfo("float32").tiny) * (forward_size + backward_size)
-    difference = np.maximum(np.abs(first - second) - underflow, 0.0)
-    error = float(np.max(difference / np.where(scale > 0, scale, 1.0)))
-    if not error <= tolerance:
-        raise ValueError(
-            f"{operator!r}: expected adjoint to be the transpose of apply, <Ax, y> = <x, A'y> to "
-            f"{tolerance:g}. Received: a relative difference of {error:.3g}"
+        rows, columns = array.shape
+        super().__init__(
+            (columns,) if input_shape is None else input_shape,
+            (rows,) if output_shape is None else output_shape,
+        )
+        if (self.outputs, self.inputs) != array.shape:
+            raise ValueError(
+                f"matrix must be of shape {(self.outputs, self.inputs)}, as output_shape and "
+                f"input_shape say. Received: shape={array.shape}"
+            )
+        array.flags.writeable = False
+        self._matrix = array
+
+    def apply(self, x):
+        x = as_batch(x, self.input_shape)
+        return self._product(x, self._matrix.T, self.output_shape)
+
+    def adjoint(self, y):
+        y = as_batch(y, self.output_shape)
+        return self._product(y, self._matrix, self.input_shape)
+
+    @functools.cached_property
+    def norm_bound(self) -> float:
+        with single_threaded_blas():
+            return dense_norm_bound(self._matrix)
+
+    @functools.cached_property
+    def smallest_singular_value_bound(self) -> float:
+        """Proven lower bound: `σ² >= c - ‖cI - AᵀA‖` for any c, here `c = ‖A‖²`."""
+        if self.outputs < self.inputs:
+            return 0.0
+        gram = self._matrix.T @ self._matrix
+        square = self.norm_bound**2
+        gap = dense_norm_bound(square * np.eye(self.inputs) - gram)
+        # Every entry of the Gram matrix errs by at most gamma(m) times the norms of two columns.
+        frobenius = norm_up(self._matrix)
+        error = mul_up(gamma(self.outputs + 2, "float64"), frobenius, frobenius)
+        # The diagonal of cI - AᵀA, and the two differences here.
+        error = add_up(error, mul_up(4 * unit_roundoff("float64"), add_up(square, gap)))
+        return deflated(math.sqrt(max(square - gap - error, 0.0)), operations=1)
+
+    def matrix(self) -> np.ndarray:
+        return self._matrix
+
+    def rounding(self, dtype):
+        frobenius = norm_up(self._matrix)
+        sizes = (self.inputs, self.outputs)
+        norms = (self.norm_bound, frobenius, absolute_norm_bound(self._matrix))
+        return tuple(
+            matrix_rounding(*norms, fan_in, outputs, dtype)
+            for fan_in, outputs in (sizes, sizes[::-1])
         )
 
+    def get_config(self):
+        return {
+            "matrix": self._matrix.tolist(),
+            "input_shape": list(self.input_shape),
+            "output_shape": list(self.output_shape),
+        }
 
-def matrix_rounding(norm, frobenius, absolute_norm, fan_in: int, outputs: int, dtype: str) -> float:
-    """Slope of the rounding error of a product with a float64 matrix that is first cast to `dtype`.
-
-    The cast changes every entry by at most u times itself, so the matrix, and that of its absolute
-    values, by at most `u ‖A‖_F`; see `lipzoo.rounding.affine_rounding` for the product.
-    """
-    cast = 0.0 if dtype == "float64" else mul_up(unit_roundoff(dtype), frobenius)
-    slope, _ = affine_rounding(
-        fan_in,
-        add_up(norm, cast),
-        dtype=dtype,
-        outputs=outputs,
-        absolute_norm=add_up(absolute_norm, cast),
-    )
-    return add_up(cast, slope)
-
-
-def _checked_shape(shape, name):
-    sizes = tuple(shape) if isinstance(shape, list | tuple) else ()
-    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
-        raise ValueError(f"{name} must be a tuple of positive integers. Received: {name}={shape!r}")
-    return sizes
+    @staticmethod
+    def _product(inputs, matrix, shape):
+        flat = ops.reshape(inputs, (-1, matrix.shape[0]))
+        outputs = ops.matmul(flat, ops.convert_to_tensor(matrix, dtype=inputs.dtype))
+        return ops.reshape(outputs, (-1, *shape))

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.base import LinearOperator, as_batch
+from lipzoo.inverse.operators.arguments import as_batch
+from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
 from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
 from lipzoo.spectral import tap_norm_sum

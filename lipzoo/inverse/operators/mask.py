@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.base import LinearOperator, as_batch, check_alpha
+from lipzoo.inverse.operators.arguments import as_batch, check_alpha
+from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.rounding import add_up, div_up, unit_roundoff
 from lipzoo.validation import real_array
 

@@ -2,10 +2,9 @@
 
 import difflib
 
-from lipzoo.inverse.operators.base import LinearOperator
+from lipzoo.inverse.operators.base import LinearOperator, Matrix
 from lipzoo.inverse.operators.blur import Blur
 from lipzoo.inverse.operators.mask import Mask
-from lipzoo.inverse.operators.matrix import Matrix
 from lipzoo.inverse.operators.tomography import Tomography
 
 _BY_NAME = {kind.__name__: kind for kind in (Blur, Mask, Matrix, Tomography)}

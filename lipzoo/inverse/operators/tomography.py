@@ -6,8 +6,7 @@ import numbers
 import keras
 import numpy as np
 
-from lipzoo.inverse.operators.base import MAX_ENTRIES
-from lipzoo.inverse.operators.matrix import Matrix
+from lipzoo.inverse.operators.base import MAX_ENTRIES, Matrix
 from lipzoo.validation import real_array
 
 
