@@ -12,6 +12,7 @@ from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution_bound import GRID_FACTOR
 from lipzoo.spectral.gram_iteration import autocorrelation, norm_bound_of_gram, polyphase
 from lipzoo.tracing import traced_once
+from lipzoo.validation import integer
 
 METHODS = ("orthogonal", "scale", "rows")
 
@@ -69,15 +70,9 @@ class SpectralBound(keras.constraints.Constraint):
             raise ValueError(f"bound must be a number in [1e-30, 1e30]. Received: bound={bound!r}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
-        if not isinstance(iterations, int) or iterations < 0:
-            raise ValueError(
-                f"iterations must be a non-negative integer. Received: iterations={iterations!r}"
-            )
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be a positive integer. Received: steps={steps!r}")
-        sizes = strides if isinstance(strides, list | tuple) else (strides,)
-        if not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise ValueError(f"strides must be positive integers. Received: strides={strides!r}")
+        iterations, steps = integer(iterations, "iterations", 0), integer(steps, "steps")
+        for size in strides if isinstance(strides, list | tuple) else (strides,):
+            integer(size, "strides")
         self.bound = float(bound)
         self.method = method
         self.strides = strides if isinstance(strides, int) else tuple(strides)

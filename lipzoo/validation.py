@@ -1,10 +1,51 @@
 """Checks that several parts share: numbers and ranges among their arguments, and labels."""
 
 import math
+import numbers
+import operator
 
 import keras
 import numpy as np
 from keras import ops
+
+
+def integer(value, name: str, minimum: int = 1) -> int:
+    """Returns `value` as an int if it is a whole number of at least `minimum`, NumPy's among them.
+
+    Raises:
+        ValueError: for anything else, truth values and floats included.
+
+    Example:
+        >>> integer(np.int64(3), "steps")
+        3
+        >>> integer(0, "steps")
+        Traceback (most recent call last):
+        ValueError: steps must be a positive integer. Received: steps=0
+    """
+    try:
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < minimum:
+        what = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
+        raise ValueError(f"{name} must be {what}. Received: {name}={value!r}")
+    return number
+
+
+def positive_number(value, name: str) -> float:
+    """Returns `value` as a float if it is a positive finite number.
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+        >>> positive_number(2, "time")
+        2.0
+    """
+    valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (valid and math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
+    return float(value)
 
 
 def finite_number(value, name: str, positive: bool = False) -> float:

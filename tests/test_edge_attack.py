@@ -89,8 +89,8 @@ def test_what_is_tried_lies_inside_the_ball_and_is_what_is_reported():
         (np.ones(2), {}, "a radius of at least 0 for each of 3"),
         (-np.ones(3), {}, "a radius of at least 0"),
         (np.full(3, np.nan), {}, "a radius of at least 0"),
-        (np.ones(3), {"tries": 0}, "tries must be at least 1"),
-        (np.ones(3), {"steps": 0}, "steps must be at least 1"),
+        (np.ones(3), {"tries": 0}, "tries must be a positive integer"),
+        (np.ones(3), {"steps": 0}, "steps must be a positive integer"),
         (np.ones(3), {"batch_size": 0}, "positive integer"),
     ],
 )

@@ -141,7 +141,7 @@ def test_baselines_have_a_bound_and_a_jacobian_within_it(builder, input_shape):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 0}, "depth must be an integer of at least 1.*Received: depth=0"),
+        ({"depth": 0}, "depth must be a positive integer.*Received: depth=0"),
         ({"width": 7}, "width must be even.*Received: width=7"),
         ({"width": 2}, "width must be at least 4.*Received: width=2"),
         ({"depth": 1, "stages": 2}, "at least the number of stages.*Received: depth=1"),
@@ -165,7 +165,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 @pytest.mark.parametrize("builder", [MLP, ResNet])
 def test_bad_arguments_of_baselines_are_refused(builder):
-    with pytest.raises(ValueError, match="depth must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="depth must be a positive integer"):
         builder((4,), 2, depth=0)
     with pytest.raises(ValueError, match="num_classes must be"):
         builder((4,), 1)

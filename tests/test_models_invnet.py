@@ -238,10 +238,10 @@ def test_an_operator_with_a_wrong_adjoint_is_refused():
     [
         ({"alpha": 0.0}, "alpha must be a positive"),
         ({"alpha": -1.0}, "alpha must be a positive"),
-        ({"steps": 0}, "steps must be an integer of at least 1"),
-        ({"flows": 0}, "flows must be an integer of at least 1"),
+        ({"steps": 0}, "steps must be a positive integer"),
+        ({"flows": 0}, "flows must be a positive integer"),
         ({"step_size": 2.5}, "step_size must lie in"),
-        ({"width": 0}, "width must be an integer of at least 1"),
+        ({"width": 0}, "width must be a positive integer"),
         ({"bounds": (1.0, 0.0)}, "bounds must be"),
         ({"bounds": 5}, "bounds must be"),
         ({"bounds": ("0", "1")}, "bounds must be"),
@@ -266,7 +266,7 @@ def test_measurements_that_do_not_fit_are_refused():
     y = problems.measurements(problems.blur(), problems.signals(3))
     with pytest.raises(ValueError, match="Expected x of shape"):
         lipzoo.certify_reconstruction(model, y[:, :-1], 0.1)
-    with pytest.raises(ValueError, match="steps must be at least 1"):
+    with pytest.raises(ValueError, match="steps must be a positive integer"):
         worst_movement(model, y, 0.1, steps=0)
     y[0, 0] = np.nan
     for refuses in (lipzoo.certify_reconstruction, worst_movement):

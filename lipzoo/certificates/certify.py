@@ -19,12 +19,13 @@ from lipzoo.certificates.float64_reference import (
     resolved_reference,
 )
 from lipzoo.certificates.forward_pass import evaluate, pair_head
-from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
+from lipzoo.certificates.inputs import check_inputs, check_labels
 from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
 from lipzoo.certificates.rounding_error import no_uncertainty
 from lipzoo.certificates.standardization import standardization
 from lipzoo.rounding import HALF_PRECISION
+from lipzoo.validation import integer
 
 DEVIATIONS = "standard deviations of the training data"
 
@@ -118,7 +119,7 @@ def certify(
         1.4142
     """
     check_model(model)
-    batch_size = check_batch_size(batch_size)
+    batch_size = integer(batch_size, "batch_size")
     arrays = check_inputs(model, x)
     if isinstance(reference, keras.Model):
         check_model(reference)

@@ -166,20 +166,6 @@ def check_labels(y, examples: int, classes: int) -> np.ndarray:
     return labels.astype("int64")
 
 
-def check_batch_size(batch_size) -> int:
-    """A positive integer.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    is_integer = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
-    if not is_integer or batch_size < 1:
-        raise ValueError(
-            f"Expected batch_size to be a positive integer. Received: batch_size={batch_size!r}"
-        )
-    return int(batch_size)
-
-
 def joint_norms(arrays: list[np.ndarray]) -> np.ndarray:
     """Upper bounds of the Euclidean norm of each example, all inputs taken together."""
     entries = sum(array[0].size for array in arrays)

@@ -6,10 +6,11 @@ import keras
 import numpy as np
 
 from lipzoo.autodiff.input_gradients import value_and_input_gradient
-from lipzoo.certificates.inputs import check_batch_size, check_inputs
+from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded, own_prediction
 from lipzoo.evaluation.balls import column, difference, norms, scaled
 from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss
+from lipzoo.validation import integer
 
 # Lengths are computed in float64 and compared with radii that are open balls.
 _INSIDE = 1 - 1e-13
@@ -99,10 +100,8 @@ def edge_attack(
     """
     check_runs_as_recorded(model)
     arrays = check_inputs(model, x)
-    batch_size = check_batch_size(batch_size)
-    for name, number in (("tries", tries), ("steps", steps)):
-        if not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name} must be at least 1. Received: {name}={number!r}")
+    batch_size = integer(batch_size, "batch_size")
+    tries, steps = integer(tries, "tries"), integer(steps, "steps")
     if len(arrays) != 1 or model.output_shape[-1] < 2:
         raise ValueError(
             "Expected a model with one input and at least two logits. "

@@ -7,13 +7,13 @@ import numpy as np
 
 from lipzoo.certificates import certify
 from lipzoo.certificates.certify import check_model
-from lipzoo.certificates.inputs import check_batch_size, check_inputs, check_labels
+from lipzoo.certificates.inputs import check_inputs, check_labels
 from lipzoo.data.stratification import stratified_sample
 from lipzoo.evaluation.adversarial_search import Search
 from lipzoo.evaluation.attacks import Target, resolve
 from lipzoo.evaluation.margins import margin_scale
 from lipzoo.evaluation.robustness import CertificateViolation, Robustness
-from lipzoo.validation import finite_number, values_outside
+from lipzoo.validation import finite_number, integer, values_outside
 from lipzoo_catalogue.formatting import parse_fraction
 
 
@@ -91,7 +91,7 @@ def evaluate(
     chosen_attacks = resolve(attacks)
     radii = _radii(epsilons)
     check_model(model)
-    batch_size = check_batch_size(batch_size)
+    batch_size = integer(batch_size, "batch_size")
     x, labels = _check_data(model, x, y)
     index, seed = np.arange(len(x)), _check_seed(seed)
     if samples is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.autodiff.jacobian_products import jacobian_vector_product, vector_jacobian_product
-from lipzoo.certificates.inputs import check_batch_size, check_inputs
+from lipzoo.certificates.inputs import check_inputs
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.evaluation.model_states import (
     checked_function,
@@ -24,6 +24,7 @@ from lipzoo.evaluation.model_states import (
     weights_between,
 )
 from lipzoo.spectral.threads import single_threaded_blas
+from lipzoo.validation import integer
 from lipzoo_catalogue.installing import how_to_install
 
 METHODS = ("auto", "exact", "power_iteration")
@@ -208,7 +209,7 @@ class StateJacobians:
         self._iterations, self._seed = iterations, seed
         if batch_size is None:
             batch_size = max(1, _NUMBERS_AT_ONCE // sum(self._sizes))
-        self._rows = check_batch_size(batch_size)
+        self._rows = integer(batch_size, "batch_size")
         self._pull = vector_jacobian_product(self._moved_states, list(model.variables))
         self._push = jacobian_vector_product(self._moved_states, list(model.variables))
 

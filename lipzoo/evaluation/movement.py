@@ -11,6 +11,7 @@ from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.evaluation.balls import difference, into_ball, norms, scaled
 from lipzoo.inverse.certificate import check_noise_norm
+from lipzoo.validation import integer
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,8 @@ def worst_movement(
     arrays = check_inputs(model, y)
     if len(arrays) != 1:
         raise ValueError(f"Expected a model with one input. Received: {len(arrays)} inputs")
-    for name, number in (("steps", steps), ("restarts", restarts), ("batch_size", batch_size)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1. Received: {name}={number}")
+    steps, restarts = integer(steps, "steps"), integer(restarts, "restarts")
+    batch_size = integer(batch_size, "batch_size")
     dtype = "float64" if model.inputs[0].dtype == "float64" else "float32"
     y = arrays[0].astype(dtype)
     noise = check_noise_norm(noise_norm, len(y))

@@ -10,10 +10,10 @@ from keras import ops
 from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.autodiff.jacobian_products import jacobian_vector_product, vector_jacobian_product
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.certificates.inputs import check_batch_size, check_inputs
+from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.evaluation.balls import norms, scaled
-from lipzoo.validation import finite_number
+from lipzoo.validation import finite_number, integer
 
 # Jacobians with at most so many rows are written down.
 _LARGEST_EXACT = 64
@@ -112,7 +112,7 @@ def tightness(
     arrays = check_inputs(model, x)
     if len(arrays) != 1:
         raise ValueError(f"Expected a model with one input. Received: {len(arrays)} inputs")
-    batch_size = check_batch_size(batch_size)
+    batch_size = integer(batch_size, "batch_size")
     distance = finite_number(distance, "distance", positive=True)
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"steps must be a whole number of at least 0. Received: steps={steps!r}")

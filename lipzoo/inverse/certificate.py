@@ -7,11 +7,11 @@ import numpy as np
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
-from lipzoo.certificates.inputs import check_batch_size, check_inputs, joint_norms
+from lipzoo.certificates.inputs import check_inputs, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.inverse.layers import PlugAndPlay
 from lipzoo.rounding import inflated
-from lipzoo.validation import real_array
+from lipzoo.validation import integer, real_array
 
 # Covers the float64 evaluation of a radius: three operations.
 
@@ -102,7 +102,7 @@ def certify_reconstruction(
     True
     """
     check_runs_as_recorded(model)
-    batch_size = check_batch_size(batch_size)
+    batch_size = integer(batch_size, "batch_size")
     arrays = check_inputs(model, y)
     if len(model.outputs) != 1:
         raise ValueError(

@@ -1,8 +1,5 @@
 """What the layers with constrained kernels have in common."""
 
-import math
-import numbers
-
 import keras
 from keras import ops
 
@@ -60,14 +57,6 @@ def _in_single(initializer):
     return draw
 
 
-def positive_number(value, name):
-    """Returns `value` as a float if it is a positive finite number."""
-    valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (valid and math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
-    return float(value)
-
-
 def add_bias(layer, units, name="bias"):
     """Adds a bias of shape `(units,)` if the layer uses one; None otherwise."""
     if not layer.use_bias:
@@ -99,13 +88,6 @@ def check_operator(layer, kernel, bias, shape):
             f"Expected layer '{layer.name}' to have a kernel and a bias of shapes {expected}, as "
             f"it was built with. Received: {received}"
         )
-
-
-def positive_integer(value, name):
-    """Returns `value` if it is a positive integer."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
-    return value
 
 
 def array(variable):

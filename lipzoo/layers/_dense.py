@@ -5,12 +5,10 @@ import math
 import keras
 from keras import ops
 
-from lipzoo.layers._constrained import (
-    check_operator,
-    positive_integer,
-)
+from lipzoo.layers._constrained import check_operator
 from lipzoo.layers._step_rounding import OperatorFacts
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
+from lipzoo.validation import integer
 
 
 class DenseLayer(keras.layers.Layer):
@@ -18,7 +16,7 @@ class DenseLayer(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        self.units = None if units is None else positive_integer(units, "units")
+        self.units = None if units is None else integer(units, "units")
         self.input_spec = self._accepted()
 
     def _accepted(self, **axes):

@@ -3,7 +3,8 @@
 import keras
 
 from lipzoo import activations
-from lipzoo.layers._constrained import positive_number, spectral_constraint
+from lipzoo.layers._constrained import spectral_constraint
+from lipzoo.validation import positive_number
 
 
 class PotentialGradient(keras.layers.Layer):

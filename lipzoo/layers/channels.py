@@ -4,14 +4,14 @@ import keras
 from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._sizes import with_built_sizes
+from lipzoo.validation import integer
 
 
 class _Channels(keras.layers.Layer):
     def __init__(self, channels, **kwargs):
         super().__init__(**kwargs)
-        self.channels = positive_integer(channels, "channels")
+        self.channels = integer(channels, "channels")
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.channels)

@@ -4,12 +4,13 @@ import math
 from fractions import Fraction
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import add_operator, array, positive_number
+from lipzoo.layers._constrained import add_operator, array
 from lipzoo.layers._gains import add_gains, checked_gains
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
 from lipzoo.rounding import mul_up
+from lipzoo.validation import positive_number
 
 _MOST_SUBSTEPS = 1000
 

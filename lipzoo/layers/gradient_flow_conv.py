@@ -16,6 +16,12 @@ class _GradientFlowConv(ConvolutionLayer, GradientFlow):
         shift=0,
         time=None,
         activation="relu",
+        gain=1.0,
+        train_gain=False,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
         **kwargs,
     ):
         super().__init__(
@@ -26,6 +32,12 @@ class _GradientFlowConv(ConvolutionLayer, GradientFlow):
             shift,
             time=time,
             activation=activation,
+            gain=gain,
+            train_gain=train_gain,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
             **kwargs,
         )
 
@@ -52,8 +64,9 @@ class GradientFlowConv2D(_GradientFlowConv):
         shift: cyclic shift in pixels before A (undone after Aᵀ); needs circular padding.
         time: integration time T; None for the longest single step, `2 / (β bound²)`.
         activation: a non-decreasing activation with known slopes, see `lipzoo.activations.known()`.
-        **kwargs: `gain`, `train_gain`, `use_bias`, `kernel_initializer`, `bias_initializer`,
-            `kernel_constraint` as in `GradientFlowDense`, and Keras' `name`, `dtype`, `trainable`.
+        gain, train_gain, use_bias, kernel_initializer, bias_initializer, kernel_constraint: as in
+            `GradientFlowDense`.
+        **kwargs: Keras' `name`, `dtype`, `trainable`.
 
     Raises:
         ValueError: for an activation without a known slope interval, arguments out of range, or

@@ -47,5 +47,28 @@ class GradientFlowDense(DenseLayer, GradientFlow):
     1.0
     """
 
-    def __init__(self, units=None, time=None, activation="relu", **kwargs):
-        super().__init__(units, time=time, activation=activation, **kwargs)
+    def __init__(
+        self,
+        units=None,
+        time=None,
+        activation="relu",
+        gain=1.0,
+        train_gain=False,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(
+            units,
+            time=time,
+            activation=activation,
+            gain=gain,
+            train_gain=train_gain,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
+            **kwargs,
+        )

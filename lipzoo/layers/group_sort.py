@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._sizes import with_built_sizes
+from lipzoo.validation import integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -31,7 +31,7 @@ class GroupSort(keras.layers.Layer):
 
     def __init__(self, group_size=2, **kwargs):
         super().__init__(**kwargs)
-        self.group_size = positive_integer(group_size, "group_size")
+        self.group_size = integer(group_size, "group_size")
 
     def build(self, input_shape):
         if input_shape[-1] is None or input_shape[-1] % self.group_size:

@@ -6,11 +6,12 @@ import sys
 from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import add_operator, array, positive_integer, positive_number
+from lipzoo.layers._constrained import add_operator, array
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._sizes import with_built_sizes
 from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
 from lipzoo.rounding import add_up, hypot_up, mul_up
+from lipzoo.validation import integer, positive_number
 
 METHODS = ("symplectic_euler", "verlet")
 
@@ -64,7 +65,7 @@ class Hamiltonian(PotentialGradient):
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
         self.time = positive_number(time, "time")
-        self.steps = positive_integer(steps, "steps")
+        self.steps = integer(steps, "steps")
         self.method = method
         self.share_weights = bool(share_weights)
         self.step_size = self.time / self.steps

@@ -16,6 +16,14 @@ class _HamiltonianConv(ConvolutionLayer, Hamiltonian):
         shift=0,
         time=1.0,
         activation="tanh",
+        steps=1,
+        method="symplectic_euler",
+        share_weights=False,
+        gain=1.0,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
         **kwargs,
     ):
         super().__init__(
@@ -26,6 +34,14 @@ class _HamiltonianConv(ConvolutionLayer, Hamiltonian):
             shift,
             time=time,
             activation=activation,
+            steps=steps,
+            method=method,
+            share_weights=share_weights,
+            gain=gain,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
             **kwargs,
         )
 
@@ -47,9 +63,10 @@ class HamiltonianConv2D(_HamiltonianConv):
         filters: output channels of B and of C; None for `channels / 2 · prod(strides)`.
         kernel_size, strides, padding, shift: as in `GradientFlowConv2D`.
         time, activation: as in `HamiltonianDense`.
-        **kwargs: `steps`, `method`, `share_weights` as in `HamiltonianDense`; `gain`, `use_bias`,
-            `kernel_initializer`, `bias_initializer`, `kernel_constraint` as in `GradientFlowDense`;
-            Keras' `name`, `dtype`, `trainable`.
+        steps, method, share_weights: as in `HamiltonianDense`.
+        gain, use_bias, kernel_initializer, bias_initializer, kernel_constraint: as in
+            `GradientFlowDense`.
+        **kwargs: Keras' `name`, `dtype`, `trainable`.
 
     Raises:
         ValueError: for an odd number of channels, an activation without a known slope interval,

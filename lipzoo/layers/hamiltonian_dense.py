@@ -30,8 +30,9 @@ class HamiltonianDense(DenseLayer, Hamiltonian):
         method: `"symplectic_euler"` (order 1) or `"verlet"` (leapfrog, order 2).
         share_weights: one pair of kernels for all steps instead of one per step.
         activation: a non-decreasing activation with known slopes, see `lipzoo.activations.known()`.
-        **kwargs: `gain`, `use_bias`, `kernel_initializer`, `bias_initializer`, `kernel_constraint`
-            as in `GradientFlowDense`, and Keras' `name`, `dtype`, `trainable`.
+        gain, use_bias, kernel_initializer, bias_initializer, kernel_constraint: as in
+            `GradientFlowDense`.
+        **kwargs: Keras' `name`, `dtype`, `trainable`.
 
     Raises:
         ValueError: for an odd state, an activation without a known slope interval, arguments out of
@@ -51,5 +52,32 @@ class HamiltonianDense(DenseLayer, Hamiltonian):
     True
     """
 
-    def __init__(self, units=None, time=1.0, activation="tanh", **kwargs):
-        super().__init__(units, time=time, activation=activation, **kwargs)
+    def __init__(
+        self,
+        units=None,
+        time=1.0,
+        activation="tanh",
+        steps=1,
+        method="symplectic_euler",
+        share_weights=False,
+        gain=1.0,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(
+            units,
+            time=time,
+            activation=activation,
+            steps=steps,
+            method=method,
+            share_weights=share_weights,
+            gain=gain,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
+            **kwargs,
+        )

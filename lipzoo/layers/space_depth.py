@@ -4,14 +4,14 @@ import keras
 from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._sizes import with_built_sizes
+from lipzoo.validation import integer
 
 
 class _Rearrangement(keras.layers.Layer):
     def __init__(self, block_size=2, **kwargs):
         super().__init__(**kwargs)
-        self.block_size = positive_integer(block_size, "block_size")
+        self.block_size = integer(block_size, "block_size")
 
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}

@@ -3,8 +3,8 @@
 import keras
 
 from lipzoo.layers._affine import AffineLayer
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._convolution import ConvolutionLayer
+from lipzoo.validation import integer
 
 
 class _SpectralConv(ConvolutionLayer, AffineLayer):
@@ -16,15 +16,23 @@ class _SpectralConv(ConvolutionLayer, AffineLayer):
         padding="same",
         shift=0,
         activation=None,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
         **kwargs,
     ):
         super().__init__(
-            positive_integer(filters, "filters"),
+            integer(filters, "filters"),
             kernel_size,
             strides,
             padding,
             shift,
             activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
             **kwargs,
         )
 

@@ -4,8 +4,8 @@ import keras
 
 from lipzoo import activations
 from lipzoo.layers._affine import AffineLayer
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.layers._dense import DenseLayer
+from lipzoo.validation import integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -40,8 +40,25 @@ class SpectralDense(DenseLayer, AffineLayer):
     True
     """
 
-    def __init__(self, units, activation=None, **kwargs):
-        super().__init__(positive_integer(units, "units"), activation=activation, **kwargs)
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(
+            integer(units, "units"),
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_constraint=kernel_constraint,
+            **kwargs,
+        )
 
     def linear_weights(self):
         """Kernel and bias of `Kᵀx + b`, which sharpen certificates; `None` with an activation."""

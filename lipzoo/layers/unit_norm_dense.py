@@ -5,14 +5,9 @@ from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._affine import affine_bound
-from lipzoo.layers._constrained import (
-    add_bias,
-    add_projected_kernel,
-    array,
-    check_operator,
-    positive_integer,
-)
+from lipzoo.layers._constrained import add_bias, add_projected_kernel, array, check_operator
 from lipzoo.layers._dense import dense_facts
+from lipzoo.validation import integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -59,7 +54,7 @@ class UnitNormDense(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.units = positive_integer(units, "units")
+        self.units = integer(units, "units")
         self.use_bias = bool(use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)

@@ -1,5 +1,7 @@
 """Checks of arguments that the builders share."""
 
+from lipzoo.validation import integer
+
 
 def checked_shape(input_shape):
     """Returns the shape as a tuple if it is one of an image, a sequence or a table."""
@@ -15,10 +17,7 @@ def checked_shape(input_shape):
 
 def check_classes(num_classes):
     """Refuses fewer than two classes."""
-    if not isinstance(num_classes, int) or num_classes < 2:
-        raise ValueError(
-            f"num_classes must be an integer of at least 2. Received: num_classes={num_classes!r}"
-        )
+    integer(num_classes, "num_classes", 2)
 
 
 def check_choice(value, name, choices):
@@ -38,7 +37,4 @@ def check_stages(depth, stages):
 def check_integers(arguments, minimum):
     """Refuses arguments, given by their names, that are not integers of at least `minimum`."""
     for name, value in arguments.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise ValueError(
-                f"{name} must be an integer of at least {minimum}. Received: {name}={value!r}"
-            )
+        integer(value, name, minimum)

@@ -15,7 +15,6 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from lipzoo.layers._constrained import positive_number
 from lipzoo.layers.hamiltonian import is_finite_power, shear_norm
 from lipzoo.models.checking import (
     check_choice,
@@ -26,6 +25,7 @@ from lipzoo.models.checking import (
 )
 from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
+from lipzoo.validation import positive_number
 
 HEADS = {
     "dense": keras.layers.Dense,

@@ -7,6 +7,7 @@ import keras
 
 from lipzoo.training.model import TrainingError
 from lipzoo.training.processes import process_count
+from lipzoo.validation import integer
 
 # Devices that a processor is divided into on TensorFlow: each holds all weights and a graph.
 MOST_PARTS = 8
@@ -36,8 +37,11 @@ def check_devices(devices: int, batch_size: int) -> None:
 
 
 def _check_count(name, value):
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise TrainingError(f"{name}: expected a whole number, at least 1. Received: {value!r}")
+    try:
+        integer(value, name)
+    except ValueError:
+        expected = "expected a whole number, at least 1"
+        raise TrainingError(f"{name}: {expected}. Received: {value!r}") from None
 
 
 @contextlib.contextmanager

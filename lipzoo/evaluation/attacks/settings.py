@@ -6,6 +6,7 @@ import random as python_random
 import keras
 import numpy as np
 
+from lipzoo.validation import integer
 from lipzoo_catalogue.installing import how_to_install
 
 
@@ -16,12 +17,10 @@ def check_counts(attack, *names: str) -> None:
         ValueError: naming the attack and the setting.
     """
     for name in names:
-        value = getattr(attack, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(
-                f"Attack {attack.name!r}: expected {name} to be a positive integer. "
-                f"Received: {name}={value!r}"
-            )
+        try:
+            integer(getattr(attack, name), name)
+        except ValueError as error:
+            raise ValueError(f"Attack {attack.name!r}: {error}") from None
 
 
 def missing(attack, package: str, extra: str) -> ImportError:

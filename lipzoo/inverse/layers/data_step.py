@@ -10,8 +10,8 @@ import numpy as np
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.data_step_bound import data_step_bound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.layers._constrained import positive_number
 from lipzoo.rounding import add_up, hypot_up, inflated, mul_up, unit_roundoff
+from lipzoo.validation import positive_number
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

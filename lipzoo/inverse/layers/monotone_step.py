@@ -6,8 +6,8 @@ from lipzoo import activations
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import check_step_size
-from lipzoo.layers._constrained import positive_number
 from lipzoo.rounding import add_up, div_up, mul_up, sqrt_up
+from lipzoo.validation import positive_number
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

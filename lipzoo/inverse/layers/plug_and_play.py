@@ -12,9 +12,8 @@ from lipzoo.bounds.overrides import refuse_replaced
 from lipzoo.inverse.data_step_bound import fixed_point_bound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
 from lipzoo.inverse.layers.data_step import DataStep
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.rounding import add_up, div_up, gamma, inflated, mul_up, sqrt_up
-from lipzoo.validation import check_bounds
+from lipzoo.validation import check_bounds, integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -88,7 +87,7 @@ class PlugAndPlay(OperatorLayer):
         if tolerance is not None:
             tolerance = _in_interval(tolerance, "tolerance", below=math.inf, closed=False)
         self.tolerance = tolerance
-        self.max_steps = positive_integer(max_steps, "max_steps")
+        self.max_steps = integer(max_steps, "max_steps")
         self._data_step = DataStep(self.operator, step_size, dtype=self.dtype_policy)
         self._default_step = step_size is None
         self.step_size = self._data_step.step_size
@@ -191,7 +190,7 @@ class PlugAndPlay(OperatorLayer):
             raise UncertifiedLayerError(self, "Its data step was replaced.")
         _in_interval(self.averaging, "averaging", below=1.0, closed=False)
         _in_interval(self.contraction, "contraction", below=1.0, closed=True)
-        positive_integer(self.max_steps, "max_steps")
+        integer(self.max_steps, "max_steps")
         check_bounds(self.bounds)
 
     def _after(self, image, data):

@@ -6,8 +6,8 @@ from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.layers._constrained import positive_integer
 from lipzoo.rounding import hypot_up, mul_up, unit_roundoff
+from lipzoo.validation import integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -44,7 +44,7 @@ class SensitivityLift(OperatorLayer):
 
     def __init__(self, operator, channels, **kwargs):
         super().__init__(operator, **kwargs)
-        self.channels = positive_integer(channels, "channels")
+        self.channels = integer(channels, "channels")
         needed = 2 * self.operator.input_shape[-1]
         if self.channels < needed:
             raise ValueError(

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from lipzoo.inverse.operators.base import MAX_ENTRIES, Matrix
-from lipzoo.validation import real_array
+from lipzoo.validation import integer, real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -45,9 +45,7 @@ class Tomography(Matrix):
     """
 
     def __init__(self, size, angles=16, bins=None):
-        for name, value in {"size": size, "bins": bins}.items():
-            if not (type(value) is int and value > 0) and not (name == "bins" and value is None):
-                raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
+        size, bins = integer(size, "size"), None if bins is None else integer(bins, "bins")
         if isinstance(angles, int) and not isinstance(angles, bool) and 0 < angles <= MAX_ENTRIES:
             degrees = np.arange(angles) * (180.0 / angles)
         elif isinstance(angles, list | tuple | np.ndarray) and len(angles) > 0:

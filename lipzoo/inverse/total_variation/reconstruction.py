@@ -9,7 +9,7 @@ from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
 from lipzoo.inverse.total_variation.iteration import solve
 from lipzoo.inverse.total_variation.objective import VariationModel
-from lipzoo.validation import check_bounds, finite_number, real_array
+from lipzoo.validation import check_bounds, finite_number, integer, real_array
 
 # Examples that are iterated at once.
 _CHUNK = 256
@@ -113,11 +113,7 @@ def total_variation(
     weight = _checked_weight(weight, len(y))
     bounds = check_bounds(bounds)
     tolerance = finite_number(tolerance, "tolerance", positive=True)
-    if type(max_iterations) is not int or max_iterations < 1:
-        raise ValueError(
-            "max_iterations must be a positive integer. "
-            f"Received: max_iterations={max_iterations!r}"
-        )
+    max_iterations = integer(max_iterations, "max_iterations")
     model = VariationModel(operator.matrix(), operator.input_shape, bounds)
     parts = [
         solve(model, y[part], weight[part], tolerance, max_iterations, verbose)
