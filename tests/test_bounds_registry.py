@@ -275,9 +275,9 @@ def test_a_second_bound_of_ten_megabytes_is_fast():
     first = float(lipschitz_bound(model))
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         assert float(lipschitz_bound(model)) == first
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert min(times) < 0.3
 
 

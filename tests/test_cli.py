@@ -58,10 +58,10 @@ def test_help_has_an_example(command, capsys):
 
 def test_help_does_not_import_keras():
     program = (
-        "import sys, time; start = time.perf_counter(); import lipzoo_cli; "
+        "import sys, time; start = time.process_time(); import lipzoo_cli; "
         "lipzoo_cli.main(['train', '--help']); lipzoo_cli.main(['nonsense']); "
         "assert not {'keras', 'numpy', 'lipzoo'} & set(sys.modules); "
-        "assert time.perf_counter() - start < 0.5"
+        "assert time.process_time() - start < 0.5"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
 

@@ -134,7 +134,7 @@ def test_keras_file_opens_in_a_fresh_process(tmp_path):
         ({"num_classes": 20}, "features must be at least num_classes.*Received"),
         ({"width": 2}, "width must be at least .* = 4.*Received"),
         ({"stem": 0}, "stem must be a positive integer.*Received"),
-        ({"stem": 1.5}, "stem must be an integer"),
+        ({"stem": 1.5}, "stem must be a positive integer"),
         ({"dense_depth": -3}, "dense_depth must be an integer of at least 0"),
         ({"features": "x"}, "features must be an integer"),
         ({"patch_depths": 3}, "patch_depths must be.*Received"),

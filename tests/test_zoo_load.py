@@ -304,11 +304,11 @@ def test_a_model_beyond_its_weights_is_refused_before_it_is_made(folder, monkeyp
 @pytest.mark.parametrize("message", BROKEN)
 def test_a_configuration_that_does_not_fit_is_refused(folder, message):
     rewrite_config(folder, BROKEN[message])
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=r"(config\.json|model\.safetensors): ") as caught:
         load(folder)
     assert message in str(caught.value)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_nothing_in_a_configuration_is_executed(folder):
