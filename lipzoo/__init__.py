@@ -30,6 +30,7 @@ from lipzoo.evaluation import (
     SensitivityLogger,
     diagnose,
     evaluate,
+    evaluate_robustness,
     jacobian_norms,
     worst_movement,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "constraints",
     "diagnose",
     "evaluate",
+    "evaluate_robustness",
     "export",
     "exported_certificate",
     "info",

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lipzoo import zoo
 from lipzoo.data.npz import write_arrays
-from lipzoo.evaluation import CertificateViolation
-from lipzoo.evaluation import evaluate as evaluate_arrays
+from lipzoo.evaluation import CertificateViolation, evaluate_robustness
 from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import METRICS, write_file
 from lipzoo_catalogue.model_source import Source
@@ -32,7 +31,7 @@ def evaluate_attacked(arguments, source: Source, model, dataset, radii, referenc
     """
     failure = None
     try:
-        robustness = evaluate_arrays(
+        robustness = evaluate_robustness(
             model,
             dataset.inputs(dataset.test),
             dataset.test.y,

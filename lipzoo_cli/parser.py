@@ -176,7 +176,8 @@ def _add_measuring(add):
 
     command = add(
         "evaluate",
-        "Recompute bound, clean and certified accuracy of a model on its test split, or attack it.",
+        "Recompute bound, clean and certified accuracy of a model on its test split (in Python: "
+        "lipzoo.certify), or attack it (lipzoo.evaluate_robustness).",
         "lipzoo evaluate gradflow-fmnist --attack pgd --attack boundary --samples 1000",
         hub=True,
     )

@@ -1,9 +1,9 @@
 """`python -m studies.attacks`: accuracy of the Fashion-MNIST models over ε, proven and attacked.
 
 Writes studies/attacks.json and attacks.png: the same test images for every model, the default
-attacks of `lipzoo.evaluate`. A model whose weights are those of the file is not attacked again, so
-that a run continues where it was stopped. With `--record` the accuracies also go into the models'
-metrics, for their cards.
+attacks of `lipzoo.evaluate_robustness`. A model whose weights are those of the file is not attacked
+again, so that a run continues where it was stopped. With `--record` the accuracies also go into the
+models' metrics, for their cards.
 """
 
 import argparse
@@ -37,7 +37,7 @@ MODELS = {
 
 def measure(name: str, x, y, samples: int, attacks=ATTACKS) -> dict:
     """Attacks one model; returns its row."""
-    robustness = lipzoo.evaluate(
+    robustness = lipzoo.evaluate_robustness(
         lipzoo.load(name),
         x,
         y,

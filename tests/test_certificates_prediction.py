@@ -75,7 +75,7 @@ class WithMixin(OwnTraining, Mixin):
 
 RUNS = [
     lambda model: lipzoo.certify(model, X, verbose=0),
-    lambda model: lipzoo.evaluate(model, X, Y, [0.1], "pgd", clip=None),
+    lambda model: lipzoo.evaluate_robustness(model, X, Y, [0.1], "pgd", clip=None),
     lambda model: pgd_attack(model, X, Y, 0.1, steps=1, clip=None),
     lambda model: edge_attack(model, X, np.full(6, 0.1), tries=1, steps=1),
     lambda model: tightness(model, X, steps=0),

@@ -14,7 +14,7 @@ from tests.helpers import in_float64
 @pytest.fixture(scope="module")
 def case():
     model, x, y, grid = small_case()
-    ours = lipzoo.evaluate(model, x, y, grid, ProjectedGradient(steps=40, restarts=1))
+    ours = lipzoo.evaluate_robustness(model, x, y, grid, ProjectedGradient(steps=40, restarts=1))
     return model, x, y, grid, ours
 
 
@@ -45,10 +45,10 @@ on_tensorflow = pytest.mark.skipif(
 def test_attacks_of_foolbox_agree_with_ours(name, settings, case):
     pytest.importorskip("foolbox")
     *arguments, ours = case
-    theirs = lipzoo.evaluate(*arguments, ATTACKS[name](**settings))
+    theirs = lipzoo.evaluate_robustness(*arguments, ATTACKS[name](**settings))
     check(theirs, ours, name, sees_gradients=name != "boundary")
     if name == "boundary":
-        again = lipzoo.evaluate(*arguments, ATTACKS[name](**settings))
+        again = lipzoo.evaluate_robustness(*arguments, ATTACKS[name](**settings))
         np.testing.assert_array_equal(again.distance, theirs.distance)
 
 
@@ -57,7 +57,7 @@ def test_attacks_of_foolbox_agree_with_ours(name, settings, case):
 def test_attacks_of_the_toolbox_agree_with_ours(name, case):
     pytest.importorskip("art", reason="pip install 'lipzoo[art]'")
     *arguments, ours = case
-    theirs = lipzoo.evaluate(*arguments, ATTACKS[name](steps=40))
+    theirs = lipzoo.evaluate_robustness(*arguments, ATTACKS[name](steps=40))
     check(theirs, ours, name, sees_gradients=name != "square")
 
 
@@ -69,7 +69,7 @@ def test_small_logits_do_not_blunt_the_attacks_of_others(case):
     attack = ATTACKS["foolbox-pgd"](steps=40, restarts=1)
     small = keras.Sequential([*model.layers, keras.layers.Rescaling(1e-3)])
     small.build((None, 8, 8, 1))
-    theirs = lipzoo.evaluate(small, x, y, grid, attack)
+    theirs = lipzoo.evaluate_robustness(small, x, y, grid, attack)
     np.testing.assert_allclose(theirs.attacked, ours.attacked, atol=0.1)
 
 
@@ -111,6 +111,6 @@ def test_what_is_found_on_the_sphere_itself_counts(size):
     head.set_weights([np.stack([direction, 0 * direction], axis=1)])
     distances = np.linspace(0.45, 0.4995, 60)
     x = distances[:, None] * direction
-    found = lipzoo.evaluate(model, x, np.zeros(60, int), [0.5], "pgd", clip=None)
+    found = lipzoo.evaluate_robustness(model, x, np.zeros(60, int), [0.5], "pgd", clip=None)
     assert found.attacked.tolist() == [0.0]
     assert np.all(found.distance <= 0.5)

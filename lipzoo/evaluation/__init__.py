@@ -2,7 +2,7 @@
 
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
 from lipzoo.evaluation.edge_attack import EdgeAttack, edge_attack
-from lipzoo.evaluation.evaluate import evaluate
+from lipzoo.evaluation.evaluate_robustness import evaluate, evaluate_robustness
 from lipzoo.evaluation.jacobians import JacobianNorms, jacobian_norms
 from lipzoo.evaluation.movement import Movement, worst_movement
 from lipzoo.evaluation.pgd import AttackResult, pgd_attack
@@ -24,6 +24,7 @@ __all__ = [
     "diagnose",
     "edge_attack",
     "evaluate",
+    "evaluate_robustness",
     "jacobian_norms",
     "pgd_attack",
     "tightness",

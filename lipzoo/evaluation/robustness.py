@@ -1,4 +1,4 @@
-"""What `evaluate` returns: clean, certified and attacked accuracy over ε."""
+"""What `evaluate_robustness` returns: clean, certified and attacked accuracy over ε."""
 
 from dataclasses import dataclass, field
 

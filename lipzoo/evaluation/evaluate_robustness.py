@@ -1,7 +1,9 @@
 """Evaluates a classifier: clean, certified and attacked accuracy over ε."""
 
+import functools
 import numbers
 import sys
+import warnings
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from lipzoo.validation import finite_number, integer, values_outside
 from lipzoo_catalogue.formatting import parse_fraction
 
 
-def evaluate(
+def evaluate_robustness(
     model,
     x,
     y,
@@ -84,7 +86,8 @@ def evaluate(
     >>> import keras
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, use_bias=False)])
     >>> model.set_weights([np.array([[1.0, 0.0]])])
-    >>> robustness = evaluate(model, np.array([[0.5]]), [0], [0.25, 0.75], "pgd", clip=None)
+    >>> x, y = np.array([[0.5]]), [0]
+    >>> robustness = evaluate_robustness(model, x, y, [0.25, 0.75], "pgd", clip=None)
     >>> robustness.certified.tolist(), robustness.attacked.tolist()
     ([1.0, 0.0], [1.0, 0.0])
     """
@@ -125,6 +128,17 @@ def evaluate(
     )
     _check_sandwich(robustness)
     return robustness
+
+
+@functools.wraps(evaluate_robustness)
+def evaluate(*args, **kwargs) -> Robustness:
+    """The name that `evaluate_robustness` had up to 0.1."""
+    warnings.warn(
+        "lipzoo.evaluate is called lipzoo.evaluate_robustness since 0.2; the old name will go.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return evaluate_robustness(*args, **kwargs)
 
 
 def _check_sandwich(robustness):

@@ -45,7 +45,7 @@ class Planted(Attack):
 
 def test_the_sandwich_holds_at_every_example_and_agrees_with_certify(case):
     model, x, y, grid = case
-    found = lipzoo.evaluate(model, x, y, grid, ProjectedGradient(steps=20, restarts=2))
+    found = lipzoo.evaluate_robustness(model, x, y, grid, ProjectedGradient(steps=20, restarts=2))
     certificate = lipzoo.certify(model, x, y, verbose=0)
     np.testing.assert_array_equal(found.radius, certificate.radius)
     radii = list(found.epsilons.values())
@@ -79,7 +79,9 @@ def test_distances_of_a_linear_model_are_those_of_its_hyperplanes():
     difference = kernel[:, 0] - kernel[:, 1]
     exact = np.abs(x @ difference) / np.linalg.norm(difference)
     grid = [0.25, 0.5, 0.75, 1.0]
-    found = lipzoo.evaluate(model, x, y, grid, ProjectedGradient(steps=40, restarts=1), clip=None)
+    found = lipzoo.evaluate_robustness(
+        model, x, y, grid, ProjectedGradient(steps=40, restarts=1), clip=None
+    )
     expected = [np.mean(exact > epsilon) for epsilon in grid]
     np.testing.assert_allclose(found.attacked, expected)
     np.testing.assert_allclose(found.certified, expected)
@@ -90,7 +92,7 @@ def test_only_open_examples_are_attacked():
     model = linear([[1.0, 0.0]])
     x, y = np.array([[0.05], [0.3], [0.6], [-1.0]]), [0, 0, 0, 0]
     attack = Planted(np.array([[-0.01], [-0.05], [-0.01], [-1.0]], "float32"), minimises=False)
-    found = lipzoo.evaluate(model, x, y, [0.1, 0.2, 0.4, 0.7], attack, clip=None)
+    found = lipzoo.evaluate_robustness(model, x, y, [0.1, 0.2, 0.4, 0.7], attack, clip=None)
     # At 0.7 the second one is known to fall, and the third one does.
     assert attack.asked == [(0.1, 1), (0.4, 1), (0.7, 1)]
     np.testing.assert_allclose(found.attacked, [0.5, 0.5, 0.25, 0.0])
@@ -101,7 +103,9 @@ def test_certified_examples_are_attacked_too_where_asked_for():
     model = linear([[1.0, 0.0]])
     x, y = np.array([[0.05], [0.3], [-1.0]]), [0, 0, 0]
     attack = Planted(np.array([[-0.01], [0.25], [-1.0]], "float32"), minimises=False)
-    found = lipzoo.evaluate(model, x, y, [0.1, 0.2], attack, clip=None, attack_certified=True)
+    found = lipzoo.evaluate_robustness(
+        model, x, y, [0.1, 0.2], attack, clip=None, attack_certified=True
+    )
     assert attack.asked == [(0.1, 2), (0.2, 1)]
     np.testing.assert_allclose(found.certified, found.attacked)
 
@@ -111,18 +115,20 @@ def test_what_an_attack_claims_is_not_believed():
     x, y = np.array([[0.2], [0.3], [0.4], [0.5]]), [0, 0, 0, 0]
     # Not adversarial, not finite, outside of the box, and one that counts.
     inputs = np.array([[0.1], [np.nan], [-0.6], [-0.5]], "float32")
-    found = lipzoo.evaluate(model, x, y, [2.0], Planted(inputs), clip=(-0.5, 0.5))
+    found = lipzoo.evaluate_robustness(model, x, y, [2.0], Planted(inputs), clip=(-0.5, 0.5))
     assert found.distance.tolist()[:3] == [np.inf] * 3
     assert found.distance[3] == pytest.approx(1.0)
     assert found.found_by.tolist() == ["", "", "", "planted"]
     with pytest.raises(ValueError, match="Expected inputs of shape"):
-        lipzoo.evaluate(model, x, y, [2.0], Planted(np.zeros((4, 2), "float32")), clip=None)
+        lipzoo.evaluate_robustness(
+            model, x, y, [2.0], Planted(np.zeros((4, 2), "float32")), clip=None
+        )
 
 
 def test_inputs_of_an_attack_at_a_radius_are_pulled_into_its_ball():
     model = linear([[1.0, 0.0]])
     attack = Planted(np.array([[-0.7]], "float32"), minimises=False)
-    found = lipzoo.evaluate(model, np.array([[0.5]]), [0], [0.6], attack, clip=None)
+    found = lipzoo.evaluate_robustness(model, np.array([[0.5]]), [0], [0.6], attack, clip=None)
     assert found.attacked.tolist() == [0.0]
     assert 0.59 < found.distance[0] <= 0.6
 
@@ -145,7 +151,7 @@ def test_a_certificate_that_is_not_true_is_found_out():
     model.set_weights([kernel])
     x = np.array([[0.01], [0.2], [0.3]])
     with pytest.raises(lipzoo.CertificateViolation, match=r"refuted.*example 0") as caught:
-        lipzoo.evaluate(model, x, [0, 0, 0], [0.1, 0.9], "pgd", clip=None)
+        lipzoo.evaluate_robustness(model, x, [0, 0, 0], [0.1, 0.9], "pgd", clip=None)
     found = caught.value.robustness
     assert found.violations.tolist() == np.flatnonzero(found.distance < found.radius).tolist()
     assert "CERTIFICATES REFUTED" in str(found)
@@ -154,14 +160,16 @@ def test_a_certificate_that_is_not_true_is_found_out():
 def test_a_single_logit_tells_two_classes_apart():
     model = linear(np.array([[2.0]]), bias=[-1.0])
     x = np.array([[0.1], [0.45], [0.7], [0.7]], "float32")
-    found = lipzoo.evaluate(model, x, [0, 0, 1, 0], [0.1, 0.3], "pgd")
+    found = lipzoo.evaluate_robustness(model, x, [0, 0, 1, 0], [0.1, 0.3], "pgd")
     assert found.clean == 0.75
     np.testing.assert_allclose(found.attacked, [0.5, 0.25])
     np.testing.assert_allclose(found.certified, [0.5, 0.25])
 
 
 def test_a_tie_counts_as_lost():
-    found = lipzoo.evaluate(linear(np.zeros((1, 2))), np.array([[0.5]]), [0], [0.1], "pgd")
+    found = lipzoo.evaluate_robustness(
+        linear(np.zeros((1, 2))), np.array([[0.5]]), [0], [0.1], "pgd"
+    )
     assert (found.clean, found.attacked.tolist(), found.distance.tolist()) == (1.0, [0.0], [0.0])
 
 
@@ -172,7 +180,7 @@ def test_a_sample_has_the_classes_shares_and_repeats_itself(case):
     np.testing.assert_array_equal(chosen, stratified_sample(labels, 20, seed=1))
     assert not np.array_equal(chosen, stratified_sample(labels, 20, seed=2))
     model, x, y, _ = case
-    found = lipzoo.evaluate(
+    found = lipzoo.evaluate_robustness(
         model, x, y, [0.25], ProjectedGradient(steps=5, restarts=1), samples=20, seed=1
     )
     assert (len(found), found.total) == (20, 40)
@@ -182,7 +190,9 @@ def test_a_sample_has_the_classes_shares_and_repeats_itself(case):
 
 def test_it_prints_and_draws_itself(case):
     model, x, y, _ = case
-    found = lipzoo.evaluate(model, x, y, [0.1, "36/255"], ProjectedGradient(steps=5, restarts=1))
+    found = lipzoo.evaluate_robustness(
+        model, x, y, [0.1, "36/255"], ProjectedGradient(steps=5, restarts=1)
+    )
     lines = str(found).splitlines()
     assert lines[1].split() == ["epsilon", "certified", "attacked"]
     assert lines[4].split()[0] == "36/255"
@@ -234,7 +244,7 @@ def test_bad_input_is_refused_before_any_work(changes, message, monkeypatch):
     monkeypatch.setattr(Search, "run", lambda *_: pytest.fail("work was begun"))
     arguments = {"x": X, "y": Y, "epsilons": [0.1], "attacks": "pgd", **changes}
     with pytest.raises(ValueError, match=message):
-        lipzoo.evaluate(linear(np.eye(2)), **arguments)
+        lipzoo.evaluate_robustness(linear(np.eye(2)), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -243,13 +253,20 @@ def test_bad_input_is_refused_before_any_work(changes, message, monkeypatch):
 def test_a_missing_library_is_named_before_any_work(attack, module, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=rf"pip install '.*\[{extra}\]'"):
-        lipzoo.evaluate(linear(np.eye(2)), X, Y, [0.1], ["pgd", attack])
+        lipzoo.evaluate_robustness(linear(np.eye(2)), X, Y, [0.1], ["pgd", attack])
 
 
 def test_no_model_and_no_attack_are_named():
     with pytest.raises(TypeError, match=r"keras\.Model"):
-        lipzoo.evaluate(lambda x: x, X, Y)
+        lipzoo.evaluate_robustness(lambda x: x, X, Y)
     with pytest.raises(TypeError, match="name of an attack"):
-        lipzoo.evaluate(linear(np.eye(2)), X, Y, attacks=[7])
+        lipzoo.evaluate_robustness(linear(np.eye(2)), X, Y, attacks=[7])
     with pytest.raises(TypeError, match="name of an attack"):
-        lipzoo.evaluate(linear(np.eye(2)), X, Y, attacks=None)
+        lipzoo.evaluate_robustness(linear(np.eye(2)), X, Y, attacks=None)
+
+
+def test_the_old_name_warns_and_works():
+    arguments = (linear(np.eye(2)), X, Y, [0.1], "pgd")
+    with pytest.warns(DeprecationWarning, match=r"lipzoo\.evaluate_robustness since 0\.2"):
+        found = lipzoo.evaluate(*arguments)
+    assert found.to_dict() == lipzoo.evaluate_robustness(*arguments).to_dict()
