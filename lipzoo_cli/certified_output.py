@@ -4,7 +4,6 @@ import argparse
 import math
 
 from lipzoo_catalogue.certified.certified import Certified
-from lipzoo_catalogue.certified.counts import Counts
 from lipzoo_catalogue.certified.origin import counted, described
 from lipzoo_catalogue.certified.report import SHOWN, left_out_rows
 from lipzoo_catalogue.certified.writing import bound_key
@@ -25,16 +24,14 @@ def check_printing(arguments: argparse.Namespace) -> tuple[dict[str, float], flo
 
 def show(
     certified: Certified,
-    counts: Counts,
     about: dict,
     radii: dict[str, float],
     arguments: argparse.Namespace,
 ) -> None:
-    """Prints a summary, or with `--json` everything: that alone holds all radii in memory.
+    """Prints a summary, or with `--json` everything.
 
     Args:
         certified: the certified examples.
-        counts: counts at all radii that are asked for.
         about: what the JSON object begins with.
         radii: see `check_printing`.
         arguments: the parsed arguments.
@@ -42,20 +39,20 @@ def show(
     _, threshold = check_printing(arguments)
     abstains = arguments.abstain_below is not None
     if arguments.json:
-        print_json(about | _values(certified, counts, radii, threshold, abstains))
+        print_json(about | _values(certified, radii, threshold, abstains))
         return
-    print(certified.summary(counts))
+    print(certified.summary())
     if certified.left_out:
         number, what = counted(certified.left_out), described(certified.left_out)
         print(f"left out, without a radius: {number} beside {len(certified):,} examples: {what}")
     if certified.terms.units:
         print(f"units: {certified.terms.units}")
     for text, radius in radii.items():
-        print(f"radius above {text}: {100 * counts.coverage(radius):.2f} %")
+        print(f"radius above {text}: {100 * certified.coverage(radius):.2f} %")
     if abstains:
-        _print_kept(counts, threshold)
+        _print_kept(certified, threshold)
     if len(certified) <= SHOWN or abstains:
-        print(certified.report(threshold).text(len(certified), counts.kept(threshold)))
+        print(certified.report(threshold).text(len(certified), certified.kept(threshold)))
     if arguments.out is not None:
         print(f"report: {arguments.out}")
 
@@ -67,7 +64,7 @@ def _radius(text, option):
     return radius
 
 
-def _values(certified, counts, radii, threshold, abstains):
+def _values(certified, radii, threshold, abstains):
     terms = certified.terms
     report = certified.report(threshold, 0, len(certified))
     columns = report.columns()
@@ -83,7 +80,7 @@ def _values(certified, counts, radii, threshold, abstains):
         "prediction": columns["prediction"],
         "rival": columns["rival"],
         "class_names": list(terms.class_names),
-        "share_above": {key: counts.coverage(radius) for key, radius in radii.items()},
+        "share_above": {key: certified.coverage(radius) for key, radius in radii.items()},
     }
     if report.feature_radii:
         values["feature_radii"] = {
@@ -93,23 +90,23 @@ def _values(certified, counts, radii, threshold, abstains):
         values["left_out"] = left_out_rows(certified.left_out)
     if abstains:
         values |= {"abstain_below": threshold, "abstains": columns["abstains"]}
-        values |= _kept(counts, threshold)
+        values |= _kept(certified, threshold)
     if certified.labelled:
-        shares = {key: counts.certified_accuracy(radius) for key, radius in radii.items()}
-        values |= {"accuracy": counts.accuracy, "certified_accuracy": shares}
+        shares = {key: certified.certified_accuracy(radius) for key, radius in radii.items()}
+        values |= {"accuracy": certified.accuracy, "certified_accuracy": shares}
     return values
 
 
-def _kept(counts, threshold):
+def _kept(certified, threshold):
     """Coverage, and accuracy of the covered predictions where there are labels and any of them."""
-    kept = {"coverage": counts.coverage(threshold)}
-    if counts.labelled:
-        kept["selective_accuracy"] = counts.selective_accuracy(threshold)
+    kept = {"coverage": certified.coverage(threshold)}
+    if certified.labelled:
+        kept["selective_accuracy"] = certified.selective_accuracy(threshold)
     return kept
 
 
-def _print_kept(counts, threshold):
-    kept = _kept(counts, threshold)
+def _print_kept(certified, threshold):
+    kept = _kept(certified, threshold)
     line = f"abstaining below {threshold:g}: {100 * kept['coverage']:.2f} % covered"
     if kept.get("selective_accuracy") is not None:
         line += f", accuracy of these {100 * kept['selective_accuracy']:.2f} %"

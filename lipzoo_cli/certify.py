@@ -12,8 +12,7 @@ from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError
 from lipzoo.training.recipe import READING, parse_recipe, with_reading
 from lipzoo.zoo.loading import load_from
-from lipzoo_catalogue.certified.certified import Certified, columns_of
-from lipzoo_catalogue.certified.columns import new_columns
+from lipzoo_catalogue.certified.certified import Certified, columns_of, joined
 from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.shards import Shard
@@ -59,48 +58,47 @@ def certify(arguments: argparse.Namespace) -> None:
     rows = (shard or Shard()).of(count)
     labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
     model = load_from(source, dtype=arguments.dtype)
-    with new_columns(out) as columns:
-        for chunk in _chunks(rows):
-            certificate = certify_arrays(
-                model,
-                _read(x, chunk, model, arguments.data),
-                None if y is None else y[chunk],
-                standardized=arguments.standardized,
-                verbose=0,
-            ).in_norm(arguments.norm)
-            columns.append(columns_of(certificate) | _origins(x, chunk))
-        left_out = between(x.left_out, rows.start, rows.stop, last=rows.stop == len(x))
-        certified = Certified(Terms.of(certificate), columns, rows.start, left_out)
-        counts = certified.counts(threshold, *radii.values())
-        if out is not None:
-            part = None
-            if shard is not None:
-                settings = {
-                    "model": source.name,
-                    "configuration": sha256_of(source.read(CONFIG)),
-                    "weights": sha256_of(source.read(WEIGHTS)),
-                    "examples": count,
-                    "data": marks(x),
-                    "labels": labels,
-                    "left_out": between(x.left_out, 0, count, last=count == len(x)),
-                    "dtype": arguments.dtype,
-                    "margins": certificate.arithmetic.split()[-1],
-                    "backend": keras.backend.backend(),
-                    "lipzoo": __version__,
-                }
-                part = Part(shard, settings, certified.terms).to_json()
-            write_certified(out, certified, threshold, counts.coverage(threshold), part)
-        about = {"model": arguments.model, "data": arguments.data, "dtype": arguments.dtype}
-        about["arithmetic"] = certificate.arithmetic
+    pieces = []
+    for chunk in _chunks(rows):
+        certificate = certify_arrays(
+            model,
+            _read(x, chunk, model, arguments.data),
+            None if y is None else y[chunk],
+            standardized=arguments.standardized,
+            verbose=0,
+        ).in_norm(arguments.norm)
+        pieces.append(columns_of(certificate) | _origins(x, chunk))
+    left_out = between(x.left_out, rows.start, rows.stop, last=rows.stop == len(x))
+    certified = Certified(Terms.of(certificate), joined(pieces), rows.start, left_out)
+    if out is not None:
+        part = None
         if shard is not None:
-            about["shard"] = str(shard)
-        if x.notes:
-            about["notes"] = x.notes
-        if not arguments.json:
-            print(*(f"note: {note}" for note in x.notes), sep="\n", end="\n" * bool(x.notes))
-        show(certified, counts, about, radii, arguments)
-        if shard is not None and not arguments.json:
-            print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
+            settings = {
+                "model": source.name,
+                "configuration": sha256_of(source.read(CONFIG)),
+                "weights": sha256_of(source.read(WEIGHTS)),
+                "examples": count,
+                "data": marks(x),
+                "labels": labels,
+                "left_out": between(x.left_out, 0, count, last=count == len(x)),
+                "dtype": arguments.dtype,
+                "margins": certificate.arithmetic.split()[-1],
+                "backend": keras.backend.backend(),
+                "lipzoo": __version__,
+            }
+            part = Part(shard, settings, certified.terms).to_json()
+        write_certified(out, certified, threshold, part)
+    about = {"model": arguments.model, "data": arguments.data, "dtype": arguments.dtype}
+    about["arithmetic"] = certificate.arithmetic
+    if shard is not None:
+        about["shard"] = str(shard)
+    if x.notes:
+        about["notes"] = x.notes
+    if not arguments.json:
+        print(*(f"note: {note}" for note in x.notes), sep="\n", end="\n" * bool(x.notes))
+    show(certified, about, radii, arguments)
+    if shard is not None and not arguments.json:
+        print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
 
 
 def _examples(arguments, config, recipe):

@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from lipzoo_catalogue.certified.columns import new_columns
 from lipzoo_catalogue.certified.parts import join as join_parts
 from lipzoo_catalogue.certified.parts import read_part
 from lipzoo_catalogue.certified.writing import check_out, write_certified
@@ -16,10 +15,8 @@ def join(arguments: argparse.Namespace) -> None:
     check_out(out, "OUT")
     radii, threshold = check_printing(arguments)
     parts = [read_part(path) for path in arguments.parts]
-    with new_columns(out) as columns:
-        certified = join_parts(arguments.parts, parts, columns)
-        counts = certified.counts(threshold, *radii.values())
-        write_certified(out, certified, threshold, counts.coverage(threshold))
-        settings = parts[0].settings
-        about = {"model": settings["model"], "parts": len(parts), "dtype": settings["dtype"]}
-        show(certified, counts, about, radii, arguments)
+    certified = join_parts(arguments.parts, parts)
+    write_certified(out, certified, threshold)
+    settings = parts[0].settings
+    about = {"model": settings["model"], "parts": len(parts), "dtype": settings["dtype"]}
+    show(certified, about, radii, arguments)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from lipzoo_catalogue.certified.certified import Certified
-from lipzoo_catalogue.certified.columns import new_columns
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
@@ -112,12 +111,11 @@ def test_parts_are_joined_without_keras(tmp_path):
     settings = {"model": "tiny", "examples": 4, "dtype": "float32", "lipzoo": "1"}
     paths = [str(tmp_path / f"{number}.npz") for number in (1, 2)]
     for number, path in enumerate(paths, start=1):
-        with new_columns(Path(path)) as columns:
-            prediction = np.array([number, 0])
-            radius = np.array([0.5 * number, 0.1])
-            columns.append({"radius": radius, "prediction": prediction, "rival": 1 - prediction})
-            part = Part(Shard(number, 2), settings, terms).to_json()
-            write_certified(Path(path), Certified(terms, columns), 0.0, 1.0, part)
+        prediction = np.array([number, 0])
+        radius = np.array([0.5 * number, 0.1])
+        columns = {"radius": radius, "prediction": prediction, "rival": 1 - prediction}
+        part = Part(Shard(number, 2), settings, terms).to_json()
+        write_certified(Path(path), Certified(terms, columns), 0.0, part)
     arguments = ["join", str(tmp_path / "whole.npz"), *paths, "--epsilon", "0.25", "--json"]
     heavy = [name for name in HEAVY if name != "numpy"]
     done = run(_ANSWER, arguments=arguments, heavy=heavy)

@@ -15,9 +15,8 @@ import pytest
 import lipzoo
 import lipzoo_cli
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.certified import columns as columns_module
-from lipzoo_catalogue.certified.certified import Certified, columns_of
-from lipzoo_catalogue.certified.columns import Columns
+from lipzoo_catalogue.certified import certified as certified_module
+from lipzoo_catalogue.certified.certified import Certified, columns_of, joined
 from lipzoo_catalogue.certified.parts import Part, PartError, join, read_part
 from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.summary import SHOWN_EPSILONS
@@ -68,8 +67,8 @@ def data(tmp_path):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    """Columns are read two rows at a time."""
-    monkeypatch.setattr(columns_module, "ROWS", 2)
+    """Reports are written two rows at a time."""
+    monkeypatch.setattr(certified_module, "ROWS", 2)
 
 
 def _certificates():
@@ -91,42 +90,28 @@ def _certificates():
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_from_disk_everything_is_as_from_memory(tmp_path, small_pieces, number):
+def test_piece_by_piece_everything_is_as_at_once(tmp_path, small_pieces, number):
     certificate = _certificates()[number]
     threshold = float(np.median(np.minimum(certificate.radius, 1e3)))
-    (tmp_path / "columns").mkdir()
-    columns = Columns(tmp_path / "columns")
-    for rows in (slice(0, 3), slice(3, 4), slice(4, 7)):
-        columns.append({k: column[rows] for k, column in columns_of(certificate).items()})
-    certified = Certified(Terms.of(certificate), columns)
-    counts = certified.counts(threshold)
-    assert certified.summary(counts) == str(certificate)
+    pieces = [
+        {name: column[rows] for name, column in columns_of(certificate).items()}
+        for rows in (slice(0, 3), slice(3, 4), slice(4, 7))
+    ]
+    certified = Certified(Terms.of(certificate), joined(pieces))
+    assert certified.summary() == str(certificate)
     report = certificate.report(threshold)
-    assert counts.coverage(threshold) == certificate.coverage(threshold)
+    assert certified.coverage(threshold) == certificate.coverage(threshold)
     if certificate.labels is not None:
         for epsilon in SHOWN_EPSILONS[certificate.norm]:
             expected = certificate.certified_accuracy(epsilon)
-            assert counts.certified_accuracy(epsilon) == expected
+            assert certified.certified_accuracy(epsilon) == expected
         expected = certificate.selective_accuracy(threshold)
-        assert counts.selective_accuracy(threshold) == pytest.approx(expected, rel=1e-15)
+        assert certified.selective_accuracy(threshold) == pytest.approx(expected, rel=1e-15)
     texts = {"csv": report.to_csv(), "json": f"{report.to_json()}\n"}
     for ending, text in texts.items():
         path = tmp_path / f"radii.{ending}"
-        write_certified(path, certified, threshold, counts.coverage(threshold))
+        write_certified(path, certified, threshold)
         assert path.read_text() == text
-
-
-def test_quantiles_are_those_of_numpy(tmp_path, small_pieces):
-    values = [0.0, -0.0, 5e-324, 1e-300, 0.25, 0.25, np.nextafter(0.25, 1), 3.5, 1e300, np.inf]
-    shares = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
-    for count in range(1, len(values) + 1):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        columns = Columns(folder)
-        column = np.random.default_rng(count).permutation(values)[:count]
-        columns.append({"radius": column})
-        expected = np.quantile(column, shares, method="lower")
-        assert columns.quantiles("radius", shares) == expected.tolist()
 
 
 @pytest.mark.parametrize(
@@ -245,7 +230,7 @@ def test_hash_of_labels_is_that_of_all_of_them(monkeypatch):
     assert sha256_of_labels(y, 4, 4) != whole
 
 
-def test_a_part_with_other_columns_is_named(run, model, data, tmp_path):
+def test_a_part_with_other_columns_is_named(run, model, data):
     """As after labels were taken out of a part that states them."""
     paths = [data / "one.npz", data / "two.npz"]
     for number, path in enumerate(paths, start=1):
@@ -255,10 +240,9 @@ def test_a_part_with_other_columns_is_named(run, model, data, tmp_path):
     arrays = dict(np.load(paths[1]))
     del arrays["labels"]
     np.savez(paths[1], **arrays)
-    (tmp_path / "columns").mkdir()
     parts = [read_part(path) for path in paths]
     with pytest.raises(PartError, match=f"^{re.escape(str(paths[1]))}: Expected columns"):
-        join(paths, parts, Columns(tmp_path / "columns"))
+        join(paths, parts)
 
 
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "-1/4", "1.5/4", "1/0", "true/4", "null/4"])
@@ -346,7 +330,7 @@ def test_parts_follow_each_other_and_differ_by_one_example_at_most(examples):
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from /proc")
 def test_memory_does_not_grow_with_the_examples(model, tmp_path):
-    """The examples take 50 MB more, all columns 1 MB: neither may show in the peak."""
+    """The examples take 50 MB more, which may not show in the peak; the answers take 1 MB."""
     # The peak of resource.getrusage would be that of the process that starts it, if it is larger.
     program = (
         "import sys, lipzoo_cli; code = lipzoo_cli.main(sys.argv[1:]); "

@@ -1,20 +1,21 @@
-"""Certified examples on disk: the same answers as a `Certificate`, in constant memory."""
+"""Certified examples, gathered piece by piece: the same answers as a `Certificate`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo_catalogue.certified.columns import Columns
-from lipzoo_catalogue.certified.counts import Counts
 from lipzoo_catalogue.certified.origin import LeftOut, between
 from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
-from lipzoo_catalogue.certified.summary import QUARTILES, SHOWN_EPSILONS, summary_of
+from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
 from lipzoo_catalogue.certified.terms import Terms
+
+# Examples whose report is text in memory at a time.
+ROWS = 65_536
 
 
 def columns_of(certificate) -> dict[str, np.ndarray]:
-    """The columns of a `Certificate` that are kept."""
+    """The columns of a `Certificate` that are kept: about 32 bytes an example."""
     names = [
         "radius",
         "prediction",
@@ -27,9 +28,29 @@ def columns_of(certificate) -> dict[str, np.ndarray]:
     return columns
 
 
-@dataclass(frozen=True)
+def joined(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Columns of numbers, one piece behind the other.
+
+    Raises:
+        ValueError: if a piece has other columns than the first, or other types or row shapes.
+
+    Example:
+        >>> joined([{"radius": np.array([0.3])}, {"radius": np.array([0.1])}])["radius"].tolist()
+        [0.3, 0.1]
+    """
+    known, *others = [
+        {name: (column.dtype.str, column.shape[1:]) for name, column in piece.items()}
+        for piece in pieces
+    ]
+    for other in others:
+        if other != known:
+            raise ValueError(f"Expected columns {known}. Received: {other}")
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in known}
+
+
+@dataclass(frozen=True, eq=False)
 class Certified:
-    """Certified examples in columns on disk.
+    """Certified examples.
 
     Args:
         terms: what holds for all examples.
@@ -40,21 +61,43 @@ class Certified:
     """
 
     terms: Terms
-    columns: Columns
+    columns: Mapping[str, np.ndarray]
     first: int = 0
     left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.columns)
+        return len(self.columns["radius"])
 
     @property
     def labelled(self) -> bool:
         """Whether the true classes are known."""
         return "labels" in self.columns
 
+    @property
+    def accuracy(self) -> float | None:
+        """Share of correct predictions; `None` without labels."""
+        return float(np.mean(self._correct())) if self.labelled else None
+
+    def kept(self, radius: float) -> int:
+        """Number of examples with a larger radius."""
+        return int(np.sum(self.columns["radius"] > radius))
+
+    def coverage(self, radius: float) -> float:
+        """Share of examples with a larger radius; see `Certificate.coverage`."""
+        return self.kept(radius) / len(self)
+
+    def certified_accuracy(self, radius: float) -> float:
+        """Share of correct predictions with a larger one; see `Certificate.certified_accuracy`."""
+        return self._right(radius) / len(self)
+
+    def selective_accuracy(self, radius: float) -> float | None:
+        """Accuracy of the predictions with a larger radius; `None` where there are none."""
+        kept = self.kept(radius)
+        return self._right(radius) / kept if kept else None
+
     def report(self, abstain_below: float, first: int = 0, stop: int = SHOWN) -> CertificateReport:
         """The report of some examples, by default those that a printed report shows."""
-        read = {name: self.columns.read(name, first, stop) for name in self.columns.names}
+        read = {name: column[first:stop] for name, column in self.columns.items()}
         features = read.get("feature_radii", np.empty((0, 0))).T
         stop = min(stop, len(self))
         left_out = between(
@@ -78,24 +121,22 @@ class Certified:
 
     def reports(self, abstain_below: float) -> Iterator[CertificateReport]:
         """The report of all examples, piece by piece."""
-        for first, stop in self.columns.pieces():
-            yield self.report(abstain_below, first, stop)
+        for first in range(0, len(self), ROWS):
+            yield self.report(abstain_below, first, first + ROWS)
 
-    def counts(self, *radii: float) -> Counts:
-        """Counts at some radii, and at those that the summary shows."""
-        counts = Counts([*radii, *SHOWN_EPSILONS[self.terms.norm]], self.labelled)
-        for report in self.reports(0.0):
-            correct = report.prediction == report.labels if self.labelled else None
-            counts.add(report.radius, correct)
-        return counts
-
-    def summary(self, counts: Counts) -> str:
+    def summary(self) -> str:
         """The table that a `Certificate` prints."""
-        share = counts.certified_accuracy if self.labelled else counts.coverage
+        share = self.certified_accuracy if self.labelled else self.coverage
         return summary_of(
             self.terms,
             len(self),
-            counts.accuracy,
+            self.accuracy,
             lambda radii: [share(radius) for radius in radii],
-            self.columns.quantiles("radius", QUARTILES),
+            np.quantile(self.columns["radius"], QUARTILES, method="lower"),
         )
+
+    def _right(self, radius):
+        return int(np.sum(self._correct() & (self.columns["radius"] > radius)))
+
+    def _correct(self):
+        return self.columns["prediction"] == self.columns["labels"]

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo_catalogue.certified.certified import Certified
-from lipzoo_catalogue.certified.columns import ROWS, Columns
+from lipzoo_catalogue.certified.certified import Certified, joined
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.certified.shards import Shard, parse_shard
 from lipzoo_catalogue.certified.terms import Terms
@@ -112,55 +111,34 @@ def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
         )
 
 
-def join(paths: Sequence[str | Path], parts: Sequence[Part], columns: Columns) -> Certified:
-    """Puts the columns of all parts one behind the other, in their order, in constant memory.
+def join(paths: Sequence[str | Path], parts: Sequence[Part]) -> Certified:
+    """Puts the columns of all parts one behind the other, in their order.
 
     Raises:
         PartError: if the parts do not fit together, or one is damaged.
     """
     check_parts(paths, parts)
+    pieces = []
     for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: pair[1].shard.number):
-        rows = len(part.shard.of(part.settings["examples"]))
-        for arrays in _pieces(path, rows):
-            try:
-                columns.append(arrays)
-            except ValueError as error:
-                raise PartError(f"{path}: {error}") from None
+        pieces.append(_columns(path, len(part.shard.of(part.settings["examples"]))))
+        try:
+            joined([pieces[0], pieces[-1]])
+        except ValueError as error:
+            raise PartError(f"{path}: {error}") from None
     # Each part's bound is proven; on another processor it may have been rounded otherwise.
     terms = replace(parts[0].terms, bound=max(p.terms.bound for p in parts))
     left_out = tuple(LeftOut(*entry) for entry in parts[0].settings.get("left_out", ()))
-    return Certified(terms, columns, left_out=left_out)
+    return Certified(terms, joined(pieces), left_out=left_out)
 
 
-def _pieces(path, rows):
-    """The columns of a part, some rows at a time."""
-    with _named(path), zipfile.ZipFile(path) as archive:
-        names = [name for name in _COLUMNS if f"{name}.npy" in archive.namelist()]
-        members = {name: _Column(archive, name, rows) for name in names}
-        for first in range(0, rows, ROWS):
-            count = min(ROWS, rows - first)
-            yield {name: member.read(count) for name, member in members.items()}
-
-
-class _Column:
-    """A column of an .npz file, read from its beginning to its end, its checksum checked."""
-
-    def __init__(self, archive, name, rows):
-        self._file = archive.open(f"{name}.npy")
-        version = np.lib.format.read_magic(self._file)
-        if version != (1, 0):
-            raise ValueError(f"column {name} in format {version}")
-        shape, fortran, self._dtype = np.lib.format.read_array_header_1_0(self._file)
-        if fortran or shape[:1] != (rows,) or self._dtype.hasobject:
-            raise ValueError(f"column {name} of shape {shape}, expected {rows} rows")
-        self._row = shape[1:]
-
-    def read(self, count):
-        size = count * int(np.prod(self._row)) * self._dtype.itemsize
-        content = self._file.read(size)
-        if len(content) != size:
-            raise EOFError("it ends too early")
-        return np.frombuffer(content, self._dtype).reshape(count, *self._row)
+def _columns(path, rows):
+    """The columns of a part, their checksums checked."""
+    with _named(path), np.load(path, allow_pickle=False) as archive:
+        columns = {name: archive[name] for name in _COLUMNS if name in archive}
+        for name, column in columns.items():
+            if column.shape[:1] != (rows,):
+                raise ValueError(f"column {name} of shape {column.shape}, expected {rows} rows")
+    return columns
 
 
 @contextlib.contextmanager

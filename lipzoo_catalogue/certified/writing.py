@@ -1,8 +1,7 @@
-"""Files of certified examples, written row by row: the same bytes as from memory."""
+"""Files of certified examples, whole or not at all; text is written piece by piece."""
 
 import json
 import os
-import shutil
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -38,7 +37,7 @@ def check_out(path: Path, option: str) -> None:
 
 
 def write_certified(
-    path: Path, certified: Certified, abstain_below: float, coverage: float, part: str | None = None
+    path: Path, certified: Certified, abstain_below: float, part: str | None = None
 ) -> None:
     """Writes certified examples as .csv, .json or .npz, as the ending says, atomically.
 
@@ -46,7 +45,6 @@ def write_certified(
         path: the file.
         certified: the examples.
         abstain_below: radius up to which a prediction is not relied on.
-        coverage: share of the others.
         part: what an .npz file states of itself as a part of a data set.
 
     Raises:
@@ -56,7 +54,7 @@ def write_certified(
         if path.suffix == ".npz":
             _write_npz(file, certified, part)
         elif path.suffix == ".json":
-            _write_json(file, certified, abstain_below, coverage)
+            _write_json(file, certified, abstain_below)
         else:
             for number, report in enumerate(certified.reports(abstain_below)):
                 file.write(report.to_csv(header=number == 0).encode())
@@ -67,13 +65,13 @@ def bound_key(terms: Terms) -> str:
     return "lipschitz_bound_after_standardization" if terms.standardized else "lipschitz_bound"
 
 
-def _write_json(file, certified, abstain_below, coverage):
+def _write_json(file, certified, abstain_below):
     terms = certified.terms
     values = {
         "norm": terms.norm,
         "units": terms.units,
         "abstain_below": abstain_below,
-        "coverage": coverage,
+        "coverage": certified.coverage(abstain_below),
         "class_names": list(terms.class_names),
         "examples": [],
     }
@@ -95,28 +93,22 @@ def _dump(values):
 
 
 def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
-    """As `numpy.savez` would, but with columns copied from disk."""
-    terms, columns = certified.terms, certified.columns
-    alone = {bound_key(terms): terms.bound, "norm": terms.norm, "units": terms.units}
+    """As `numpy.savez` does, which takes no column of the name `file`."""
+    terms = certified.terms
+    arrays = {
+        **certified.columns,
+        bound_key(terms): terms.bound,
+        "norm": terms.norm,
+        "units": terms.units,
+    }
     if terms.feature_names:
-        alone["feature_names"] = np.array(terms.feature_names)
+        arrays["feature_names"] = terms.feature_names
     if certified.left_out:
-        alone["left_out"] = np.array([entry.origin for entry in certified.left_out])
-        alone["left_out_reason"] = np.array([entry.reason for entry in certified.left_out])
+        arrays["left_out"] = [entry.origin for entry in certified.left_out]
+        arrays["left_out_reason"] = [entry.reason for entry in certified.left_out]
     if part is not None:
-        alone["part"] = part
+        arrays["part"] = part
     with zipfile.ZipFile(file, "w") as archive:
-        for name in columns.names:
-            row = columns.read(name, 0, 1)
-            header = {
-                "descr": np.lib.format.dtype_to_descr(row.dtype),
-                "fortran_order": False,
-                "shape": (len(columns), *row.shape[1:]),
-            }
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array_header_1_0(member, header)
-                with open(columns.folder / name, "rb") as stored:
-                    shutil.copyfileobj(stored, member, 2**20)
-        for name, value in alone.items():
+        for name, value in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
