@@ -5,6 +5,7 @@ import sys
 
 from lipzoo import training
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.data.dataset import check_columns
 from lipzoo.float64 import computes_in_float64
 from lipzoo.training.recipe import replace_source
 from lipzoo.training.tasks.classification import certified_table
@@ -51,6 +52,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         radii = {text: parse_fraction(text) for text in arguments.epsilon}
     dataset = training.load_data(recipe.data)
     positive = training.task_of(recipe, dataset).positive
+    check_columns(dataset.feature_names, model.lipzoo_config.feature_names, dataset.source)
     if tuple(model.input_shape[1:]) != dataset.input_shape:
         raise training.DataError(
             f"{dataset.source}: expected examples of shape {tuple(model.input_shape[1:])}. "

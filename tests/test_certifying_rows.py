@@ -10,6 +10,8 @@ import pytest
 
 import lipzoo
 import lipzoo_cli
+from lipzoo.training import load_data, parse_recipe, task_of
+from lipzoo.training.results import model_config
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.model_config import ModelConfig
 from tests.tiny_runs import recipe_text
@@ -44,12 +46,16 @@ def run(capsys):
 
 @pytest.fixture
 def model(tmp_path):
+    return _saved(tmp_path)
+
+
+def _saved(tmp_path, **names):
     """Folder of a model whose recipe leaves incomplete rows out."""
     keras.utils.set_random_seed(0)
     arguments = {"input_shape": (2,), "num_classes": 2, "depth": 1, "width": 8}
     units = {"scale": "as measured", "minimum": None, "maximum": None}
     folder = tmp_path / "model"
-    config = ModelConfig("MLP", arguments, units, class_names=("a", "b"))
+    config = ModelConfig("MLP", arguments, units, class_names=("a", "b"), **names)
     save_model(folder, lipzoo.MLP(**arguments), config)
     recipe = recipe_text("x.csv").replace("[data]", '[data]\nmissing = "drop"', 1)
     (folder / "recipe.toml").write_text(recipe)
@@ -141,3 +147,27 @@ def test_the_command_line_says_how_a_table_is_read(run, model, tmp_path, capsys)
     command = ["certify", str(model), str(tmp_path / "a.csv"), "--read", "epochs=3"]
     assert lipzoo_cli.main(command) == 2
     assert "expected KEY=VALUE with a key among header" in capsys.readouterr().err
+
+
+def test_columns_in_another_order_than_the_models_are_refused(run, tmp_path, capsys):
+    model = _saved(tmp_path, feature_names=("height", "weight"))
+    (tmp_path / "a.csv").write_text("weight,height,class\n0.5,1.5,a\n0.25,2,b\n")
+    (tmp_path / "b.csv").write_text("height,weight,class\n1.5,0.5,a\n2,0.25,b\n")
+    (tmp_path / "c.csv").write_text("one,other,class\n1.5,0.5,a\n2,0.25,b\n")
+    expected = json.loads(run("certify", model, tmp_path / "b.csv", "--json"))["radius"]
+    assert json.loads(run("certify", model, tmp_path / "c.csv", "--json"))["radius"] == expected
+    command = ["certify", str(model), str(tmp_path / "a.csv")]
+    assert lipzoo_cli.main(command) == 2
+    advice = "`columns = ['height', 'weight']` takes them in it. Received: ['weight', 'height']"
+    assert advice in capsys.readouterr().err
+    columns = ["--read", "columns=['height', 'weight']"]
+    assert json.loads(run(*command, *columns, "--json"))["radius"] == expected
+
+
+def test_a_model_knows_the_columns_that_it_was_trained_on(tmp_path):
+    rows = "".join(f"{i / 40},{i % 7},{'ab'[i % 2]}\n" for i in range(40))
+    (tmp_path / "a.csv").write_text(f"height,weight,class\n{rows}")
+    recipe = parse_recipe(recipe_text(tmp_path / "a.csv"))
+    task = task_of(recipe, load_data(recipe.data))
+    arguments = {"input_shape": [2], "num_classes": 2}
+    assert model_config(recipe, task, arguments).feature_names == ("height", "weight")

@@ -34,6 +34,7 @@ class Dataset:
         class_names: name of each label.
         divisor: see above.
         notes: what a reader of the numbers should know (how splits were cut, duplicates).
+        feature_names: names of the columns of a table whose columns all have one.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Dataset:
     class_names: tuple[str, ...]
     divisor: float = 1.0
     notes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -142,7 +144,16 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
             )
     notes += duplicates(named)
     divisor = 255.0 if train.x.dtype == np.uint8 else 1.0
-    return Dataset(raw.source, kind, train, validation, test, names, divisor, tuple(notes))
+    features = feature_names(raw)
+    return Dataset(
+        raw.source, kind, train, validation, test, names, divisor, tuple(notes), features
+    )
+
+
+def feature_names(raw: RawData) -> tuple[str, ...]:
+    """Names of a table's columns, if each has one of its own."""
+    names = raw.train.feature_names
+    return names if all(names) and len(set(names)) == len(names) else ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,7 @@ class FileExamples:
         origin: where each example stands, see `RawSplit`.
         left_out: what is no example, see `RawSplit`.
         notes: what a reader of the numbers should know.
+        feature_names: as in `Dataset`.
     """
 
     x: np.ndarray
@@ -164,6 +176,7 @@ class FileExamples:
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
 
 def load_examples(settings: DataSettings) -> FileExamples:
@@ -185,7 +198,33 @@ def load_examples(settings: DataSettings) -> FileExamples:
     x = examples.x
     x = scale(x, 255.0) if x.dtype == np.uint8 else x.astype("float32", copy=False)
     y = None if raw.train.labels is None else examples.y
-    return FileExamples(x, y, names, examples.origin, raw.train.left_out, raw.notes)
+    left_out, features = raw.train.left_out, feature_names(raw)
+    return FileExamples(x, y, names, examples.origin, left_out, raw.notes, features)
+
+
+def check_columns(names: tuple[str, ...], expected: tuple[str, ...], source: str) -> None:
+    """Refuses a table in which a column stands in another place than in the model.
+
+    Names that the model does not know, or the table does not have, say nothing.
+
+    Args:
+        names: the columns of the table, or none.
+        expected: the features of the model in their order, or none.
+        source: for messages.
+
+    Raises:
+        DataError: naming the columns.
+    """
+    moved = [
+        name
+        for name, feature in zip(names, expected, strict=False)
+        if name != feature and (name in expected or feature in names)
+    ]
+    if moved:
+        raise DataError(
+            f"{source}: expected the model's columns in its order; in [data], `columns = "
+            f"{list(expected)}` takes them in it. Received: {list(names)}"
+        )
 
 
 def _left_out_notes(raw: RawData) -> list[str]:

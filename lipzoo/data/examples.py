@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipzoo.data.dataset import DataError, load_data, load_examples, scale
+from lipzoo.data.dataset import DataError, check_columns, load_data, load_examples, scale
 from lipzoo.data.reported_split import reported
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources.arrays import flat_labels, read_npz
@@ -163,12 +163,14 @@ def _read_source(settings, path, config):
     """Examples of a file or a folder, or the test split of a data set with a name."""
     if path.exists() or settings.source.startswith("hf:"):
         read = load_examples(settings)
+        check_columns(read.feature_names, config.feature_names, settings.source)
         where = read.origin, read.left_out, read.notes
         if read.y is None:
             return read.x, None, *where
         y = _classes(read.class_names, read.y, settings.source, config)
         return read.x, y, *where
     dataset = load_data(settings)
+    check_columns(dataset.feature_names, config.feature_names, settings.source)
     y = _classes(dataset.class_names, dataset.test.y, settings.source, config)
     return dataset.inputs(dataset.test), y, dataset.test.origin, (), ()
 

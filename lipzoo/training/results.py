@@ -137,7 +137,7 @@ def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
         arguments=arguments,
         preprocessing=task.preprocessing,
         class_names=task.class_names,
-        feature_names=registry.feature_names,
+        feature_names=registry.feature_names or task.dataset.feature_names,
         description=recipe.description,
         # A path says nothing to others; the name of a catalogue's data set does.
         dataset=registry.dataset or (source if ":" in source and Path(source).drive == "" else ""),
