@@ -217,3 +217,21 @@ def test_unlabelled_and_unreadable_records(tmp_path):
     data = read(f"hf:{tmp_path}", missing="drop").train
     assert (data.labels, data.origin.tolist()) == (None, [1, 2, 4])
     assert data.left_out[0][:2] == (2, 3)
+
+
+def test_columns_and_missing_entries_of_a_table_are_as_the_recipe_says(tmp_path):
+    ages = [0.5, None, 2.5, 3.5, 1.5]
+    columns = {"patient": [5, 7, 8, 9, 6], "age": ages, "dose": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    columns["label"] = ["a", "b", "b", "a", "b"]
+    write(tmp_path, {"data/train-00000-of-00001.parquet": parquet(columns)})
+    source = str(tmp_path)
+    chosen = read(source, columns=("dose", "age"), missing="drop").train
+    np.testing.assert_array_equal(chosen.x, [[1.0, 0.5], [3.0, 2.5], [4.0, 3.5], [5.0, 1.5]])
+    assert chosen.feature_names == ("dose", "age")
+    assert chosen.labels.tolist() == ["a", "b", "a", "b"]
+    assert chosen.origin.tolist() == [1, 3, 4, 5]
+    assert [(entry.position, entry.origin) for entry in chosen.left_out] == [(1, 2)]
+    others = read(source, ignore=("patient", "age")).train
+    np.testing.assert_array_equal(others.x[:, 0], columns["dose"])
+    with pytest.raises(DataError, match=r"train, row 2: an entry is missing.*'age'"):
+        read(source, ignore=("patient",))

@@ -1,6 +1,7 @@
 """Data sets in the layouts that the library `datasets` reads: Parquet, folders of images, CSV."""
 
 import contextlib
+import dataclasses
 import io
 import tempfile
 from pathlib import Path
@@ -12,7 +13,10 @@ from lipzoo.data.sources.arrays import flat_labels
 from lipzoo.data.sources.layout import SPLIT_NAMES
 from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 from lipzoo.data.sources.stacks import read_each, stacked
-from lipzoo.data.sources.table_cells import check_float32, labels_of
+from lipzoo.data.sources.table_cells import Missing, check_float32, labels_of
+from lipzoo.data.sources.table_columns import check_rows_not_counted, chosen_columns
+from lipzoo.data.sources.table_layout import Layout
+from lipzoo.data.sources.table_rows import complete_rows
 from lipzoo_catalogue.installing import how_to_install
 
 # Those of which nothing is run and nothing unpickled.
@@ -124,9 +128,7 @@ def _read_splits(stored, root, source, settings) -> RawData:
             labels = _labels(split.select(records), label, where, settings.label_names)
             parts[name] = RawSplit(x[name], labels, origin, left_out)
         else:
-            labels = _labels(split, label, where, settings.label_names)
-            numbers = _numbers(split, label, source)
-            parts[name] = RawSplit(numbers, labels, np.arange(1, len(split) + 1))
+            parts[name] = _read_table(split, label, where, settings)
     names = () if label is None else tuple(getattr(features[label], "names", None) or ())
     kind = "image" if images else "auto"
     parts = {"train": None, **parts}
@@ -187,9 +189,27 @@ def _read_images(split, column, root, where, settings):
     return pixels, records, np.array([names[number] for number in records]), left_out
 
 
-def _numbers(split, label, source) -> np.ndarray:
+def _read_table(split, label, where, settings) -> RawSplit:
+    """Records of numbers, with the keys of `[data]` about columns and missing entries."""
+    names = tuple(split.column_names)
+    layout = Layout("", ".", len(names), names, 0, None if label is None else names.index(label))
+    features = chosen_columns(where, settings, names, len(names), layout.label)
+    x = _numbers(split, [names[j] for j in features], where)
+    labels = _labels(split, label, where, settings.label_names)
+    rows = np.arange(1, len(split) + 1)
+    if x.ndim > 2 or x.shape[1] != len(features):
+        # Signals, one list a record.
+        return RawSplit(x, labels, rows)
+    missing = Missing(settings.missing_values)
+    table = complete_rows(where, settings, layout, features, x, None, rows, missing)
+    labels = None if labels is None else labels[table.origin - 1]
+    table = dataclasses.replace(table, labels=labels)
+    check_rows_not_counted(where, settings, table, features, layout)
+    return table
+
+
+def _numbers(split, columns, source) -> np.ndarray:
     """Columns of numbers as a table, or one column of lists of one length, or of arrays."""
-    columns = [name for name in split.column_names if name != label]
     arrays = []
     for name in columns:
         try:
