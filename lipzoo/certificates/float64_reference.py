@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 
+from lipzoo.bounds.origins import defined_in
 from lipzoo.certificates.forward_pass import Evaluation
 from lipzoo.float64 import FLOAT64_ADVICE, computes_in_float64
 from lipzoo.rounding import inflated
@@ -184,7 +185,7 @@ def _plain(value):
         return None
     if isinstance(value, np.ndarray) or keras.ops.is_tensor(value):
         return _array(value).astype("float64").tolist()
-    if type(value).__module__.startswith("lipzoo."):
+    if defined_in(type(value), "lipzoo"):
         return type(value).__name__, _plain(_nameless(vars(value)))
     return None
 
