@@ -1,8 +1,11 @@
 """Tables are read as their owners meant them, or refused with the doubt and the way out."""
 
 import bz2
+import codecs
 import csv
 import gzip
+import io
+import itertools
 import lzma
 import zipfile
 
@@ -79,6 +82,9 @@ READ = {
     "a code for missing": (
         "1.5,2,a\n-9,1,a\n3,-4.25,b\n", {"missing": "drop", "missing_values": ("-9",)}, X, "ab",
         [1, 3], [2]),
+    "a code for missing in other notations": (
+        "1.5,2,a\n-9.0,1,a\n3,-4.25,b\n1,-90e-1,b\n",
+        {"missing": "drop", "missing_values": ("-9",)}, X, "ab", [1, 3], [2, 4]),
     "infinity is missing": (
         "1.5,2,a\ninf,1,a\n3,-4.25,b\n", {"missing": "drop", "missing_values": ("inf",)}, X, "ab",
         [1, 3], [2]),
@@ -125,7 +131,7 @@ def test_both_ways_of_reading_agree(tmp_path, monkeypatch, name):
     def in_doubt(*_):
         raise tables_module._InDoubtError
 
-    monkeypatch.setattr(tables_module, "_check_plain", in_doubt)
+    monkeypatch.setattr(tables_module, "_plain", in_doubt)
     slow = _read(path, **settings)
     np.testing.assert_array_equal(slow.x, usual.x)
     assert slow.origin.tolist() == usual.origin.tolist()
@@ -261,6 +267,86 @@ def test_numbers_are_those_of_python_and_lines_those_of_csv(tmp_path, monkeypatc
     np.testing.assert_array_equal(split.x, np.array(expected).astype("float32"))
     assert split.labels.tolist() == labels
     assert split.origin.tolist() == lines
+
+
+STORED = {
+    "utf-8": lambda text: text.encode(),
+    "byte order mark": lambda text: text.encode("utf-8-sig"),
+    "utf-16, little end first": lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
+    "utf-16, big end first": lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+    "gzip": lambda text: gzip.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("comment", ["", "§"])
+@pytest.mark.parametrize("stored", STORED)
+def test_a_table_in_pieces_is_what_csv_reads(tmp_path, monkeypatch, stored, comment, end):
+    """Pieces end within characters, line ends, quotes, marks and comments."""
+    rows = [f'{i}.25,{-i}e-3,"Größe\n日{i % 3}"' for i in range(60)]
+    rows[30:30] = [f"{comment} made by händ" if comment else "", "", '7.5,"0.125",plain', "  "]
+    text = end.join(["u,v,clässe", *rows])
+    path = tmp_path / ("a.csv.gz" if stored == "gzip" else "a.csv")
+    path.write_bytes(STORED[stored](text))
+    read_some = table_text_module.TableText.read
+    sizes = itertools.cycle([1, 2, 3, 5, 7, 11])
+    monkeypatch.setattr(
+        table_text_module.TableText, "read", lambda self, _=0: read_some(self, next(sizes))
+    )
+    split = _read(path, comment=comment)
+    kept = [line for line in text.split(end) if not comment or not line.startswith(comment)]
+    blanked = end.join(line if line in kept else "" for line in text.split(end))
+    reader, before, expected = csv.reader(io.StringIO(blanked, newline="")), 0, []
+    for row in reader:
+        if len(row) > 1:
+            expected.append((before + 1, row))
+        before = reader.line_num
+    expected = expected[1:]
+    assert len(expected) == 61
+    numbers = [[float(entry) for entry in row[:2]] for _, row in expected]
+    np.testing.assert_array_equal(split.x, np.array(numbers, "float32"))
+    assert split.labels.tolist() == [row[2] for _, row in expected]
+    assert split.origin.tolist() == [line for line, _ in expected]
+    assert split.feature_names == ("u", "v")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1.5,2,a\n3,4,b\xc3",
+        b"u,n,v,c\n" + b"1.5,x,2,a\n" * 40000 + b"3,\xe9,4,b\n",
+        codecs.BOM_UTF16_LE + "1.5,2,a\n3,4,b\n".encode("utf-16-le")[:-1],
+        codecs.BOM_UTF16_LE + "1.5,2,a\n3,4,".encode("utf-16-le") + b"\x00\xd8",
+    ],
+    ids=["cut within a character", "in a column left out", "odd", "half a pair"],
+)
+def test_what_is_no_text_is_refused(tmp_path, content):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="expected text in UTF-8"):
+        _read(path, **({"ignore": ("n",)} if b"n" in content else {}))
+
+
+@pytest.mark.parametrize("text", ["a,1.5,x\nb,2.5,y\n", "a,1.5,\nb,2.5,y\n"])
+def test_a_last_column_that_is_left_out(tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    settings = {"label": "first", "ignore": (3,), "header": False}
+    split = _read(path, **settings)
+    assert (split.x.tolist(), split.labels.tolist()) == ([[1.5], [2.5]], ["a", "b"])
+    path.write_text(text * 9000 + "a,1.5\n")
+    with pytest.raises(DataError, match=r"row 18001: expected 3 entries. Received: 2"):
+        _read(path, **settings)
+
+
+@pytest.mark.parametrize("word", ["True", "FALSE", "2020-01-01", "1+2j", "0x1F"])
+def test_a_piece_of_a_column_that_is_no_number(tmp_path, monkeypatch, word):
+    """pandas finds the type of each piece by itself: each may be another one."""
+    monkeypatch.setattr(tables_module, "_PIECE", 2**9)
+    path = tmp_path / "a.csv"
+    path.write_text("1.5,2,a\n" * 9000 + f"1.5,{word},a\n" * 100)
+    with pytest.raises(DataError, match=r"row 9001, column 2: expected a number. Received: "):
+        _read(path)
 
 
 def test_examples_keep_their_rows_through_every_cut(tmp_path):

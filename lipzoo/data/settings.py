@@ -26,9 +26,10 @@ class DataSettings:
             from 1, or `"none"`.
         missing: what to do with rows of a table in which an entry is missing: `"drop"` leaves them
             out, and says so.
-        missing_values: what stands for a missing entry, beside nothing at all. Empty: `?`, `NA`,
-            `nan`, `null`, `None` and their like, among numbers; as labels, words that may name a
-            class are refused until they are stated here or in `label_names`.
+        missing_values: what stands for a missing entry, beside nothing at all; `-9` stands for
+            `-9.0`, too, among numbers. Empty: `?`, `NA`, `nan`, `null`, `None` and their like,
+            among numbers; as labels, words that may name a class are refused until they are stated
+            here or in `label_names`.
         header: whether the first row of a table names the columns; `"auto"` refuses a doubt.
         delimiter: what stands between the entries of a table; `"auto"` refuses a doubt, `" "` is
             any white space.

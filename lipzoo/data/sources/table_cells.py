@@ -32,9 +32,17 @@ class Missing:
         doubtful = {w for word in _DOUBTFUL for w in _cases(word)}
         self.doubtful = set() if values else doubtful
         self.in_labels = self.words - self.doubtful
+        self._numbers = {float(v) for v in values if is_number(v, ".")}
 
     def __contains__(self, entry: str) -> bool:
         return entry.strip() in self.words
+
+    def has(self, entry: str, decimal: str) -> bool:
+        """Whether an entry is one of the texts, or a number that is equal to one of them."""
+        if entry in self:
+            return True
+        written = self._numbers and is_number(entry, decimal)
+        return bool(written) and float(entry.replace(",", ".")) in self._numbers
 
 
 def _cases(word):

@@ -119,14 +119,16 @@ def label_column(
 
 def _beginning(path, settings):
     """The first lines; the last one is whole."""
-    text = ""
+    content = bytearray()
     with TableText(path, settings.comment or "") as file:
         while piece := file.read(_SAMPLE):
-            text += piece
-            enough = text.count("\n") >= _SAMPLE_LINES and len(text) >= _SAMPLE
-            if enough or len(text) > _LONGEST:
-                return text[: text.rfind("\n") + 1] or text
-    return text
+            content += piece
+            enough = file.newlines >= _SAMPLE_LINES and len(content) >= _SAMPLE
+            if enough or len(content) > _LONGEST:
+                content = content[: content.rfind(b"\n") + 1] or content
+                break
+    # Only a line that is longer than all of this may be cut within a character.
+    return content.decode(errors="ignore")
 
 
 def _delimiter(path, settings, sample, missing):
@@ -196,8 +198,10 @@ def _is_value(entry, decimal, missing):
 def _decimal(path, settings, delimiter, rows, missing):
     if settings.decimal != "auto":
         return settings.decimal
-    found = [d for d in (".", ",") if _readable(rows, d, settings, missing)]
-    decimal = found[0] if found else "."
+    readable = (d for d in _decimals(settings) if _readable(rows, d, settings, missing))
+    decimal = next(readable, ".")
+    if decimal == "." and delimiter != ";":
+        return decimal
     data = _data_rows(rows, settings)
     label = {"last": len(data[0]) - 1, "first": 0}.get(settings.label)
     marked = [
@@ -206,8 +210,7 @@ def _decimal(path, settings, delimiter, rows, missing):
         for j, entry in enumerate(row)
         if j != label and decimal in entry and is_number(entry, decimal)
     ]
-    doubtful = decimal == "," or delimiter == ";"
-    if doubtful and marked and all(_THOUSANDS.fullmatch(entry) for entry in marked):
+    if marked and all(_THOUSANDS.fullmatch(entry) for entry in marked):
         raise DataError(
             f"{path}: {decimal!r} may be a decimal mark or separate thousands. Set decimal in "
             f"[data] if it is a decimal mark, else write the numbers without it. "

@@ -1,4 +1,4 @@
-"""The text of a table: decompressed, decoded, without comments, its lines counted."""
+"""The text of a table: decompressed, in UTF-8, without comments, its lines counted."""
 
 import bz2
 import codecs
@@ -19,12 +19,12 @@ from lipzoo.data.sources.raw import DataError
 COMPRESSIONS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 WHITESPACE = " "
 _PIECE = 2**18
-_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BROKEN = (OSError, EOFError, zipfile.BadZipFile, lzma.LZMAError)
 
 
 class TableText:
-    """The text of a file piece by piece, as pandas asks for it.
+    """The text of a file piece by piece, as pandas asks for it: bytes in UTF-8.
 
     Text is UTF-8, with or without a byte order mark, or UTF-16 with one. A line that begins with
     `comment` becomes an empty line, so that lines keep their numbers.
@@ -35,21 +35,24 @@ class TableText:
 
     Attributes:
         lines: number of lines so far, those at the end that are blank not counted.
+        newlines: number of newline characters so far.
         uneven: whether a line may have ended in a way that `lines` does not count.
     """
 
     def __init__(self, path: Path, comment: str = ""):
-        self.path, self.lines, self.uneven = path, 0, False
-        self._comment = re.compile(rf"(?m)^[ \t]*{re.escape(comment)}[^\r\n]*") if comment else None
-        self._newlines = 0
-        self._held = self._raw_held = ""
+        self.path, self.lines, self.newlines, self.uneven = path, 0, 0, False
+        mark = re.escape(comment.encode())
+        self._comment = re.compile(rb"(?m)^[ \t]*" + mark + rb"[^\r\n]*") if comment else None
+        self._held = self._raw_held = b""
         try:
             self._file = _open(path)
-            start = self._file.read(2)
-            self._bytes = start
+            self._start = self._file.read(len(codecs.BOM_UTF8))
         except _BROKEN as error:
             raise DataError(f"{path}: cannot be read: {error}") from None
-        self._decoder = codecs.getincrementaldecoder(_MARKS.get(start, "utf-8-sig"))()
+        self._translated = self._start[:2] in _MARKS
+        self._decoder = codecs.getincrementaldecoder("utf-16" if self._translated else "utf-8")()
+        if self._start == codecs.BOM_UTF8:
+            self._start = b""
         self._ended = False
 
     def __enter__(self) -> "TableText":
@@ -60,68 +63,75 @@ class TableText:
 
     def __iter__(self) -> Iterator[str]:
         """Lines with their ends, whichever these are."""
-        held = ""
+        decoder, held = codecs.getincrementaldecoder("utf-8")(), ""
         while piece := self.read(_PIECE):
-            lines = [*io.StringIO(held + piece, newline="")]
+            lines = [*io.StringIO(held + decoder.decode(piece), newline="")]
             # The last one may go on, or be followed by the other half of its end.
-            held = lines.pop()
+            held = lines.pop() if lines else ""
             yield from lines
         if held:
             yield held
 
     def skip(self, lines: int) -> None:
         """Leaves the first lines out of what `read` returns."""
-        text = ""
+        content = b""
         while lines and (piece := self._next(_PIECE)):
-            text += piece
-            found = [*io.StringIO(text, newline="")]
+            content += piece
+            found = content.splitlines(keepends=True)
             if len(found) > lines:
-                self._held = "".join(found[lines:])
+                self._held = b"".join(found[lines:])
                 return
 
-    def read(self, size: int = _PIECE) -> str:
+    def read(self, size: int = _PIECE) -> bytes:
         """Some of the text, nothing at its end."""
         if self._held:
-            held, self._held = self._held, ""
+            held, self._held = self._held, b""
             return held
         return self._next(max(size, 1))
 
     def _next(self, size):
         while not self._ended:
-            text = self._raw_held + self._decoded(size)
-            self._raw_held = ""
+            content = self._raw_held + self._checked(size)
+            self._raw_held = b""
             if not self._ended:
                 # Whole lines for comments; else only the halves of a line's end stay together.
-                end = text.rfind("\n") + 1 if self._comment else len(text) - text.endswith("\r")
-                text, self._raw_held = text[:end], text[end:]
+                end = len(content) - content.endswith(b"\r")
+                if self._comment:
+                    end = content.rfind(b"\n") + 1
+                content, self._raw_held = content[:end], content[end:]
             if self._comment:
-                text = self._comment.sub("", text)
-            if text:
-                self._count(text)
-                return text
-        return ""
+                content = self._comment.sub(b"", content)
+            if content:
+                self._count(content)
+                return content
+        return b""
 
-    def _decoded(self, size):
+    def _checked(self, size):
+        """What is read next, in UTF-8; plain ASCII, which is most of it, is not decoded."""
         try:
-            content = self._bytes + self._file.read(size)
-            self._bytes = b""
+            content = self._start + self._file.read(size)
             self._ended = not content
-            return self._decoder.decode(content, final=self._ended)
-        except UnicodeDecodeError as error:
+            self._start = b""
+            if self._translated:
+                return self._decoder.decode(content, final=self._ended).encode()
+            if self._ended or self._decoder.getstate()[0] or not content.isascii():
+                self._decoder.decode(content, final=self._ended)
+            return content
+        except UnicodeError as error:
             raise DataError(
                 f"{self.path}: expected text in UTF-8. Received: {error}; save it as UTF-8"
             ) from None
         except _BROKEN as error:
             raise DataError(f"{self.path}: cannot be read: {error}") from None
 
-    def _count(self, text):
-        ends = np.count_nonzero(np.frombuffer(text.encode(), "uint8") == ord("\n"))
-        written = text.rstrip()
+    def _count(self, content):
+        ends = np.count_nonzero(np.frombuffer(content, "uint8") == ord("\n"))
+        written = len(content.rstrip())
         if written:
-            blank = text.count("\n", len(written))
-            self.lines = self._newlines + ends - blank + 1
-        self._newlines += ends
-        if "\r" in text and text.count("\r") != text.count("\r\n"):
+            blank = content.count(b"\n", written)
+            self.lines = self.newlines + ends - blank + 1
+        self.newlines += ends
+        if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             self.uneven = True
 
 
