@@ -126,13 +126,25 @@ def test_bound_holds_for_weights_that_left_the_constraint(scale, time, seed):
     kernel *= scale / np.linalg.norm(kernel, 2)
     layer.set_weights([kernel.astype("float32"), rng.normal(size=6).astype("float32")])
     bound = layer.lipschitz_bound((None, 5)).value
-    points = rng.normal(size=(2, 50, 5)).astype("float32")
-    first, second = (ops.convert_to_numpy(layer(p)).astype("float64") for p in points)
-    stretch = np.linalg.norm(first - second, axis=1)
-    stretch /= np.linalg.norm(points[0].astype("float64") - points[1], axis=1)
-    assert stretch.max() <= bound * (1 + 1e-5)
-    if scale**2 * time / layer.substeps <= 2:
-        assert bound == 1.0
+    kernel, bias = (weight.astype("float64") for weight in layer.get_weights())
+    x = rng.normal(size=(20, 5)).astype("float32")
+    norms, ends = [], []
+    for state in x.astype("float64"):
+        jacobian = np.eye(5)
+        for _ in range(layer.substeps):
+            z = kernel.T @ state + bias
+            slopes = np.where(z > 0, 1.0, layer.activation.lower)
+            jacobian = jacobian - layer.step_size * kernel @ (slopes[:, None] * kernel.T) @ jacobian
+            state = state - layer.step_size * kernel @ (slopes * z)
+        norms.append(np.linalg.norm(jacobian, 2))
+        ends.append(state)
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), ends, rtol=1e-3, atol=1e-3)
+    assert max(norms) <= bound * (1 + 1e-9)
+    stretch = layer.step_size * np.linalg.norm(kernel, 2) ** 2 - 1
+    assert bound == pytest.approx(max(1.0, stretch) ** layer.substeps, rel=1e-9)
+    # One step reaches it where every neuron is active.
+    active = np.eye(5) - layer.step_size * kernel @ kernel.T
+    assert stretch <= 1 or np.linalg.norm(active, 2) == pytest.approx(stretch, rel=1e-9)
 
 
 @pytest.mark.parametrize("gain", [0.01, 1.0, 100.0])
