@@ -19,6 +19,8 @@ from keras.src.backend.common import dtypes
 # cards and studies, what is plain NumPy, the Hub's protocol and the command line around it. The
 # names of test modules, without `test_`; lipzoo_catalogue does not import Keras.
 BACKEND_FREE = {
+    "architecture",
+    "documents",
     "attacks_study",
     "backend_choice",
     "studies_figures",
