@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hub_client import REPO, hub
@@ -12,6 +13,8 @@ from lipzoo_catalogue.cards import is_untouched
 
 __all__ = ["hub"]
 FROZEN = sorted(Path(__file__).parent.glob("fixtures/*/*/config.json"))
+# What users keep: whole models as Keras saves them, which name classes and not modules.
+KERAS_FILES = sorted(Path(__file__).parent.glob("fixtures/*/keras/*.keras"))
 each_frozen = pytest.mark.parametrize(
     "folder", [p.parent for p in FROZEN], ids=lambda p: f"{p.parent.name} {p.name}"
 )
@@ -19,6 +22,7 @@ each_frozen = pytest.mark.parametrize(
 
 def test_there_are_frozen_models():
     assert {path.parent.name for path in FROZEN} >= {"gradflow", "hamnet"}
+    assert {path.stem for path in KERAS_FILES} >= {"gradflow", "hamnet", "invnet"}
 
 
 @each_frozen
@@ -35,6 +39,15 @@ def test_a_frozen_model_is_the_same_function_with_the_same_bound(folder):
     assert bound == pytest.approx(expected["lipschitz_bound"], rel=1e-12)
     assert bound <= lipzoo.info(folder).lipschitz_bound * (1 + 1e-9)
     assert lipzoo.verify(folder).passed
+
+
+@pytest.mark.parametrize("path", KERAS_FILES, ids=lambda p: f"{p.parts[-3]} {p.stem}")
+def test_a_keras_file_is_the_same_function_with_the_same_bound(path):
+    expected = json.loads((path.parent / "outputs.json").read_text())[path.stem]
+    model = keras.models.load_model(path)
+    outputs = model.predict(np.array(expected["inputs"], "float32"), verbose=0)
+    np.testing.assert_allclose(outputs, expected["outputs"], rtol=1e-5, atol=1e-6)
+    assert lipzoo.lipschitz_bound(model).value == pytest.approx(expected["bound"], rel=1e-12)
 
 
 @each_frozen
