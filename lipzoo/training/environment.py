@@ -6,6 +6,8 @@ import platform
 
 import keras
 
+from lipzoo_catalogue.version import __version__
+
 
 def describe_environment() -> dict:
     """Returns versions, backend and hardware as JSON values.
@@ -15,8 +17,9 @@ def describe_environment() -> dict:
     >>> sorted(describe_environment())
     ['backend', 'hardware', 'versions']
     """
-    packages = ["lipzoo", "keras", "numpy", keras.backend.backend()]
-    versions = {"python": platform.python_version()}
+    packages = ["keras", "numpy", keras.backend.backend()]
+    # An installation that is edited in place keeps the version that it was installed under.
+    versions = {"python": platform.python_version(), "lipzoo": __version__}
     for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
@@ -30,7 +33,7 @@ def describe_environment() -> dict:
 
 
 def _source_version(package: str) -> str:
-    """Version of a package that runs from its source folder, or under another name on the index."""
+    """Version of a package that has another name on the index."""
     return getattr(importlib.import_module(package), "__version__", "unknown")
 
 
