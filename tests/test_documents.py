@@ -26,7 +26,6 @@ from lipzoo.training.settings import (
 from lipzoo_catalogue.card_text import CardText
 from lipzoo_catalogue.certificate_claim import Claim
 from lipzoo_catalogue.certified.certified import Certified
-from lipzoo_catalogue.certified.columns import Columns
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.terms import Terms
@@ -169,20 +168,16 @@ def test_keys_are_those_of_the_code(name):
     assert set(DOCUMENTED[name]) == set(TRUTHS[name])
 
 
-def _certified(folder, origin, standardized):
+def _certified(origin, standardized):
     """Two certified examples with everything that a file can hold of them."""
-    folder.mkdir()
-    columns = Columns(folder)
-    columns.append(
-        {
-            "radius": np.array([0.5, 1.0]),
-            "prediction": np.array([0, 1]),
-            "rival": np.array([1, -1]),
-            "labels": np.array([0, 0]),
-            "feature_radii": np.array([[0.5], [1.0]]),
-            **origin,
-        }
-    )
+    columns = {
+        "radius": np.array([0.5, 1.0]),
+        "prediction": np.array([0, 1]),
+        "rival": np.array([1, -1]),
+        "labels": np.array([0, 0]),
+        "feature_radii": np.array([[0.5], [1.0]]),
+        **origin,
+    }
     terms = Terms("a", 1.0, standardized, True, "l2", "metres", ("no", "yes"), ("age",))
     (name,) = [values.tolist()[0] for values in origin.values()]
     return Certified(terms, columns, left_out=(LeftOut(1, name, "no label"),))
@@ -192,10 +187,10 @@ def _certified(folder, origin, standardized):
 def files(tmp_path):
     """Paths of the files of certified examples: of a table and of a folder of images."""
     for name, origin in (("row", np.array([2, 4])), ("file", np.array(["a.png", "b.png"]))):
-        certified = _certified(tmp_path / name, {name: origin}, standardized=name == "row")
+        certified = _certified({name: origin}, standardized=name == "row")
         for suffix in (".csv", ".json", ".npz"):
             part = "{}" if suffix == ".npz" else None
-            write_certified(tmp_path / f"{name}{suffix}", certified, 0.1, 1.0, part)
+            write_certified(tmp_path / f"{name}{suffix}", certified, 0.1, part)
     return tmp_path
 
 
