@@ -15,7 +15,7 @@ from lipzoo_catalogue.installing import how_to_install
 
 TABLES = (".csv", ".tsv", ".txt", ".data", ".tab")
 # Size of the pieces that pandas parses, in numbers of 8 bytes.
-_PIECE = 2**25
+_PIECE = 2**23
 
 
 class _InDoubtError(Exception):
