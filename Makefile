@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 BACKENDS_VENV := .venv-backends
 BACKENDS_BIN := $(BACKENDS_VENV)/bin
 TORCH ?= torch==2.13.0
-# The newest Keras, beyond the limit in pyproject.toml, has one too: for a scheduled run.
+# The newest Keras, beyond the limit in pyproject.toml (which pip then names), for a scheduled run.
 NEWEST_VENV := .venv-newest-keras
 NEWEST_BIN := $(NEWEST_VENV)/bin
 NEWEST_TESTS ?= tests/test_keras_internals.py $(wildcard tests/test_bounds_*.py)
