@@ -10,7 +10,18 @@ from lipzoo_catalogue.backend import check_backend
 # Before anything imports Keras, which would fail with a traceback of its own.
 check_backend()
 
-from lipzoo import activations, constraints, inverse, layers, losses, metrics, models, spectral, zoo
+from lipzoo import (
+    activations,
+    constraints,
+    inverse,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    spectral,
+    zoo,
+)
 from lipzoo.bounds import (
     LayerBound,
     LipschitzBound,
@@ -89,6 +100,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "optimizers",
     "project",
     "push_to_hub",
     "register_bound_rule",
