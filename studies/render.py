@@ -29,7 +29,7 @@ from studies import (
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
-DOCUMENTS = (README, *sorted((HERE.parent / "docs").glob("*.md")))
+DOCUMENTS = (README, *sorted((HERE.parent / "docs").rglob("*.md")))
 CARDS = HERE.parent / "MODEL_CARDS.md"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
