@@ -13,7 +13,7 @@ NEWEST_TESTS ?= tests/test_keras_internals.py $(wildcard tests/test_bounds_*.py)
 # What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is.
 BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,backends bounds_rounding certificates \
   certifying constraints export layers_gradient_flow layers_hamiltonian layers_spectral losses \
-  metrics models spectral_gram tracing training_devices training_processes))
+  metrics models optimizers spectral_gram tracing training_devices training_processes))
 # Processes that the tests are spread over; each takes about 2 GB.
 WORKERS ?= 2
 
