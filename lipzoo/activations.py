@@ -7,6 +7,7 @@ a known number. Both facts are stated here, once, for every activation that lipz
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -150,7 +151,7 @@ def get(identifier) -> Activation:
     """
     if isinstance(identifier, Activation) and _BY_NAME.get(identifier.name) is identifier:
         return identifier
-    name = "linear" if identifier is None else identifier
+    name: Any = "linear" if identifier is None else identifier
     if callable(name) and hasattr(name, "__name__"):
         # Keras hands its own functions around; only those are known under their names.
         name = name.__name__ if getattr(keras.activations, name.__name__, None) is name else name

@@ -19,7 +19,9 @@ class _Plan:
     planned: int = 0
 
 
-_plan = contextvars.ContextVar("lipzoo_building_plan", default=None)
+_plan: contextvars.ContextVar[_Plan | None] = contextvars.ContextVar(
+    "lipzoo_building_plan", default=None
+)
 
 
 @contextlib.contextmanager

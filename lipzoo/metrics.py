@@ -2,6 +2,7 @@
 
 import gc
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -76,7 +77,7 @@ class CertifiedAccuracy(keras.metrics.Metric):
         self.epsilon = epsilon
         self.lipschitz = lipschitz
         # A tuple keeps Keras from tracking the head's weights as the metric's own.
-        self._head = (head,)
+        self._head: tuple[Any] = (head,)
         self.certified = self.add_weight(name="certified", shape=(), initializer="zeros")
         self.count = self.add_weight(name="count", shape=(), initializer="zeros")
         self._stored_distances = None

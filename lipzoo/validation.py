@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ def integer(value, name: str, minimum: int = 1) -> int:
     return number
 
 
-def positive_number(value, name: str) -> float:
+def positive_number(value: Any, name: str) -> float:
     """Returns `value` as a float if it is a positive finite number.
 
     Raises:
@@ -43,6 +44,7 @@ def positive_number(value, name: str) -> float:
         2.0
     """
     valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    value = cast(Any, value)
     if not (valid and math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be a positive finite number. Received: {name}={value!r}")
     return float(value)

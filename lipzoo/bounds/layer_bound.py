@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from lipzoo.rounding import add_up, mul_up
 
@@ -41,11 +42,12 @@ class LayerBound:
 
     def __post_init__(self):
         for name in ("value", "offset", "rounding_slope", "rounding_offset"):
-            number = getattr(self, name)
+            number: Any = getattr(self, name)
             if number is None and name.startswith("rounding"):
                 continue
             try:
-                number = float(number)
+                # What is no number, `None` among it, is a TypeError.
+                number = float(number)  # pyright: ignore[reportArgumentType]
             except (TypeError, ValueError):
                 number = math.nan
             if not number >= 0:
@@ -71,6 +73,13 @@ class LayerBound:
         """
         return cls(value, derivation, offset, 0.0, 0.0)
 
+    @property
+    def rounding(self) -> tuple[float, float] | None:
+        """`(rounding_slope, rounding_offset)`, which are known together, or `None`."""
+        if self.rounding_slope is None or self.rounding_offset is None:
+            return None
+        return self.rounding_slope, self.rounding_offset
+
     def then(self, following: "LayerBound") -> "LayerBound":
         """Bound of this map followed by another one (an affine map and its activation, say).
 
@@ -84,15 +93,15 @@ class LayerBound:
         value = mul_up(self.value, following.value)
         offset = add_up(mul_up(following.value, self.offset), following.offset)
         derivation = f"{self.derivation}, {following.derivation}"
-        if self.rounding_slope is None or following.rounding_slope is None:
+        own, added = self.rounding, following.rounding
+        if own is None or added is None:
             return LayerBound(value, derivation, offset)
         slope = add_up(
-            mul_up(following.value, self.rounding_slope),
-            mul_up(following.rounding_slope, add_up(self.value, self.rounding_slope)),
+            mul_up(following.value, own[0]), mul_up(added[0], add_up(self.value, own[0]))
         )
         rounding_offset = add_up(
-            mul_up(following.value, self.rounding_offset),
-            mul_up(following.rounding_slope, add_up(self.offset, self.rounding_offset)),
-            following.rounding_offset,
+            mul_up(following.value, own[1]),
+            mul_up(added[0], add_up(self.offset, own[1])),
+            added[1],
         )
         return LayerBound(value, derivation, offset, slope, rounding_offset)

@@ -1,5 +1,7 @@
 """Recognises a linear last layer, whose columns tighten certificates, and a last softmax."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -54,7 +56,7 @@ def squashing(operation) -> str | None:
         return "softmax"
     if isinstance(operation, _SQUASHING_OPERATIONS):
         return type(operation).__name__.lower()
-    activation = getattr(operation, "activation", None)
+    activation: Any = getattr(operation, "activation", None)
     if is_softmax(activation):
         return activation.__name__
     if getattr(activation, "name", None) == "sigmoid":

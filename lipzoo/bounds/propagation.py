@@ -33,7 +33,7 @@ from lipzoo.bounds.tensor_bound import (
 from lipzoo.keras_internals import calls_of, nodes_of
 
 
-def lipschitz_bound(model) -> LipschitzBound:
+def lipschitz_bound(model: keras.Model) -> LipschitzBound:
     """Proven upper bound of the Lipschitz constant of a model, from its weights as they are now.
 
         ||f(x) - f(x')|| <= bound ||x - x'||     for all x, x', at inference
@@ -81,7 +81,8 @@ def lipschitz_bound(model) -> LipschitzBound:
         tuple(walk.rows),
         output,
         walk.head,
-        max(tensor.bound.rounding_slope for tensor in inputs),
+        # Known of every input.
+        max(tensor.bound.rounding_slope for tensor in inputs),  # pyright: ignore[reportArgumentType]
     )
 
 

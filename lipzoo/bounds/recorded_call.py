@@ -1,6 +1,7 @@
 """One recorded call of one of the `keras.ops`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,7 +23,7 @@ class Call:
         dtype: type of the result.
     """
 
-    operation: object
+    operation: Any
     arguments: dict
     input_shape: tuple
     output_shape: tuple

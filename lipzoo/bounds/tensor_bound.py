@@ -88,19 +88,23 @@ def summed(tensors: list[TensorBound], dtype: str) -> TensorBound:
     k - 1 additions of each entry err by at most `gamma_(k-1)` times the sum of absolute values.
     """
     exact = _combined(tensors, hypot_up if _independent(tensors) else add_up, add_up)
-    if exact.bound.rounding_slope is None:
+    carried = exact.bound.rounding
+    if carried is None:
         return exact
     bounds = [tensor.bound for tensor in tensors]
+    known = [bound.rounding or (math.inf, math.inf) for bound in bounds]
     unit = gamma(len(tensors) - 1, dtype)
-    sizes = add_up(*(add_up(bound.offset, bound.rounding_offset) for bound in bounds))
-    slopes = add_up(*(add_up(bound.value, bound.rounding_slope) for bound in bounds))
+    sizes = add_up(
+        *(add_up(b.offset, offset) for b, (_, offset) in zip(bounds, known, strict=True))
+    )
+    slopes = add_up(*(add_up(b.value, slope) for b, (slope, _) in zip(bounds, known, strict=True)))
     return TensorBound(
         LayerBound(
             exact.bound.value,
             exact.bound.derivation,
             exact.bound.offset,
-            add_up(exact.bound.rounding_slope, mul_up(unit, slopes)),
-            add_up(exact.bound.rounding_offset, mul_up(unit, sizes)),
+            add_up(carried[0], mul_up(unit, slopes)),
+            add_up(carried[1], mul_up(unit, sizes)),
         ),
         exact.inputs,
         exact.unknown,

@@ -2,8 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.certificates import presentation, selective_classification
@@ -73,7 +75,7 @@ class Certificate:
         """Fraction of examples that are classified correctly."""
         return float(np.mean(self._correct()))
 
-    def certified_accuracy(self, epsilon):
+    def certified_accuracy(self, epsilon: npt.ArrayLike) -> float | np.ndarray:
         """Fraction of examples that are classified correctly with a radius above `epsilon`.
 
         A lower bound of the accuracy under every attack that moves an input by at most `epsilon`.
@@ -266,7 +268,7 @@ class Certificate:
             raise ValueError("Expected labels: pass y to lipzoo.certify. Received: y=None")
         return self.prediction == self.labels
 
-    def _rate(self, positive, radii, of_positives):
+    def _rate(self, positive, radii, of_positives) -> Any:
         """Sensitivity or specificity, certified at some radii or, for `None`, clean."""
         correct = self._correct()
         members = selective_classification.members(

@@ -3,6 +3,7 @@
 import math
 import warnings
 from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,15 +32,15 @@ DEVIATIONS = "standard deviations of the training data"
 
 
 def certify(
-    model,
-    x,
-    y=None,
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
     *,
-    standardized=False,
-    reference="auto",
-    batch_size=256,
-    rounding=True,
-    verbose="auto",
+    standardized: bool = False,
+    reference: Any = "auto",
+    batch_size: int = 256,
+    rounding: bool = True,
+    verbose: int | str = "auto",
 ) -> Certificate:
     """Certified Euclidean radius of every prediction.
 

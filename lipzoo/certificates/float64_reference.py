@@ -108,7 +108,7 @@ def check_reference(model: keras.Model, reference: keras.Model, rounding: bool) 
             f"Received: {len(different)} that are set up differently, {different[0]!r} first"
         )
     pairs = _paired(model.weights, reference.weights, "weights")
-    different = [one.path for one, other in pairs if not np.array_equal(*map(_array, (one, other)))]
+    different = [one.path for one, other in pairs if not np.array_equal(_array(one), _array(other))]
     if different:
         raise ValueError(
             "Expected a reference with the weights of the model. "

@@ -45,7 +45,7 @@ class Evaluation:
     def at_x(self) -> Uncertainty:
         """What rounding can do at x to the tensor that radii start from."""
         dtype = head_dtype(self.bound)
-        if self.errors is None:
+        if self.errors is None or self.sizes is None:
             return self._bounded(0.0, dtype)
         last = _layers_to_margin(self.bound)
         return Uncertainty(self.errors[last], self.sizes[last] + self.errors[last], dtype)
@@ -61,7 +61,8 @@ class Evaluation:
         if centre.sizes is None:
             return self._bounded(radius, dtype)
         layers, entry = _layers_to_margin(self.bound), _entry_error(self, radius)
-        return Uncertainty(*errors_in_ball(self.bound, layers, centre.sizes, radius, entry), dtype)
+        error, norm = errors_in_ball(self.bound, layers, centre.sizes, radius, entry)
+        return Uncertainty(error, norm, dtype)
 
     def _bounded(self, radius, dtype, tensor=None) -> Uncertainty:
         """What follows from the weights alone, all over a ball."""

@@ -1,5 +1,7 @@
 """Checks what the user hands to `certify`, and measures it."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -45,7 +47,7 @@ def as_array(value, name: str) -> np.ndarray:
     return array
 
 
-def check_inputs(model, x) -> list[np.ndarray]:
+def check_inputs(model: keras.Model, x: Any) -> list[np.ndarray]:
     """The inputs of a model as a list of arrays, one per input of the model.
 
     Raises:
@@ -86,7 +88,7 @@ def input_names(model) -> list[str]:
     structure = getattr(as_function(model), "_inputs_struct", None)
     if not isinstance(structure, dict):
         return [tensor.name for tensor in model.inputs]
-    keys = {id(tensor): str(key) for key, tensor in structure.items()}
+    keys: dict[int, Any] = {id(tensor): str(key) for key, tensor in structure.items()}
     return [keys.get(id(tensor), tensor.name) for tensor in model.inputs]
 
 
@@ -132,7 +134,7 @@ def _check_values(model, array):
         )
 
 
-def check_labels(y, examples: int, classes: int) -> np.ndarray:
+def check_labels(y: Any, examples: int, classes: int) -> np.ndarray:
     """Labels as integers in `[0, classes)`; one-hot rows are accepted.
 
     Raises:

@@ -177,7 +177,7 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
         model.predict_function = outside if state is not None and known == state else None
 
 
-def predict(model: keras.Model, inputs, batch_size: int, verbose=0):
+def predict(model: keras.Model, inputs, batch_size: int, verbose: int | str = 0):
     """`model.predict`, as `own_prediction` has it."""
     with own_prediction(model):
         return model.predict(inputs, batch_size=batch_size, verbose=verbose)

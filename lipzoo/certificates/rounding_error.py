@@ -8,6 +8,7 @@ few per cent of the prediction's time and is several times sharper.
 import math
 import weakref
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -44,7 +45,7 @@ def no_uncertainty(examples: int) -> Uncertainty:
     return Uncertainty(np.zeros(examples), np.zeros(examples), None)
 
 
-def bounded_uncertainty(tensor: TensorBound, sizes, dtype, entry_error=0.0) -> Uncertainty:
+def bounded_uncertainty(tensor: TensorBound, sizes, dtype, entry_error: Any = 0.0) -> Uncertainty:
     """From the weights alone: `||t|| <= offset + value ||x||`, and alike for the error.
 
     Args:
@@ -159,7 +160,7 @@ def probe(model: keras.Model) -> Probe | None:
     """
     function = as_function(model)
     nodes = None if function is None else _chain(function)
-    if not nodes:
+    if function is None or not nodes:
         return None
     state = model_state(model)
     known, measuring = _probes.get(function, (None, None))

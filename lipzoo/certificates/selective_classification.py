@@ -49,9 +49,10 @@ def class_number(value, classes: int, names: tuple[str, ...]) -> int:
     """
     if isinstance(value, str) and value in names:
         return names.index(value)
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if is_integer and 0 <= value < classes:
-        return int(value)
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        number = int(value)
+        if 0 <= number < classes:
+            return number
     known = f"a number from 0 to {classes - 1}"
     if names:
         known += f" or a name among {', '.join(names)}"

@@ -53,10 +53,11 @@ class Standardization:
         # root of the variance and the quotient are two more.
         centred = np.abs(x - self.mean) / self.deviation
         spread = (np.abs(x) + np.abs(self.mean)) / self.deviation
-        return tuple(
+        centred, spread = (
             inflated(norm_up(part.reshape(len(x), -1), axis=1), operations=3)
             for part in (centred, spread)
         )
+        return centred, spread
 
 
 def standardization(model: keras.Model) -> Standardization:
@@ -72,7 +73,7 @@ def standardization(model: keras.Model) -> Standardization:
     """
     function = as_function(model)
     nodes = [] if function is None else _consumers(function)
-    if len(nodes) != 1 or not _standardizes(nodes[0].operation):
+    if function is None or len(nodes) != 1 or not _standardizes(nodes[0].operation):
         found = sorted({type(node.operation).__name__ for node in nodes})
         raise ValueError(
             "Expected a model whose input goes into a keras.layers.Normalization along the last "

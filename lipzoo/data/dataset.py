@@ -115,10 +115,7 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
     if settings.test is not None:
         other = read_source(settings.test, settings)
         raw = raw.with_test(other.only_split(settings.test))
-    if raw.train is None:
-        raise DataError(
-            f"{raw.source}: expected examples to train on. Received: {', '.join(raw.splits)} alone"
-        )
+    _ = raw.training
     if labelled:
         check_labelled(raw)
     names, splits = encode_labels(raw, settings)
@@ -126,7 +123,7 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
         raise DataError(f"{raw.source}: expected at least two classes. Received: {list(names)}")
     kind = _kind(raw, settings)
     splits = {name: _examples(split, kind, raw.source) for name, split in splits.items()}
-    train, validation, test = map(splits.get, ("train", "validation", "test"))
+    train, validation, test = splits["train"], splits.get("validation"), splits.get("test")
     notes = [*raw.notes, *_left_out_notes(raw)]
     if test is None:
         count = count_of(settings.test_size, len(train), "test_size")
@@ -152,7 +149,7 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
 
 def feature_names(raw: RawData) -> tuple[str, ...]:
     """Names of a table's columns, if each has one of its own."""
-    names = raw.train.feature_names
+    names = raw.training.feature_names
     return names if all(names) and len(set(names)) == len(names) else ()
 
 
@@ -197,8 +194,8 @@ def load_examples(settings: DataSettings) -> FileExamples:
     examples = _examples(encoded, _kind(raw, settings), raw.source)
     x = examples.x
     x = scale(x, 255.0) if x.dtype == np.uint8 else x.astype("float32", copy=False)
-    y = None if raw.train.labels is None else examples.y
-    left_out, features = raw.train.left_out, feature_names(raw)
+    y = None if raw.training.labels is None else examples.y
+    left_out, features = raw.training.left_out, feature_names(raw)
     return FileExamples(x, y, names, examples.origin, left_out, raw.notes, features)
 
 
@@ -240,7 +237,7 @@ def _left_out_notes(raw: RawData) -> list[str]:
 
 def _kind(raw: RawData, settings: DataSettings) -> str:
     """What an example is, by recipe, source or shape; no guess where two would fit."""
-    shape, dtype = raw.train.x.shape[1:], raw.train.x.dtype
+    shape, dtype = raw.training.x.shape[1:], raw.training.x.dtype
     ranks = {"image": (2, 3), "signal": (1, 2), "table": (1,)}
     if settings.kind != "auto":
         if len(shape) not in ranks[settings.kind]:

@@ -142,7 +142,11 @@ def _read_npz(path, settings, config):
     if not path.exists():
         raise DataError(f"{path}: no such file")
     names, raw, split = reported(read_npz(path), settings)
-    y = None if raw.train.labels is None else _classes(names, split.y, path, config, counted=True)
+    y = (
+        None
+        if raw.training.labels is None
+        else _classes(names, split.y, path, config, counted=True)
+    )
     return split.x, y, raw.notes
 
 

@@ -32,7 +32,8 @@ def encode_labels(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...]
     Raises:
         DataError: if a label is none of the training split's, or has no name where there are any.
     """
-    if any(split.labels is None for split in raw.splits.values()):
+    labels = {name: split.labels for name, split in raw.splits.items() if split.labels is not None}
+    if len(labels) < len(raw.splits):
         return (), {
             name: Split(split.x, np.zeros(len(split), "int32"), split.origin)
             for name, split in raw.splits.items()
@@ -40,7 +41,7 @@ def encode_labels(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...]
     if raw.class_names:
         values, written = np.arange(len(raw.class_names)), raw.class_names
     else:
-        values = np.unique(raw.train.labels)
+        values = np.unique(labels["train"])
         written = tuple(str(value) for value in values.tolist())
     named = [_class_name(name, raw.source, settings) for name in written]
     # A label and its name may both stand in the data: they are one class.
@@ -48,13 +49,13 @@ def encode_labels(raw: RawData, settings: DataSettings) -> tuple[tuple[str, ...]
     numbers = np.array([names.index(name) for name in named], "int32")
     encoded = {}
     for name, split in raw.splits.items():
-        unknown = np.setdiff1d(split.labels, values)
+        unknown = np.setdiff1d(labels[name], values)
         if len(unknown):
             raise DataError(
                 f"{raw.source}: expected labels among {values.tolist()[:20]}. "
                 f"Received: {unknown.tolist()[:5]}"
             )
-        y = numbers[np.searchsorted(values, split.labels)]
+        y = numbers[np.searchsorted(values, labels[name])]
         encoded[name] = Split(split.x, y, split.origin)
     return names, encoded
 

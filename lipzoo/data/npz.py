@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo_catalogue.files import write_file
 
@@ -30,12 +31,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}: not an .npz file of plain arrays: {error}") from None
 
 
-def write_arrays(path: Path, **arrays) -> None:
+def write_arrays(path: Path, **arrays: npt.ArrayLike) -> None:
     """Writes arrays by name as an .npz file, atomically.
 
     Raises:
         OSError: if the file cannot be written; an existing file is then unchanged.
     """
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, **arrays)  # pyright: ignore[reportArgumentType] -- no array is `allow_pickle`
     write_file(path, content.getvalue())

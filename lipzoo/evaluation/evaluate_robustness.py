@@ -4,7 +4,10 @@ import functools
 import numbers
 import sys
 import warnings
+from collections.abc import Sequence
+from typing import Any, cast
 
+import keras
 import numpy as np
 
 from lipzoo.certificates import certify
@@ -20,19 +23,19 @@ from lipzoo_catalogue.formatting import parse_fraction
 
 
 def evaluate_robustness(
-    model,
-    x,
-    y,
-    epsilons=(0.1, "36/255", 0.25, 0.5, 1.0),
-    attacks=("pgd", "boundary"),
+    model: keras.Model,
+    x: Any,
+    y: Any,
+    epsilons: Sequence[float | str] = (0.1, "36/255", 0.25, 0.5, 1.0),
+    attacks: Any = ("pgd", "boundary"),
     *,
-    samples=None,
-    seed=0,
-    reference="auto",
-    clip="auto",
-    attack_certified=False,
-    batch_size=256,
-    verbose="auto",
+    samples: int | None = None,
+    seed: int = 0,
+    reference: Any = "auto",
+    clip: Any = "auto",
+    attack_certified: bool = False,
+    batch_size: int = 256,
+    verbose: int | str = "auto",
 ) -> Robustness:
     """Measures clean, certified and attacked accuracy over a grid of ε, and that they agree.
 
@@ -155,10 +158,11 @@ def _check_sandwich(robustness):
     )
 
 
-def _radii(epsilons):
+def _radii(epsilons: Any):
     """The radii by their names, increasing."""
     is_one = isinstance(epsilons, str | numbers.Real) or not hasattr(epsilons, "__iter__")
-    wanted = [epsilons] if is_one or np.shape(epsilons) == () else list(epsilons)
+    several: Any = cast(Any, epsilons)
+    wanted = [epsilons] if is_one or np.shape(several) == () else list(several)
     if not wanted:
         raise ValueError(f"Expected at least one epsilon. Received: epsilons={epsilons!r}")
     radii = {}
@@ -179,7 +183,7 @@ def _check_data(model, x, y):
 
 def _check_samples(samples, available):
     whole = isinstance(samples, numbers.Integral) and not isinstance(samples, bool)
-    if not whole or not 1 <= samples <= available:
+    if not whole or not 1 <= int(samples) <= available:
         raise ValueError(
             f"Expected samples to be a whole number from 1 to {available}, the examples there are. "
             f"Received: samples={samples!r}"
@@ -202,8 +206,9 @@ def _check_box(model, x, clip):
         clip = documented.get("minimum"), documented.get("maximum")
     if clip is None or (isinstance(clip, tuple | list) and None in clip):
         return None
+    ends: Any = clip
     try:
-        low, high = map(float, clip)
+        low, high = map(float, ends)
     except (TypeError, ValueError):
         low = high = np.nan
     if not low < high:

@@ -1,8 +1,15 @@
 """One figure of a certificate: certified accuracy over ε, and images with their radii."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lipzoo.certificates import Certificate
 
 INK, GREY, CERTIFIED, ATTACKED = "#22303c", "#7b8794", "#1f6fb2", "#d9622b"
 
@@ -28,7 +35,14 @@ class FigureExample:
     distance: float = 0.0
 
 
-def certificate_figure(certificate, *, attacked=None, examples=(), title="", marks=()):
+def certificate_figure(
+    certificate: "Certificate",
+    *,
+    attacked: tuple[Sequence[float], Sequence[float]] | None = None,
+    examples: Sequence[FigureExample] = (),
+    title: str = "",
+    marks: Sequence[float] = (),
+) -> "Figure":
     """Draws certified accuracy over ε above a strip of images.
 
     Everything below the blue curve is proven; what lies between it and the orange points, which an
@@ -57,7 +71,8 @@ def certificate_figure(certificate, *, attacked=None, examples=(), title="", mar
     if not examples:
         _draw_curve(figure.subplots(), certificate, attacked, marks, title)
         return figure
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.35, 1.0), hspace=0.04)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.35, 1.0), hspace=0.04)
+    upper, lower = parts
     _draw_curve(upper.subplots(), certificate, attacked, marks, title)
     _draw_strip(lower, examples)
     return figure

@@ -196,7 +196,7 @@ class StateJacobians:
         self._source = function.inputs[0]
         self._nodes = nodes_on_paths(function)
         names, tensors = chosen_states(model, states_of(function, self._nodes), layers)
-        self.names = names
+        self.names: tuple[str, ...] = names
         self._positions = {id(tensor): k for k, tensor in enumerate(tensors)}
         self._nodes = self._nodes[: position_of(self._nodes, tensors[-1]) + 1]
         self.weights = weights_between(self._nodes, tensors)
@@ -216,8 +216,9 @@ class StateJacobians:
     def norms(self) -> JacobianNorms:
         """The norms for the weights as they are now."""
         with np.errstate(all="ignore"):
-            measured = self._exact() if self.method == "exact" else self._power_iteration()
-        return JacobianNorms(self.names, *measured, self.method)
+            exact = self.method == "exact"
+            forward, backward = self._exact() if exact else self._power_iteration()
+        return JacobianNorms(self.names, forward, backward, self.method)
 
     def state_norms(self) -> np.ndarray:
         """`‖s_k‖`, shape `(layers, examples)`, float64; infinite where a state is not finite."""

@@ -1,5 +1,7 @@
 """The states of a model: the tensors that every path from its input to its output crosses."""
 
+from typing import Any
+
 import keras
 
 from lipzoo.bounds.keras_graph import as_function
@@ -56,7 +58,7 @@ def states_of(function, nodes):
     return states
 
 
-def chosen_states(model, states, layers):
+def chosen_states(model, states, layers: Any) -> tuple[tuple[str, ...], list[Any]]:
     """Names and tensors of the states that were asked for."""
     known = [name for name, _ in states]
     if layers is None:
@@ -66,14 +68,15 @@ def chosen_states(model, states, layers):
                 f"Expected a model with layers before its head. Received: layers {known} of "
                 f"model '{model.name}'"
             )
-    layers = [layers] if isinstance(layers, str) or not hasattr(layers, "__iter__") else [*layers]
-    if not layers or [name for name in known if name in layers] != layers:
+    one = isinstance(layers, str) or not hasattr(layers, "__iter__")
+    names: list[str] = [layers] if one else [*layers]
+    if not names or [name for name in known if name in names] != names:
         raise ValueError(
             f"Expected layers whose outputs all paths of model '{model.name}' cross, in order, "
-            f"out of {known}. Received: layers={layers}"
+            f"out of {known}. Received: layers={names}"
         )
     tensors = dict(states)
-    return tuple(layers), [tensors[name] for name in layers]
+    return tuple(names), [tensors[name] for name in names]
 
 
 def position_of(nodes, tensor):

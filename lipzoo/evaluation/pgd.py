@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.certificates.inputs import check_labels
@@ -47,9 +48,9 @@ class AttackResult:
 
 def pgd_attack(
     model: keras.Model,
-    x,
-    y,
-    epsilon,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    epsilon: npt.ArrayLike,
     *,
     steps: int = 50,
     restarts: int = 1,

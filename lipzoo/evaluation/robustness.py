@@ -1,6 +1,7 @@
 """What `evaluate_robustness` returns: clean, certified and attacked accuracy over ε."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +9,9 @@ from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.plotting import axes_or_new
 from lipzoo_catalogue.formatting import format_up
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class CertificateViolation(RuntimeError):
@@ -96,7 +100,7 @@ class Robustness:
         standing = self.correct[:, None] & (reach[:, None] > epsilons[None])
         return standing.mean(axis=0)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The accuracies as JSON values."""
         by_name = [
             dict(zip(self.epsilons, map(float, s), strict=True))
@@ -114,7 +118,7 @@ class Robustness:
             "violations": self.violations.tolist(),
         }
 
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         """One row per example, as JSON values; no distance where no attack succeeded."""
         return [
             {
@@ -157,7 +161,7 @@ class Robustness:
         names, counts = np.unique(self.found_by[self.found_by != ""], return_counts=True)
         return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws the accuracies over ε: proven below, refuted above, open in between.
 
         Args:

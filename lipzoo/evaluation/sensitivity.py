@@ -144,7 +144,9 @@ class SensitivityLogger(keras.callbacks.Callback):
             label = f"after epoch {self.epochs[index]}"
             draw_over_depth(panels[0], self.backward[index], color, label)
             for axes in panels[1:]:
-                draw_over_depth(axes, self.gradient_norms[index][:, None], color, label)
+                # There is a second panel only where there are gradients.
+                norms = self.gradient_norms[index]  # pyright: ignore[reportOptionalSubscript]
+                draw_over_depth(axes, norms[:, None], color, label)
         titles = ("sensitivity: ‖∂last/∂s‖", "loss gradient of the layer's weights")
         for axes, title in zip(panels, titles[: len(panels)], strict=True):
             axes.set_title(title, color=INK)
@@ -185,7 +187,7 @@ def _loss_gradients(model, weights):
     gradients = weight_gradients(loss, distinct.values(), others) if distinct else None
 
     def norms(x, y):
-        found = gradients(x.astype(model.inputs[0].dtype), y) if distinct else ()
+        found = () if gradients is None else gradients(x.astype(model.inputs[0].dtype), y)
         squares = {
             key: np.sum(np.square(g, dtype="float64"))
             for key, g in zip(distinct, found, strict=True)

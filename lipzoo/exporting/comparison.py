@@ -92,11 +92,10 @@ def format_of(path: Path) -> str:
 
 
 def _not_above(fresh: ExportedCertificate, stated: ExportedCertificate) -> bool:
-    bounds = fresh.difference_bounds, stated.difference_bounds
-    if any(bound is None for bound in bounds):
-        return stated.difference_bounds is None
-    same_shape = bounds[0].shape == bounds[1].shape
-    return same_shape and bool(np.all(bounds[0] <= bounds[1] * _ROUNDING))
+    derived, known = fresh.difference_bounds, stated.difference_bounds
+    if derived is None or known is None:
+        return known is None
+    return derived.shape == known.shape and bool(np.all(derived <= known * _ROUNDING))
 
 
 def _onnx_parts(path):

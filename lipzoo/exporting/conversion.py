@@ -145,7 +145,7 @@ def _write_complements(proto):
             node = helper.make_node("Sub", [one, f"{result}.erf"], [result])
         nodes.append(node)
     if len(nodes) > len(proto.graph.node):
-        proto.graph.initializer.append(numpy_helper.from_array(np.float32(1.0), one))
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(1.0, "float32"), one))
         del proto.graph.node[:]
         proto.graph.node.extend(nodes)
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -52,6 +53,7 @@ def produce(
     Raises:
         ValueError: if the format cannot express a layer, or the outputs are others.
     """
+    exported: Any
     if format == SAVED_MODEL:
         write_saved_model(model, target)
         exported = target

@@ -14,6 +14,7 @@ stays one.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -50,7 +51,7 @@ class QuantisedKernel:
         return self.integers.astype("float32") * self.scales
 
 
-def quantised(kernel: np.ndarray, path: str = "", constraint=None) -> QuantisedKernel:
+def quantised(kernel: np.ndarray, path: str = "", constraint: Any = None) -> QuantisedKernel:
     """A float32 kernel as int8 numbers and scales, inside its constraint if that is a bound.
 
     Raises:

@@ -54,7 +54,13 @@ class ReconstructionCertificate:
 
 
 def certify_reconstruction(
-    model, y, noise_norm, *, rounding=True, batch_size=256, verbose="auto"
+    model,
+    y,
+    noise_norm,
+    *,
+    rounding: bool = True,
+    batch_size: int = 256,
+    verbose: int | str = "auto",
 ) -> ReconstructionCertificate:
     """Certifies how far reconstructions can move when the measurements do.
 

@@ -1,5 +1,7 @@
 """What the layers with constrained kernels have in common."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -90,6 +92,6 @@ def check_operator(layer, kernel, bias, shape):
         )
 
 
-def array(variable):
+def array(variable) -> Any:
     """Returns a weight's present value as a NumPy array; None for no weight."""
     return None if variable is None else ops.convert_to_numpy(ops.convert_to_tensor(variable))

@@ -139,12 +139,13 @@ class Hamiltonian(PotentialGradient):
             )
             for order in (shears, shears[::-1])
         ]
+        known = [bound.rounding or (math.inf, math.inf) for bound in bounds]
         return LayerBound(
             value=max(bound.value for bound in bounds),
             derivation=derivation,
             offset=max(bound.offset for bound in bounds),
-            rounding_slope=max(bound.rounding_slope for bound in bounds),
-            rounding_offset=max(bound.rounding_offset for bound in bounds),
+            rounding_slope=max(slope for slope, _ in known),
+            rounding_offset=max(offset for _, offset in known),
         )
 
     def jacobian_norm_lower_bound(self) -> float:

@@ -3,7 +3,7 @@
 from lipzoo.validation import integer
 
 
-def checked_shape(input_shape):
+def checked_shape(input_shape) -> tuple[int, ...]:
     """Returns the shape as a tuple if it is one of an image, a sequence or a table."""
     sizes = tuple(input_shape) if isinstance(input_shape, list | tuple) else ()
     known = all(isinstance(size, int) and size > 0 for size in sizes)

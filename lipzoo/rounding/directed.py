@@ -7,8 +7,9 @@ numbers of one sign is made a bound by `inflated` and `deflated`, from the numbe
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def add_up(*values: float) -> float:
     return _round_up(sum(map(Fraction, values), Fraction(0)))
 
 
-def mul_up(*values: float) -> float:
+def mul_up(*values: float | Fraction) -> float:
     """Product of non-negative floats, rounded upwards once; `0 * inf` counts as 0.
 
     (A map that is constant stays constant after a map without a known bound.)
@@ -92,7 +93,7 @@ def mul_up(*values: float) -> float:
         return 0.0
     if math.inf in values:
         return math.inf
-    return _round_up(math.prod(map(Fraction, values)))
+    return _round_up(math.prod([Fraction(value) for value in values], start=Fraction(1)))
 
 
 def div_up(numerator: float, denominator: float) -> float:
@@ -134,7 +135,7 @@ def hypot_up(*values: float) -> float:
     return _sqrt_up(sum((Fraction(value) ** 2 for value in values), Fraction(0)))
 
 
-def inflated(value, operations: int):
+def inflated(value: Any, operations: int) -> Any:
     """Upper bound of what float64 operations on numbers of one sign computed.
 
         value / (1 - u)^(n + 1) <= value · (1 + gamma_(n + 1)),      u = 2^-53
@@ -160,7 +161,7 @@ def inflated(value, operations: int):
     return _scaled(value, 1.0 + gamma(operations + 1, "float64"), math.inf)
 
 
-def deflated(value, operations: int):
+def deflated(value: Any, operations: int) -> Any:
     """Lower bound of what float64 operations on numbers of one sign computed.
 
     `value (1 - (n + 1) u)`, which is at most `value (1 - u)^(n + 1)`; see `inflated`.
@@ -174,13 +175,13 @@ def deflated(value, operations: int):
     return _scaled(value, 1.0 - (operations + 1) * unit_roundoff("float64"), 0.0)
 
 
-def _scaled(value, factor: float, towards: float):
+def _scaled(value: Any, factor: float, towards: float) -> Any:
     # The factor itself was rounded once, when it was added to 1.
     scaled = np.asarray(value, "float64") * math.nextafter(factor, towards)
     return scaled if scaled.ndim else float(scaled)
 
 
-def _all_finite(values: Iterable[float]) -> bool:
+def _all_finite(values: Collection[float | Fraction]) -> bool:
     for value in values:
         if math.isnan(value) or value < 0:
             raise ValueError(f"Expected non-negative numbers. Received: values={tuple(values)}")

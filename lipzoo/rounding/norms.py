@@ -1,13 +1,14 @@
 """Euclidean norms, rounded upwards."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from lipzoo.rounding.directed import inflated, mul_up, sqrt_up
 
 
-def norm_up(array, axis: int | None = None):
+def norm_up(array, axis: int | None = None) -> Any:
     """Upper bound of the Euclidean norm of an array, or of its slices along one axis.
 
     Computed in float64 from entries scaled by a power of two, so that nothing overflows. Of n

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,13 @@ _BATCH_BYTES = 2**25
 
 
 def conv_norm_bound(
-    kernel, input_size=None, *, strides=1, padding="same", dilation_rate=1, groups=1
+    kernel,
+    input_size: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "same",
+    dilation_rate: Any = 1,
+    groups: int = 1,
 ) -> float:
     """Proven upper bound of the norm of a 1-D or 2-D convolution as the operator that it is.
 
@@ -170,9 +177,9 @@ def _responses(kernel, axes, groups) -> Iterator[np.ndarray]:
     step = max(1, _BATCH_BYTES // bytes_each)
     for start in range(0, len(points), step):
         batch = points[start : start + step]
-        response = np.empty((len(batch), len(components), inputs * filters), np.complex128)
+        response: Any = np.empty((len(batch), len(components), inputs * filters), np.complex128)
         for index, (positions, taps) in enumerate(components):
-            waves = fourier_matrix(batch, positions, sizes)
+            waves: Any = fourier_matrix(batch, positions, sizes)
             flat = taps.reshape(len(taps), -1)
             response[:, index].real = waves.real @ flat
             response[:, index].imag = waves.imag @ flat

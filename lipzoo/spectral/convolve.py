@@ -5,6 +5,8 @@ groups or dilation, and margins `(before, after)` per spatial axis, of zeros or,
 of what stands on the other side (then also negative, for positions that are left out).
 """
 
+from typing import Any
+
 from keras import ops
 
 
@@ -46,7 +48,7 @@ def convolve_adjoint(outputs, kernel, strides, margins, sizes, circular=False):
         return ops.conv_transpose(outputs, kernel, 1, "same", data_format="channels_last")
     if len(set(strides)) > 1:
         outputs, strides = _spread(outputs, strides), 1
-    padded = ops.conv_transpose(outputs, kernel, strides, "valid", data_format="channels_last")
+    padded: Any = ops.conv_transpose(outputs, kernel, strides, "valid", data_format="channels_last")
     for axis, ((before, after), length) in enumerate(zip(margins, sizes, strict=True), start=1):
         # Trailing pixels that no window reaches.
         missing = max(before + length + after - padded.shape[axis], 0)

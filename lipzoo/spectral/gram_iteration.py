@@ -1,6 +1,7 @@
 """Gram iteration: proven norm bounds inside training, in `keras.ops`."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_gri
 from lipzoo.spectral.validation import positive_integers
 
 
-def gram_norm_bound(kernel, *, strides=1, iterations=4, grid_size=16, threshold=None):
+def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, threshold=None):
     """Upper bound of a kernel's operator norm by Gram iteration, differentiable, for training.
 
         G_0 = A^H A,   G_(t+1) = G_t^2,      ||A|| <= min(||G_t||_F, ||G_t||_inf)^(1 / 2^(t+1))
@@ -207,7 +208,7 @@ def _gram_on_grid(kernel, strides, grid_size):
         bernstein_factor(count - 1, grid) for count, grid in zip(taps, grids, strict=True)
     )
     shifts = np.indices([2 * count - 1 for count in taps]).reshape(len(taps), -1).T
-    waves = fourier_matrix(half_grid(grids), shifts - (np.array(taps) - 1), grids)
+    waves: Any = fourier_matrix(half_grid(grids), shifts - (np.array(taps) - 1), grids)
     size = min(inputs, filters)
     correlations = ops.reshape(autocorrelation(kernel), (len(shifts), -1))
     dtype = keras.backend.standardize_dtype(kernel.dtype)

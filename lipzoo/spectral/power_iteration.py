@@ -72,12 +72,12 @@ def power_iteration(
     scale = ops.maximum(ops.max(ops.abs(kernel)), 1e-37)
     kernel = kernel / scale
     if rank == 0:
-        sizes = ()
+        sizes: tuple[int, ...] = ()
 
         def forward(inputs):
             return ops.matmul(inputs, kernel)
 
-        def adjoint(outputs):
+        def adjoint(outputs):  # pyright: ignore[reportRedeclaration]
             return ops.matmul(outputs, ops.transpose(kernel))
 
     else:

@@ -59,7 +59,8 @@ def largest_singular_value_bound(batches: Iterable[np.ndarray]) -> float:
             shift = _verified_shift(gram, shift)
             weight = 3 if np.iscomplexobj(matrices) else 1
             # It grows with the shift: a batch that was verified with a lower one is covered.
-            error = max(error, _error_of_square(shift, traces, *matrices.shape[-2:], weight))
+            rows, columns = matrices.shape[-2:]
+            error = max(error, _error_of_square(shift, traces, rows, columns, weight))
     return sqrt_up(add_up(shift, error))
 
 

@@ -81,12 +81,12 @@ def _watched(model, epsilons):
     if not epsilons:
         return
     bound, head = lipschitz_bound(model), model.layers[-1]
-    has_head = bound.head is not None and hasattr(head, "kernel")
+    features = bound.head.features if bound.head is not None and hasattr(head, "kernel") else None
     for name, radius in epsilons.items():
         yield CertifiedAccuracy(
             radius,
-            lipschitz=bound.head.features.bound.value if has_head else bound.value,
-            head=head if has_head else None,
+            lipschitz=bound.value if features is None else features.bound.value,
+            head=None if features is None else head,
             name=f"certified_{name.replace('/', '_')}",
         )
 

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -161,11 +161,11 @@ def replace_source(text: str, source: str) -> str:
     validation = 0.1
     """
     document = parse_document(text)
-    data = document.get("data")
+    data: Any = document.get("data")
     if not isinstance(data, dict) or "source" not in data:
         raise RecipeError(
             "expected a recipe with a table [data] that has a key `source`. "
-            f"Received: data={None if data is None else data.unwrap()!r}"
+            f"Received: data={None if data is None else cast(Any, data).unwrap()!r}"
         )
     data["source"] = source
     data.pop("test", None)

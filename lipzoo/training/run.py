@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,7 +56,7 @@ def train(
     resume: bool = False,
     verbose: bool = True,
     devices: int | None = None,
-):
+) -> dict[str, Any]:
     """Trains the model of a recipe and writes the run folder.
 
     The run is seeded by the recipe; shuffling and augmentation of a step depend on (seed, epoch,

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from lipzoo.data.npz import read_arrays
 from lipzoo_catalogue.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class CheckpointError(RuntimeError):
@@ -33,13 +37,13 @@ def write_atomically(path: Path, write) -> None:
         raise CheckpointError(error.strerror or str(error)) from error
 
 
-def write_json(path: Path, value) -> None:
+def write_json(path: Path, value: object) -> None:
     """Writes indented JSON atomically."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def write_figure(path: Path, figure, dpi: int = 120) -> None:
+def write_figure(path: Path, figure: "Figure", dpi: int = 120) -> None:
     """Writes a Matplotlib figure as PNG atomically."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=dpi))
 

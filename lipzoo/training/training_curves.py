@@ -1,6 +1,7 @@
 """The figure of a training run: its history, and what it reached on the test split."""
 
 from pathlib import Path
+from typing import Any
 
 from lipzoo.training.run_folder import write_figure
 from lipzoo_catalogue.formatting import parse_fraction
@@ -65,7 +66,7 @@ def write_reconstruction_curves(path: Path, title: str, history: list[dict], tes
     _finish(figure, path)
 
 
-def _figure(title, columns):
+def _figure(title, columns) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

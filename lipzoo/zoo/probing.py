@@ -6,6 +6,7 @@ few inputs, and whoever builds the model again compares.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -151,7 +152,7 @@ def rebuilt(
     return model
 
 
-def _evaluated(model, inputs, bound=None):
+def _evaluated(model, inputs, bound=None) -> tuple[Any, list[float] | None]:
     """Outputs as rows of float64 and bounds of their rounding errors, `None` if there are none.
 
     Where the backend does not compute in what the model's layers say, nothing is known of them.
@@ -168,7 +169,9 @@ def _evaluated(model, inputs, bound=None):
     (outputs,) = keras.tree.flatten(called)
     outputs = keras.ops.convert_to_numpy(outputs).astype("float64").reshape(len(inputs), -1)
     slope, offset = rounding.rounding_slope, rounding.rounding_offset
-    if bound.output.unknown or slope is None or not np.isfinite([slope, offset]).all():
+    if slope is None or offset is None or bound.output.unknown:
+        return outputs, None
+    if not np.isfinite([slope, offset]).all():
         return outputs, None
     # Norms and distances are summed in float64, which this covers for all lengths in use.
     slack = 1 + max(inputs[0].size, outputs.shape[1]) * unit_roundoff("float64")

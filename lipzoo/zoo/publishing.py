@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -138,7 +139,7 @@ def publish(
     )
 
 
-def send(package: Package, **options) -> tuple[Publication, RegistryEntry]:
+def send(package: Package, **options: Any) -> tuple[Publication, RegistryEntry]:
     """Uploads a package; see `publish`."""
     publication = publish_files(
         package.contents,

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.float64 import computes_in_float64
@@ -65,7 +66,7 @@ class Verification:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The checks as JSON values."""
         return {**dataclasses.asdict(self), "passed": self.passed}
 
@@ -187,7 +188,7 @@ class _Verifier:
         tensors = parse_weights(self.contents[WEIGHTS], self.source.path(WEIGHTS))
         parameters = sum(tensor.size for tensor in tensors.values())
         entry = self.source.entry
-        if self.source.records and parameters != entry.parameters:
+        if self.source.records and entry is not None and parameters != entry.parameters:
             raise ValueError(
                 f"expected {entry.parameters} parameters, as the registry states. "
                 f"Received: {parameters}"
@@ -196,6 +197,8 @@ class _Verifier:
 
     def claimed(self):
         claim = self.source.claim
+        if claim is None:
+            raise FileNotFoundError(f"{self.source.folder}: expected {CERTIFICATE}")
         return claim, f"claims a bound of {format_up(claim.lipschitz_bound)}, for these files"
 
     def built(self, tensors):

@@ -1,6 +1,7 @@
 """Rules for Keras' convolutions: plain, depthwise, separable and transposed, in 1-D and 2-D."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -142,7 +143,7 @@ def _depthwise_part(layer, kernel, bias_norm, input_shape):
     )
 
 
-def _depthwise_shape(layer, input_shape):
+def _depthwise_shape(layer, input_shape) -> tuple[Any, ...]:
     return (*layer.kernel_size, split_shape(layer, input_shape)[1], layer.depth_multiplier)
 
 

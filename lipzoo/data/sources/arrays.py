@@ -41,7 +41,8 @@ def read_npz(path: Path) -> RawData:
             f"train_images, train_labels (val_..., test_...), or x, y. "
             f"Received: {', '.join(arrays) or 'none'}"
         )
-    splits, read = {"train": None}, {"class_names"}
+    splits: dict[str, RawSplit] = {}
+    read = {"class_names"}
     for split, (x, y) in layouts[0].items():
         if x in arrays:
             labels = flat_labels(arrays[y], f"{path}: {y}") if y in arrays else None
@@ -52,7 +53,8 @@ def read_npz(path: Path) -> RawData:
     unread = [name for name in arrays if name not in read]
     notes = (f"arrays that were not read: {', '.join(unread)}",) if unread else ()
     names = tuple(str(n) for n in arrays["class_names"]) if "class_names" in arrays else ()
-    return RawData(str(path), **splits, class_names=names, notes=notes)
+    train, validation, test = map(splits.get, ("train", "validation", "test"))
+    return RawData(str(path), train, validation, test, names, notes=notes)
 
 
 def read_npy(path: Path) -> RawData:

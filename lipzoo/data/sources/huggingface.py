@@ -202,8 +202,8 @@ def _read_table(split, label, where, settings) -> RawSplit:
         return RawSplit(x, labels, rows)
     missing = Missing(settings.missing_values)
     table = complete_rows(where, settings, layout, features, x, None, rows, missing)
-    labels = None if labels is None else labels[table.origin - 1]
-    table = dataclasses.replace(table, labels=labels)
+    if labels is not None and table.origin is not None:
+        table = dataclasses.replace(table, labels=labels[table.origin - 1])
     check_rows_not_counted(where, settings, table, features, layout)
     return table
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def _split_folders(path) -> dict[str, Path]:
 
 def _read_split(folder, root, settings) -> tuple[list, np.ndarray | None, np.ndarray, tuple]:
     """Pixels, labels, names of the files, and what is left out."""
-    labels = {}
+    labels: dict[str | int, Any] = {}
 
     def entries():
         for file, label in _files_of(folder):
@@ -114,10 +115,10 @@ def _read_split(folder, root, settings) -> tuple[list, np.ndarray | None, np.nda
     if 0 < len(loose) < len(names):
         raise DataError(
             f"{folder}: expected every image in the subfolder of its class, or no subfolders. "
-            f"Received: {len(loose)} images beside the subfolders, {', '.join(loose[:5])}"
+            f"Received: {len(loose)} images beside the subfolders, {', '.join(map(str, loose[:5]))}"
         )
-    labels = None if loose else np.array([labels[name] for name in names])
-    return pixels, labels, np.array(names), left_out
+    found = None if loose else np.array([labels[name] for name in names])
+    return pixels, found, np.array(names), left_out
 
 
 def _files_of(folder: Path) -> Iterator[tuple[Path, str | None]]:

@@ -66,6 +66,20 @@ class RawData:
     notes: tuple[str, ...] = ()
     kind: str = "auto"
 
+    @property
+    def training(self) -> RawSplit:
+        """The training split.
+
+        Raises:
+            DataError: if there are others only.
+        """
+        if self.train is None:
+            raise DataError(
+                f"{self.source}: expected examples to train on. "
+                f"Received: {', '.join(self.splits)} alone"
+            )
+        return self.train
+
     def only_split(self, name: str) -> RawSplit:
         """The one split of a source that was named as the test source."""
         if len(self.splits) > 1:
@@ -85,7 +99,7 @@ class RawData:
             raise DataError(
                 f"{self.source}: expected no `test` source, for the source has a test split"
             )
-        names = self.train.feature_names
+        names = self.training.feature_names
         if names and test.feature_names and names != test.feature_names:
             raise DataError(
                 f"{self.source}: expected columns {_shown(names)} in the test source, as in the "

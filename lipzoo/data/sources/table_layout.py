@@ -4,6 +4,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources.raw import DataError
@@ -35,7 +36,7 @@ class Layout:
     skipped: int
     label: int | None
 
-    def column(self, number: int) -> str:
+    def column(self, number: Any) -> str:
         """A column in words, for messages."""
         return f"column {self.names[number]!r}" if self.names else f"column {number + 1}"
 
@@ -161,7 +162,7 @@ def _delimiter(path, settings, sample, missing):
         )
     # Some row may be broken: the first line's most frequent delimiter leads to it.
     counts = {mark: first.count(mark) for mark in _DELIMITERS}
-    best = max(counts, key=counts.get)
+    best = max(counts, key=lambda mark: counts[mark])
     if counts[best] == 0:
         raise DataError(f"{path}: expected rows with numbers and a label. Received: {first!r}")
     return best, [*records(path, best, text=sample)]

@@ -1,6 +1,7 @@
 """Rows of a table that are examples, and those that are left out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def complete_rows(
     Raises:
         DataError: for incomplete rows, unless they are to be dropped, and for labels in doubt.
     """
-    incomplete = np.isnan(x).any(axis=1)
+    incomplete: Any = np.isnan(x).any(axis=1)
     unlabelled = np.zeros(len(rows), bool)
     if labels is not None:
         found, inverse = np.unique(labels, return_inverse=True)

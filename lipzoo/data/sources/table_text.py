@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -157,7 +158,7 @@ def records(
         comment: see `TableText`.
         text: the text of the file's beginning, in place of all of it.
     """
-    opened = TableText(path, comment) if text is None else contextlib.nullcontext()
+    opened: Any = TableText(path, comment) if text is None else contextlib.nullcontext()
     with opened as whole:
         lines = whole if text is None else io.StringIO(text, newline="")
         if delimiter == WHITESPACE:

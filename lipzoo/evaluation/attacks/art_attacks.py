@@ -3,7 +3,7 @@
 import importlib.util
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 
@@ -13,6 +13,9 @@ from lipzoo.evaluation.attacks.settings import check_counts, global_seed, missin
 
 class _ToolboxAttack(Attack):
     """Hands batches to an attack of the toolbox."""
+
+    def _attack(self, evasion, classifier, epsilon, examples, restart) -> Any:
+        raise NotImplementedError
 
     def check(self, target: Target) -> None:
         if not _is_installed():

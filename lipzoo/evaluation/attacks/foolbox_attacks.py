@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -15,6 +15,12 @@ from lipzoo.evaluation.attacks.settings import check_counts, global_seed, missin
 
 class _FoolboxAttack(Attack):
     """Hands batches to an attack of foolbox."""
+
+    def _counts(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _attack(self, foolbox) -> Any:
+        raise NotImplementedError
 
     def check(self, target: Target) -> None:
         if importlib.util.find_spec("foolbox") is None:
@@ -33,8 +39,8 @@ class _FoolboxAttack(Attack):
 
         def run(x, y, epsilon, random, restart):
             with global_seed(random):
-                tensors = [ops.convert_to_tensor(array) for array in (x.astype("float32"), y)]
-                found = self._run(foolbox, attacked, *tensors, epsilon)
+                inputs, labels = map(ops.convert_to_tensor, (x.astype("float32"), y))
+                found = self._run(foolbox, attacked, inputs, labels, epsilon)
             return ops.convert_to_numpy(found)
 
         return run
@@ -144,7 +150,8 @@ class Boundary(_FoolboxAttack):
     def prepare(self, target: Target):
         foolbox = import_foolbox()
         attacked = foolbox_model(foolbox, target)
-        attack = foolbox.attacks.BoundaryAttack(steps=self.steps, tensorboard=False)
+        attacks: Any = foolbox.attacks
+        attack = attacks.BoundaryAttack(steps=self.steps, tensorboard=False)
 
         def run(x, y, epsilon, random, restart):
             found, started = nearest_of_other_classes(target, x, y)

@@ -3,6 +3,7 @@
 import math
 import numbers
 from fractions import Fraction
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -140,7 +141,9 @@ def check_step_size(operator, step_size, slope: float = 1.0) -> float:
     if step_size is None:
         return float(1 / curvature)
     valid = isinstance(step_size, numbers.Real) and not isinstance(step_size, bool)
-    if not (valid and math.isfinite(step_size) and 0 < Fraction(step_size) < 2 / curvature):
+    if not (
+        valid and math.isfinite(step_size) and 0 < Fraction(cast(Any, step_size)) < 2 / curvature
+    ):
         bound = "2/‖A‖²" if slope == 1 else "2/(β‖A‖²)"
         raise ValueError(
             f"step_size must lie in (0, {bound}) = (0, {float(2 / curvature):.6g}). "

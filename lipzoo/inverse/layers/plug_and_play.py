@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -258,7 +259,7 @@ class PlugAndPlay(OperatorLayer):
         box = LayerBound(0.0, "box", self._size_of_box(), 0.0, 0.0)
         once = self._in_box(step.bound_from(input_shape, [box, data]).then(mix))
         slope, constant = once.rounding_slope, once.rounding_offset
-        if slope is not None:
+        if slope is not None and constant is not None:
             # Up to the true fixed point: sum of a geometric series of the errors of the steps.
             remaining = float(math.nextafter(1.0 - q, 0.0))
             slope = div_up(slope, remaining)
@@ -298,6 +299,7 @@ def _norms(images):
 def _in_interval(value, name, below, closed):
     """Returns a number in (0, below), or in (0, below] if closed."""
     valid = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    value = cast(Any, value)
     if not (valid and value > 0 and (value < below or (closed and value == below))):
         end = "]" if closed else ")"
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -157,11 +158,11 @@ def certified_table(
     model: keras.Model,
     x: np.ndarray,
     y: np.ndarray,
-    radii: dict,
-    reference=None,
+    radii: dict[str, float],
+    reference: keras.Model | None = None,
     positive: tuple[str, int] | None = None,
     seen: np.ndarray | None = None,
-) -> dict:
+) -> dict[str, Any]:
     """Clean and certified accuracy of a model, with the bound recomputed from its weights.
 
     Args:
