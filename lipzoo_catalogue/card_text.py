@@ -4,8 +4,9 @@ import dataclasses
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from lipzoo_catalogue.json_validation import check_keys, mismatch
+from lipzoo_catalogue.json_validation import check_keys, is_texts, mismatch
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,15 @@ class CardText:
                 names the file and the key.
         """
         try:
-            values = tomllib.loads(text)
+            values: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{where}: not a TOML file: {error}") from None
         check_keys(values, [f.name for f in dataclasses.fields(cls)], (), where)
-        names = values.setdefault("datasets", [])
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        names: object = values.setdefault("datasets", [])
+        if not is_texts(names):
             raise ValueError(f"{where}: {mismatch('datasets', 'a list of texts', names)}")
         for key in (f.name for f in dataclasses.fields(cls) if f.name != "datasets"):
             if not isinstance(values.setdefault(key, ""), str):
                 raise ValueError(f"{where}: {mismatch(key, 'text', values[key])}")
-        return cls(**{**values, "datasets": tuple(names)})
+        values["datasets"] = tuple(names)
+        return cls(**values)

@@ -9,7 +9,9 @@ from lipzoo_catalogue.json_validation import (
     check_keys,
     check_version,
     is_count,
+    is_list,
     is_number,
+    is_object,
     is_sha256,
     mismatch,
 )
@@ -36,11 +38,11 @@ class Claim:
 
     lipschitz_bound: float
     files: Mapping[str, FileRecord]
-    layers: tuple[Mapping, ...] = ()
+    layers: tuple[Mapping[str, object], ...] = ()
     lipzoo_version: str = ""
     probes: Probes | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """The claim as JSON values."""
         return {
             "format_version": FORMAT_VERSION,
@@ -53,7 +55,7 @@ class Claim:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "certificate") -> "Claim":
+    def from_dict(cls, values: Mapping[str, object], where: str | Path = "certificate") -> "Claim":
         """Reads what `to_dict` wrote.
 
         Raises:
@@ -69,7 +71,8 @@ class Claim:
         if values["norm"] != "l2":
             raise ValueError(f"{where}: {mismatch('norm', repr('l2'), values['norm'])}")
         layers = values.get("layers", [])
-        if not isinstance(layers, list) or not all(isinstance(row, dict) for row in layers):
+        rows = [row for row in layers if is_object(row)] if is_list(layers) else None
+        if not is_list(layers) or rows is None or len(rows) != len(layers):
             raise ValueError(f"{where}: {mismatch('layers', 'a list of objects', layers)}")
         files = read_records(values["files"], where, "files.")
         check_keys(files, _VOUCHED, _VOUCHED, where, "files.")
@@ -77,13 +80,13 @@ class Claim:
         return cls(
             lipschitz_bound=float(bound),
             files=files,
-            layers=tuple(layers),
+            layers=tuple(rows),
             lipzoo_version=str(values.get("lipzoo_version", "")),
             probes=None if probes is None else Probes.from_dict(probes, where),
         )
 
 
-def check_belonging(metrics: Mapping, weights: FileRecord, where: str | Path) -> None:
+def check_belonging(metrics: Mapping[str, object], weights: FileRecord, where: str | Path) -> None:
     """Refuses metrics that were measured with other weights than those beside them.
 
     Args:
@@ -105,18 +108,18 @@ def check_belonging(metrics: Mapping, weights: FileRecord, where: str | Path) ->
         )
 
 
-def read_records(values, where, prefix) -> dict[str, FileRecord]:
+def read_records(values: object, where: str | Path, prefix: str) -> dict[str, FileRecord]:
     """Reads an object of `{"sha256": …, "bytes": …}` by file name.
 
     Raises:
         ValueError: if a key is wrong; the message names the file and the key.
     """
-    if not isinstance(values, dict):
+    if not is_object(values):
         raise ValueError(f"{where}: {mismatch(prefix.rstrip('.'), 'an object', values)}")
-    records = {}
-    for name, entry in values.items():
+    records: dict[str, FileRecord] = {}
+    for name, stated in values.items():
         key = f"{prefix}{name}"
-        check_keys(entry, ("sha256", "bytes"), ("sha256", "bytes"), where, f"{key}.")
+        entry = check_keys(stated, ("sha256", "bytes"), ("sha256", "bytes"), where, f"{key}.")
         if not is_sha256(entry["sha256"]):
             error = mismatch(f"{key}.sha256", "64 hexadecimal digits", entry["sha256"])
             raise ValueError(f"{where}: {error}")

@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lipzoo_catalogue.certificate_claim import FORMAT_VERSION
 from lipzoo_catalogue.comparison import Comparison
-from lipzoo_catalogue.json_validation import check_version, is_count, is_number, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_version,
+    is_count,
+    is_number,
+    is_object,
+    mismatch,
+)
 
 _METRICS_EXAMPLE = (
     '{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, '
@@ -37,7 +44,7 @@ class Accuracies:
     certified: tuple[tuple[str, float, float], ...] = ()
     attacked: tuple[tuple[str, float, float], ...] = ()
     attack: str = ""
-    rates: Mapping[str, "Accuracies"] = field(default_factory=dict)
+    rates: Mapping[str, "Accuracies"] = field(default_factory=dict[str, "Accuracies"])
     positive: str = ""
     seen: int = 0
     unseen: "Accuracies | None" = None
@@ -80,7 +87,7 @@ class Metrics(Accuracies):
     task = "classification"
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Metrics":
+    def from_dict(cls, values: Mapping[str, object], where: str | Path = "metrics") -> "Metrics":
         """Reads and checks the content of `metrics.json`.
 
         >>> values = {"examples": 100, "clean": 0.9, "certified": {"36/255": 0.85, "0.5": 0.7}}
@@ -89,7 +96,7 @@ class Metrics(Accuracies):
         """
         check_version(values, FORMAT_VERSION, where)
         test = _read_accuracies(values.get("test"), "test", where)
-        others = {
+        others: dict[str, Any] = {
             name: _read_accuracies(values[f"test_{name}"], f"test_{name}", where)
             for name in ("float64", "sample")
             if f"test_{name}" in values
@@ -105,21 +112,23 @@ class Metrics(Accuracies):
                 what = f"{test.positive!r}, as in 'test'"
                 error = mismatch(f"test_{name}.positive", what, table.positive)
                 raise ValueError(f"{where}: {error}")
+        comparison = None
         if "comparison" in values:
-            others["comparison"] = Comparison.from_dict(values["comparison"], where)
-        return cls(**vars(test), **others)
+            comparison = Comparison.from_dict(values["comparison"], where)
+        return cls(**vars(test), **others, comparison=comparison)
 
 
-def _read_accuracies(table, key, where):
+def _read_accuracies(table: object, key: str, where: str | Path) -> Accuracies:
     """Reads and checks `{"examples": …, "clean": …, "certified": {…}}`, the value of `key`."""
-    if not isinstance(table, dict):
+    if not is_object(table):
         error = mismatch(key, f"test results, as in {_METRICS_EXAMPLE}", table)
         raise ValueError(f"{where}: {error}")
     missing = [name for name in ("examples", "clean", "certified") if name not in table]
     if missing:
         raise ValueError(f"{where}: missing key '{key}.{missing[0]}'")
-    if not is_count(table["examples"]):
-        error = mismatch(f"{key}.examples", "a positive integer", table["examples"])
+    count = table["examples"]
+    if not is_count(count):
+        error = mismatch(f"{key}.examples", "a positive integer", count)
         raise ValueError(f"{where}: {error}")
     clean = _fraction(table["clean"], f"{key}.clean", where)
     certified = _read_shares(table["certified"], f"{key}.certified", clean, where)
@@ -131,27 +140,30 @@ def _read_accuracies(table, key, where):
             what = f"at least the certified accuracy, {proven}"
             error = mismatch(f"{key}.attacked.{name}", what, share)
             raise ValueError(f"{where}: {error}")
-    rates = _read_rates(table, key, where)
-    seen, unseen = _read_seen(table, key, where)
+    positive, rates = _read_rates(table, count, key, where)
+    seen, unseen = _read_seen(table, count, key, where)
     return Accuracies(
-        table["examples"],
+        count,
         float(clean),
         certified,
         attacked,
         str(table.get("attack", "")),
         rates,
-        table.get("positive", ""),
+        positive,
         seen,
         unseen,
     )
 
 
-def _read_seen(table, key, where):
+def _read_seen(
+    table: Mapping[str, object], count: int, key: str, where: str | Path
+) -> tuple[int, Accuracies | None]:
     """Reads how many examples stand in other splits, and what was measured of the rest."""
-    seen, count = table.get("seen", 0), table["examples"]
-    if seen != 0 and not (is_count(seen) and seen <= count):
+    stated = table.get("seen", 0)
+    seen = stated if is_count(stated) and stated <= count else 0
+    if seen != stated:
         what = f"a count of at most {count}, the examples of '{key}'"
-        raise ValueError(f"{where}: {mismatch(f'{key}.seen', what, seen)}")
+        raise ValueError(f"{where}: {mismatch(f'{key}.seen', what, stated)}")
     if ("unseen" in table) != (0 < seen < count):
         what = f"a table of the {count - seen} examples that were not seen, if any, and only then"
         raise ValueError(f"{where}: {mismatch(f'{key}.unseen', what, table.get('unseen'))}")
@@ -165,11 +177,13 @@ def _read_seen(table, key, where):
     return seen, unseen
 
 
-def _read_rates(table, key, where):
+def _read_rates(
+    table: Mapping[str, object], count: int, key: str, where: str | Path
+) -> tuple[str, dict[str, Accuracies]]:
     """Reads what was measured of the positive class of two and of the other, or of neither."""
     keys = ("positive", "sensitivity", "specificity")
     if not any(name in table for name in keys):
-        return {}
+        return "", {}
     for name in keys:
         if name not in table:
             raise ValueError(f"{where}: missing key '{key}.{name}'; {', '.join(keys)} go together")
@@ -178,34 +192,35 @@ def _read_rates(table, key, where):
         error = mismatch(f"{key}.positive", "the name of a class", positive)
         raise ValueError(f"{where}: {error}")
     rates = {name: _read_accuracies(table[name], f"{key}.{name}", where) for name in keys[1:]}
-    count = sum(part.examples for part in rates.values())
-    if count != table["examples"]:
-        what = f"the {table['examples']} examples of '{key}' in two classes"
+    if sum(part.examples for part in rates.values()) != count:
+        what = f"the {count} examples of '{key}' in two classes"
         parts = " + ".join(str(part.examples) for part in rates.values())
         error = mismatch(f"{key}.sensitivity and .specificity", what, parts)
         raise ValueError(f"{where}: {error}")
-    return rates
+    return positive, rates
 
 
-def _read_shares(values, key, clean, where):
+def _read_shares(
+    values: object, key: str, clean: float, where: str | Path
+) -> tuple[tuple[str, float, float], ...]:
     """Reads accuracies by radius: fractions that do not grow with the radius."""
-    if not isinstance(values, dict):
+    if not is_object(values):
         raise ValueError(f"{where}: {mismatch(key, 'an object', values)}")
-    rows = sorted(
-        ((name, _radius(name, key, where), value) for name, value in values.items()),
-        key=lambda row: row[1],
-    )
+    radii = sorted(((name, _radius(name, key, where)) for name in values), key=lambda row: row[1])
+    rows: list[tuple[str, float, float]] = []
     previous, limit = "clean", clean
-    for name, _, value in rows:
+    for name, radius in radii:
         row_key = f"{key}.{name}"
-        if _fraction(value, row_key, where) > limit:
+        share = _fraction(values[name], row_key, where)
+        if share > limit:
             what = f"at most the accuracy at {previous}, {limit}"
-            raise ValueError(f"{where}: {mismatch(row_key, what, value)}")
-        previous, limit = name, value
+            raise ValueError(f"{where}: {mismatch(row_key, what, share)}")
+        rows.append((name, radius, share))
+        previous, limit = name, share
     return tuple(rows)
 
 
-def _radius(name, key, where):
+def _radius(name: str, key: str, where: str | Path) -> float:
     """Reads a radius written as `"0.25"` or `"36/255"`."""
     above, _, below = name.partition("/")
     try:
@@ -218,7 +233,7 @@ def _radius(name, key, where):
     return radius
 
 
-def _fraction(value, key, where):
+def _fraction(value: object, key: str, where: str | Path) -> float:
     if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{where}: {mismatch(key, 'a fraction from 0 to 1', value)}")
     return value

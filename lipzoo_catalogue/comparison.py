@@ -5,10 +5,13 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from lipzoo_catalogue.formatting import format_percent
-from lipzoo_catalogue.json_validation import check_keys, is_count, is_number, mismatch
+from lipzoo_catalogue.json_validation import check_keys, is_count, is_list, is_number, mismatch
 from lipzoo_catalogue.markdown import table
+
+_METHODS = "comparison.methods."
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Comparison:
     unseen: int = 0
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "Comparison":
+    def from_dict(cls, values: object, where: str | Path = "metrics") -> "Comparison":
         """Reads and checks the value.
 
         Raises:
@@ -66,25 +69,32 @@ class Comparison:
                 the interval does not hold the clean one.
         """
         keys = ("radii", "units", "attack", "methods")
-        check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
-        radii, methods = values["radii"], values["methods"]
-        valid = isinstance(radii, list) and all(is_number(r) and r >= 0 for r in radii)
-        if not valid or any(a >= b for a, b in itertools.pairwise(radii)):
+        known = check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
+        stated, methods = known["radii"], known["methods"]
+        radii = _numbers(stated)
+        if (
+            radii is None
+            or min(radii, default=0) < 0
+            or any(a >= b for a, b in itertools.pairwise(radii))
+        ):
             what = "increasing radii of at least 0"
-            raise ValueError(f"{where}: {mismatch('comparison.radii', what, radii)}")
-        if not isinstance(methods, list) or not methods:
+            raise ValueError(f"{where}: {mismatch('comparison.radii', what, stated)}")
+        if not is_list(methods) or not methods:
             error = mismatch("comparison.methods", "a list of methods", methods)
             raise ValueError(f"{where}: {error}")
-        unseen = values.get("unseen", 0)
-        if "unseen" in values and not is_count(unseen):
-            error = mismatch("comparison.unseen", "a positive integer", unseen)
-            raise ValueError(f"{where}: {error}")
+        unseen = 0
+        if "unseen" in known:
+            unseen = known["unseen"]
+            if not is_count(unseen):
+                error = mismatch("comparison.unseen", "a positive integer", unseen)
+                raise ValueError(f"{where}: {error}")
         read = tuple(_method(method, len(radii), where, bool(unseen)) for method in methods)
-        return cls(tuple(radii), str(values["units"]), str(values["attack"]), read, unseen)
+        return cls(radii, str(known["units"]), str(known["attack"]), read, unseen)
 
     def of_unseen(self) -> "Comparison":
         """The comparison on the test examples that stand in no other split."""
-        return dataclasses.replace(self, methods=tuple(m.unseen for m in self.methods), unseen=0)
+        parts = tuple(method.unseen for method in self.methods if method.unseen is not None)
+        return dataclasses.replace(self, methods=parts, unseen=0)
 
     def rows(self) -> Iterator[list[str]]:
         """Cells of a table, one row per method: its name, clean accuracy, then two per radius."""
@@ -117,48 +127,61 @@ class Comparison:
         )
 
 
-def _method(values, count, where, has_unseen=False):
+def _method(stated: object, count: int, where: str | Path, has_unseen: bool = False) -> Method:
     keys = ("name", "clean", "interval", "certified", "attacked")
-    keys += ("unseen",) if has_unseen else ()
-    check_keys(values, keys, keys, where, "comparison.methods.")
+    measured = keys[1:]
+    needed = (*keys, "unseen") if has_unseen else keys
+    values = check_keys(stated, needed, needed, where, _METHODS)
     unseen = None
     if has_unseen:
-        part = values["unseen"]
-        check_keys(part, keys[1:5], keys[1:5], where, "comparison.methods.unseen.")
+        part = check_keys(values["unseen"], measured, measured, where, f"{_METHODS}unseen.")
         unseen = _method({"name": values["name"], **part}, count, where)
-    shares = {key: values[key] for key in ("certified", "attacked")}
-    expected = {"interval": 2, "certified": count, "attacked": count}
-    for key, length in expected.items():
-        share = values[key]
-        if share is None and key != "interval":
-            continue
-        if not isinstance(share, list) or len(share) != length or not all(map(_is_share, share)):
-            error = mismatch(f"comparison.methods.{key}", f"{length} fractions", share)
-            raise ValueError(f"{where}: {error}")
-    if not _is_share(values["clean"]):
-        error = mismatch("comparison.methods.clean", "a fraction", values["clean"])
-        raise ValueError(f"{where}: {error}")
-    clean, (low, high) = values["clean"], values["interval"]
+    interval = _shares(values, "interval", 2, where)
+    proven, left = (
+        None if values[key] is None else _shares(values, key, count, where)
+        for key in ("certified", "attacked")
+    )
+    clean = values["clean"]
+    if not _is_share(clean):
+        raise ValueError(f"{where}: {mismatch(f'{_METHODS}clean', 'a fraction', clean)}")
+    low, high = interval
     if not low <= clean <= high:
         what = f"an interval that holds the clean share, {clean}"
-        error = mismatch("comparison.methods.interval", what, values["interval"])
+        error = mismatch(f"{_METHODS}interval", what, values["interval"])
         raise ValueError(f"{where}: {error}")
-    proven, left = shares["certified"], shares["attacked"]
-    for key, share in shares.items():
+    for key, share in (("certified", proven), ("attacked", left)):
         if any(value > clean for value in share or ()):
-            error = mismatch(f"comparison.methods.{key}", f"at most {clean}, clean", share)
+            error = mismatch(f"{_METHODS}{key}", f"at most {clean}, clean", values[key])
             raise ValueError(f"{where}: {error}")
     if any(a < b for a, b in itertools.pairwise(proven or ())):
         what = "shares that do not grow with the radius"
-        error = mismatch("comparison.methods.certified", what, proven)
+        error = mismatch(f"{_METHODS}certified", what, values["certified"])
         raise ValueError(f"{where}: {error}")
     if proven and left and any(a > b for a, b in zip(proven, left, strict=True)):
-        what = f"at least the certified shares, {proven}"
-        raise ValueError(f"{where}: {mismatch('comparison.methods.attacked', what, left)}")
-    shares = {key: None if share is None else tuple(share) for key, share in shares.items()}
-    interval = tuple(values["interval"])
-    return Method(str(values["name"]), values["clean"], interval, **shares, unseen=unseen)
+        what = f"at least the certified shares, {values['certified']}"
+        raise ValueError(f"{where}: {mismatch(f'{_METHODS}attacked', what, values['attacked'])}")
+    return Method(str(values["name"]), clean, (low, high), proven, left, unseen)
 
 
-def _is_share(value) -> bool:
+def _shares(
+    values: Mapping[str, object], key: str, length: int, where: str | Path
+) -> tuple[float, ...]:
+    """Reads a list of so many fractions."""
+    stated = values[key]
+    found = _numbers(stated)
+    if found is None or len(found) != length or not all(map(_is_share, found)):
+        error = mismatch(f"{_METHODS}{key}", f"{length} fractions", stated)
+        raise ValueError(f"{where}: {error}")
+    return found
+
+
+def _numbers(values: object) -> tuple[float, ...] | None:
+    """The numbers of a list; `None` for anything but a list of finite numbers."""
+    if not is_list(values):
+        return None
+    found = tuple(value for value in values if is_number(value))
+    return found if len(found) == len(values) else None
+
+
+def _is_share(value: object) -> TypeGuard[float]:
     return is_number(value) and 0 <= value <= 1

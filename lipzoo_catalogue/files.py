@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, cast
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -60,7 +61,9 @@ def largest_size(file: str | Path) -> int:
     return MAX_WEIGHTS_BYTES if str(file).endswith(".safetensors") else MAX_JSON_BYTES
 
 
-def read_file(path: str | Path, record: FileRecord | None = None, limit: int | None = None):
+def read_file(
+    path: str | Path, record: FileRecord | None = None, limit: int | None = None
+) -> bytes:
     """Reads a file once and checks what was read, so that the checked bytes are the used ones.
 
     Args:
@@ -103,7 +106,7 @@ def read_file(path: str | Path, record: FileRecord | None = None, limit: int | N
     return content
 
 
-def parse_json(content: bytes, where: str | Path) -> dict:
+def parse_json(content: bytes, where: str | Path) -> dict[str, Any]:
     """Parses one JSON object, strictly: no duplicate keys, no NaN or infinity.
 
     Args:
@@ -117,18 +120,18 @@ def parse_json(content: bytes, where: str | Path) -> dict:
     {'a': 1}
     """
 
-    def unique(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
             keys = [key for key, _ in pairs]
             raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
         return result
 
-    def refuse(constant):
+    def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not a JSON number")
 
     try:
-        values = json.loads(
+        values: object = json.loads(
             content.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse
         )
     except (ValueError, RecursionError) as error:
@@ -137,10 +140,10 @@ def parse_json(content: bytes, where: str | Path) -> dict:
         ) from None
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected a JSON object. Received: {_excerpt(content)}")
-    return values
+    return cast(dict[str, Any], values)
 
 
-def dump_json(values: Mapping) -> bytes:
+def dump_json(values: Mapping[str, object]) -> bytes:
     """Returns `values` as indented UTF-8 JSON with a final newline.
 
     >>> print(dump_json({"a": 1}).decode(), end="")
@@ -166,7 +169,7 @@ def write_file(path: str | Path, content: bytes) -> FileRecord:
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path):
+def replacing(path: str | Path) -> Generator[BinaryIO]:
     """Context with a new binary file that takes the place of `path` at the end, if all went well.
 
     Raises:
@@ -220,9 +223,9 @@ def write_folder(folder: str | Path, files: Mapping[str, bytes | None]) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _exchange(staging, folder, files):
+def _exchange(staging: Path, folder: Path, files: Mapping[str, bytes | None]) -> None:
     """Moves the staged files into `folder`, keeping the old ones aside until all are there."""
-    moved = []
+    moved: list[tuple[Path | None, Path]] = []
     try:
         for name, content in files.items():
             target, old = folder / name, staging / f"{name}.old"
@@ -239,7 +242,7 @@ def _exchange(staging, folder, files):
         raise
 
 
-def _not_written(path, error):
+def _not_written(path: Path, error: OSError) -> OSError:
     """Returns an error of the same kind that says what was to be written."""
     if error.errno is None or str(error.strerror).startswith("Cannot write"):
         return error
@@ -247,6 +250,6 @@ def _not_written(path, error):
     return OSError(error.errno, reason)
 
 
-def _excerpt(content):
+def _excerpt(content: bytes) -> str:
     text = content[:60].decode("utf-8", errors="replace")
     return repr(text + ("…" if len(content) > 60 else ""))

@@ -16,5 +16,5 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
 
 
-def _cell(text):
+def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").splitlines())

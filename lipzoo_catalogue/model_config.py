@@ -3,16 +3,22 @@
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from lipzoo_catalogue.files import dump_json, parse_json, read_file
+from lipzoo_catalogue.files import FileRecord, dump_json, parse_json, read_file
 from lipzoo_catalogue.json_validation import (
     check_keys,
     check_version,
     is_count,
+    is_list,
+    is_mapping,
     is_number,
+    is_object,
+    is_row,
+    is_texts,
     mismatch,
 )
 
@@ -23,7 +29,7 @@ MAX_INPUT_SIZE = 2**24
 MAX_LIST_LENGTH = 4_096
 MAX_DEPTH = 8
 
-UNIT_PIXELS = {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
+UNIT_PIXELS: Mapping[str, Any] = {"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0}
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,8 @@ class ModelConfig:
     """
 
     architecture: str
-    arguments: Mapping = field(default_factory=dict)
-    preprocessing: Mapping = field(default_factory=lambda: dict(UNIT_PIXELS))
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    preprocessing: Mapping[str, Any] = field(default_factory=lambda: dict(UNIT_PIXELS))
     class_names: tuple[str, ...] = ()
     description: str = ""
     dataset: str = ""
@@ -77,14 +83,14 @@ class ModelConfig:
     lipzoo_version: str = ""
     feature_names: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Lists and tuples mean the same in JSON; one form makes equal configurations equal.
         object.__setattr__(self, "arguments", _plain(self.arguments))
         object.__setattr__(self, "preprocessing", _plain(self.preprocessing))
         for key in ("class_names", "feature_names"):
             if isinstance(getattr(self, key), list | tuple):
                 object.__setattr__(self, key, tuple(getattr(self, key)))
-        self._check("configuration")
+        self._check()
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,16 +102,18 @@ class ModelConfig:
         """Number of logits, or `None` for a model without a head."""
         return self.arguments.get("num_classes")
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, `format_version` first."""
-        values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        values: dict[str, Any] = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
         values["class_names"] = list(self.class_names)
         # Models without named features keep the file that they had before there were any.
         names = values.pop("feature_names")
         return {**values, **({"feature_names": list(names)} if names else {})}
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "configuration") -> "ModelConfig":
+    def from_dict(
+        cls, values: Mapping[str, Any], where: str | Path = "configuration"
+    ) -> "ModelConfig":
         """Reads what `to_dict` wrote; `where` names the file in errors.
 
         Raises:
@@ -120,17 +128,18 @@ class ModelConfig:
         except _ConfigError as error:
             raise ValueError(f"{where}: {error.args[0]}") from None
 
-    def _check(self, where):
+    def _check(self) -> None:
         for f in dataclasses.fields(self):
             if f.type is str and not isinstance(getattr(self, f.name), str):
                 raise _ConfigError(mismatch(f.name, "text", getattr(self, f.name)))
         if not self.architecture:
             raise _ConfigError(mismatch("architecture", "a name", self.architecture))
         for key in ("class_names", "feature_names"):
-            names = getattr(self, key)
-            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
-                raise _ConfigError(mismatch(key, "a list of texts", names))
-            twice = sorted(name for name, n in Counter(names).items() if n > 1)
+            stated: Any = getattr(self, key)
+            texts = list(stated) if is_row(stated) else None
+            if not is_texts(texts):
+                raise _ConfigError(mismatch(key, "a list of texts", stated))
+            twice = sorted(name for name, n in Counter(texts).items() if n > 1)
             if twice:
                 raise _ConfigError(mismatch(key, "names all different", twice))
         for key in ("arguments", "preprocessing"):
@@ -152,7 +161,7 @@ class _ConfigError(ValueError):
     """A wrong value; `ModelConfig.from_dict` adds the file's name."""
 
 
-def read_config(path: str | Path, record=None) -> ModelConfig:
+def read_config(path: str | Path, record: FileRecord | None = None) -> ModelConfig:
     """Reads `config.json`.
 
     Args:
@@ -176,24 +185,26 @@ def dump_config(config: ModelConfig) -> bytes:
     return dump_json(config.to_dict())
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Copies nested containers, with tuples as lists."""
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if is_row(value):
         return [_plain(item) for item in value]
     return value
 
 
-def _check_limits(value, key, depth=1):
+def _check_limits(value: object, key: str, depth: int = 1) -> None:
     """Refuses what is not JSON, and sizes that no model of this library has."""
     if depth > MAX_DEPTH:
         raise _ConfigError(mismatch(key, f"at most {MAX_DEPTH} levels", "more"))
-    if isinstance(value, dict | list):
+    if is_object(value) or is_list(value):
         if len(value) > MAX_LIST_LENGTH:
             expected = f"at most {MAX_LIST_LENGTH} items"
             raise _ConfigError(mismatch(key, expected, f"{len(value)} items"))
-        items = value.items() if isinstance(value, dict) else enumerate(value)
+        items: Iterable[tuple[object, object]] = (
+            value.items() if isinstance(value, dict) else enumerate(value)
+        )
         for name, item in items:
             if isinstance(value, dict) and not isinstance(name, str):
                 raise _ConfigError(mismatch(key, "text keys", name))
@@ -210,14 +221,15 @@ def _check_limits(value, key, depth=1):
         raise _ConfigError(mismatch(key, "a JSON value", value))
 
 
-def _check_shape(arguments):
+def _check_shape(arguments: Mapping[str, object]) -> None:
     shape = arguments.get("input_shape")
     if shape is not None:
-        if not isinstance(shape, list) or not shape or not all(is_count(n) for n in shape):
+        sizes = [n for n in shape if is_count(n)] if is_list(shape) else []
+        if not is_list(shape) or not shape or len(sizes) != len(shape):
             raise _ConfigError(
                 mismatch("arguments.input_shape", "a list of positive integers", shape)
             )
-        if math.prod(shape) > MAX_INPUT_SIZE:
+        if math.prod(sizes) > MAX_INPUT_SIZE:
             expected = f"at most {MAX_INPUT_SIZE} values"
             raise _ConfigError(mismatch("arguments.input_shape", expected, shape))
     classes = arguments.get("num_classes")
@@ -225,16 +237,19 @@ def _check_shape(arguments):
         raise _ConfigError(mismatch("arguments.num_classes", "a positive integer", classes))
 
 
-def _check_preprocessing(preprocessing):
+def _check_preprocessing(preprocessing: Mapping[str, object]) -> None:
     for key in ("scale", "minimum", "maximum"):
         if key not in preprocessing:
             raise _ConfigError(f"missing key 'preprocessing.{key}'")
     if not isinstance(preprocessing["scale"], str):
         raise _ConfigError(mismatch("preprocessing.scale", "text", preprocessing["scale"]))
-    bounds = [preprocessing["minimum"], preprocessing["maximum"]]
-    for key, value in zip(("minimum", "maximum"), bounds, strict=True):
-        if value is not None and not is_number(value):
+    bounds: list[float] = []
+    for key in ("minimum", "maximum"):
+        value = preprocessing[key]
+        if is_number(value):
+            bounds.append(value)
+        elif value is not None:
             expected = "a number or null"
             raise _ConfigError(mismatch(f"preprocessing.{key}", expected, value))
-    if None not in bounds and not bounds[0] < bounds[1]:
+    if len(bounds) == 2 and not bounds[0] < bounds[1]:
         raise _ConfigError(mismatch("preprocessing.maximum", "above the minimum", bounds[1]))

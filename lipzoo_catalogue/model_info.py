@@ -1,9 +1,10 @@
 """What is known about a model, read from its files."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lipzoo_catalogue.card_text import CardText
 from lipzoo_catalogue.certificate_claim import check_belonging
@@ -18,6 +19,7 @@ from lipzoo_catalogue.files import (
 )
 from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.hub.client import HubSettings
+from lipzoo_catalogue.json_validation import is_mapping, is_row
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.tasks import TASKS, read_metrics, task_of
@@ -59,10 +61,10 @@ class ModelInfo:
     bytes: int
     repo: str | None
     revision: str | None
-    layers: tuple[Mapping, ...] = field(default=(), repr=False)
+    layers: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
     training: TrainingRecord = field(default_factory=TrainingRecord, repr=False)
     text: CardText = field(default_factory=CardText, repr=False)
-    files: Mapping[str, FileRecord] = field(default_factory=dict, repr=False)
+    files: Mapping[str, FileRecord] = field(default_factory=dict[str, FileRecord], repr=False)
 
     @property
     def task(self) -> str:
@@ -119,7 +121,7 @@ class ModelInfo:
         """The method's paper."""
         return self.config.paper
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """Everything as JSON values, for scripts."""
         return {
             "name": self.name,
@@ -135,7 +137,7 @@ class ModelInfo:
             "files": {name: vars(record) for name, record in self.files.items()},
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         classes = ""
         if self.task == "classification":
             classes = str(self.config.num_classes or "none")
@@ -202,6 +204,7 @@ def info(
 def describe(source: Source) -> ModelInfo:
     """Returns what is known about the model of a source that was found; see `info`."""
     config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    values: dict[str, Any] = {}
     metrics, training, text = None, TrainingRecord(), CardText()
     if source.has(METRICS):
         values = source.read_json(METRICS)
@@ -214,7 +217,7 @@ def describe(source: Source) -> ModelInfo:
     if not files:
         present = [file for file in MODEL_FILES if source.has(file)]
         files = {file: record_of(source.read(file)) for file in present}
-    if source.records:
+    if source.records and entry is not None:
         parameters = entry.parameters
     else:
         parameters = count_parameters(source.read(WEIGHTS), source.path(WEIGHTS))
@@ -241,22 +244,22 @@ def describe(source: Source) -> ModelInfo:
     )
 
 
-def plain(value):
+def plain(value: object) -> Any:
     """Dataclasses, mappings and tuples as JSON values.
 
     >>> plain(CardText(datasets=("mnist",)))["datasets"]
     ['mnist']
     """
-    if hasattr(value, "__dataclass_fields__"):
-        return {key: plain(getattr(value, key)) for key in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if is_mapping(value):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if is_row(value):
         return [plain(item) for item in value]
     return value
 
 
-def _decoded(source, file):
+def _decoded(source: Source, file: str) -> str:
     try:
         return source.read(file).decode()
     except UnicodeDecodeError as error:

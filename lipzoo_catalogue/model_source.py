@@ -3,9 +3,10 @@
 import contextlib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lipzoo_catalogue import registry
 from lipzoo_catalogue.certificate_claim import Claim
@@ -40,7 +41,7 @@ class Source:
 
     name: str
     folder: Path
-    records: Mapping[str, FileRecord] = field(default_factory=dict)
+    records: Mapping[str, FileRecord] = field(default_factory=dict[str, FileRecord])
     origin: str = "folder"
     location: HubLocation | None = None
     entry: registry.RegistryEntry | None = None
@@ -81,17 +82,17 @@ class Source:
                 check_blob(self.path(file), content)
             return content
 
-    def read_json(self, file: str) -> dict:
+    def read_json(self, file: str) -> dict[str, Any]:
         """Reads a JSON object, its hash checked; see `read`."""
         return self.parse_json(file, self.read(file))
 
-    def parse_json(self, file: str, content: bytes) -> dict:
+    def parse_json(self, file: str, content: bytes) -> dict[str, Any]:
         """Parses the content of a file that was read; see `read_json`."""
         with self.named_in_errors():
             return parse_json(content, self.path(file))
 
     @contextlib.contextmanager
-    def named_in_errors(self):
+    def named_in_errors(self) -> Generator[None]:
         """Within this context, errors about files in the Hub's cache say how to replace them."""
         try:
             yield
@@ -133,7 +134,9 @@ def find(
             one of a model that is not on the Hub.
         HubError: if it cannot be downloaded.
     """
-    text = os.fspath(name) if isinstance(name, str | Path) else None
+    # Not every caller has a type checker.
+    is_name = isinstance(name, str | Path)  # pyright: ignore[reportUnnecessaryIsInstance]
+    text = os.fspath(name) if is_name else None
     if not text:
         raise ValueError(f"Expected a name or the path of a folder. Received: name={name!r}")
     if isinstance(name, str) and name.startswith(PREFIX):
@@ -154,7 +157,9 @@ def find(
     return _find_in_zoo(text, revision, settings, want, force)
 
 
-def _find_in_zoo(name, revision, settings, want, force):
+def _find_in_zoo(
+    name: str, revision: str | None, settings: HubSettings | None, want: str, force: bool
+) -> Source:
     weights = registry.weights_folder()
     try:
         entry = registry.find_entry(name, registry.read_registry(weights))
@@ -175,7 +180,7 @@ def _find_in_zoo(name, revision, settings, want, force):
     return _find_on_hub(location, entry, settings, want, force)
 
 
-def _find_folder(folder):
+def _find_folder(folder: Path) -> Source:
     if not folder.is_dir():
         raise FileNotFoundError(
             "Expected a name from lipzoo.list_models(), or a folder with config.json and "
@@ -184,16 +189,22 @@ def _find_folder(folder):
     return Source(folder.resolve().name, folder)
 
 
-def _find_on_hub(location, entry, settings, want, force):
-    known = entry is not None and location.revision == entry.revision
+def _find_on_hub(
+    location: HubLocation,
+    entry: registry.RegistryEntry | None,
+    settings: HubSettings | None,
+    want: str,
+    force: bool,
+) -> Source:
+    known = entry if entry is not None and location.revision == entry.revision else None
     needed = _NEEDED
-    if want == "description" and known:
+    if want == "description" and known is not None:
         # The registry knows the parameters; without it they are counted in the weights.
         needed = (CONFIG, CERTIFICATE)
     optional = [] if want == "network" else [f for f in MODEL_FILES if f not in _NEEDED]
-    if known:
-        optional = [file for file in optional if file in entry.files]
+    if known is not None:
+        optional = [file for file in optional if file in known.files]
     snapshot = download(location, needed, optional, settings=settings, force=force)
     name = location.name if entry is None else entry.name
-    records = dict(entry.files) if known else {}
+    records = {} if known is None else dict(known.files)
     return Source(name, snapshot.folder, records, "Hub", snapshot.location, entry)

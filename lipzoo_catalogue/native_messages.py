@@ -4,11 +4,11 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def without_native_messages(always: bool = False) -> Iterator[None]:
+def without_native_messages(always: bool = False) -> Generator[None]:
     """Keeps from stderr what compiled code writes there, unless an exception ends the context.
 
     Only the descriptor can be turned away: such code writes past Python's logging.

@@ -1,10 +1,9 @@
 """Outputs of a model at a few inputs, stored with its certificate: what function it is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lipzoo_catalogue.json_validation import check_keys, is_number, mismatch
+from lipzoo_catalogue.json_validation import check_keys, is_list, is_number, mismatch
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Probes:
     outputs: tuple[tuple[float, ...], ...]
     errors: tuple[float, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """The probes as JSON values."""
         return {
             "seed": self.seed,
@@ -33,23 +32,29 @@ class Probes:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "certificate") -> "Probes":
+    def from_dict(cls, values: object, where: str | Path = "certificate") -> "Probes":
         """Reads what `to_dict` wrote.
 
         Raises:
             ValueError: if a key is wrong; the message names the file and the key.
         """
         keys = ("seed", "outputs", "errors")
-        check_keys(values, keys, keys, where, "probes.")
-        seed, outputs, errors = (values[key] for key in keys)
+        known = check_keys(values, keys, keys, where, "probes.")
+        seed, outputs, errors = (known[key] for key in keys)
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
             raise ValueError(f"{where}: {mismatch('probes.seed', 'a seed', seed)}")
-        rows = outputs if isinstance(outputs, list) and outputs else [None]
-        if not all(isinstance(row, list) and row and all(map(is_number, row)) for row in rows):
+        rows = [_numbers(row) for row in outputs] if is_list(outputs) else []
+        if not rows or not all(rows):
             what = "lists of finite numbers"
             raise ValueError(f"{where}: {mismatch('probes.outputs', what, outputs)}")
-        valid = isinstance(errors, list) and len(errors) == len(outputs)
-        if not valid or not all(is_number(error) and error >= 0 for error in errors):
-            what = f"{len(outputs)} finite numbers of at least 0"
+        limits = _numbers(errors)
+        if len(limits) != len(rows) or min(limits) < 0:
+            what = f"{len(rows)} finite numbers of at least 0"
             raise ValueError(f"{where}: {mismatch('probes.errors', what, errors)}")
-        return cls(seed, tuple(map(tuple, outputs)), tuple(errors))
+        return cls(seed, tuple(rows), limits)
+
+
+def _numbers(row: object) -> tuple[float, ...]:
+    """The numbers of a list; none for anything but a list of finite numbers."""
+    found = tuple(value for value in row if is_number(value)) if is_list(row) else ()
+    return found if is_list(row) and len(found) == len(row) else ()

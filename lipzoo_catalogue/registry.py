@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lipzoo_catalogue.certificate_claim import read_records
 from lipzoo_catalogue.files import (
@@ -20,12 +21,19 @@ from lipzoo_catalogue.files import (
     read_file,
     write_file,
 )
-from lipzoo_catalogue.json_validation import check_keys, check_version, is_count, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    check_version,
+    is_count,
+    is_object,
+    mismatch,
+)
 
 REGISTRY = "registry.json"
 FORMAT_VERSION = 1
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _MAX_NAME_LENGTH = 64
 
 
@@ -47,7 +55,7 @@ class RegistryEntry:
     repo: str | None = None
     revision: str | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """The entry as JSON values."""
         return {
             "repo": self.repo,
@@ -91,9 +99,10 @@ def read_registry(folder: str | Path | None = None) -> dict[str, RegistryEntry]:
     values = parse_json(read_file(path), path)
     check_version(values, FORMAT_VERSION, path)
     check_keys(values, ("format_version", "models"), ("models",), path)
-    if not isinstance(values["models"], dict):
-        raise ValueError(f"{path}: {mismatch('models', 'an object', values['models'])}")
-    entries = {name: _read_entry(name, entry, path) for name, entry in values["models"].items()}
+    models: object = values["models"]
+    if not is_object(models):
+        raise ValueError(f"{path}: {mismatch('models', 'an object', models)}")
+    entries = {name: _read_entry(name, entry, path) for name, entry in models.items()}
     return dict(sorted(entries.items(), key=lambda item: natural_key(item[0])))
 
 
@@ -120,7 +129,8 @@ def list_models(pattern: str = "*") -> list[str]:
     >>> list_models("no-such-family-*")
     []
     """
-    if not isinstance(pattern, str):
+    # Not every caller has a type checker.
+    if not isinstance(pattern, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"pattern must be text such as 'gradflow*'. Received: pattern={pattern!r}")
     return [name for name in read_registry() if fnmatch.fnmatchcase(name, pattern)]
 
@@ -163,8 +173,9 @@ def check_name(name: str) -> str:
     >>> check_name("gradflow-fmnist")
     'gradflow-fmnist'
     """
-    fits = isinstance(name, str) and len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name)
-    if not fits:
+    # Not every caller has a type checker.
+    is_text = isinstance(name, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not (is_text and len(name) <= _MAX_NAME_LENGTH and _NAME.fullmatch(name)):
         raise ValueError(
             "A model's name is lower-case words and digits joined by hyphens, such as "
             f"'gradflow-fmnist'. Received: name={name!r}"
@@ -172,7 +183,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def natural_key(name: str) -> list:
+def natural_key(name: str) -> list[tuple[bool, Any]]:
     """Returns a sorting key in which numbers count as numbers.
 
     >>> sorted(["net10", "net9"], key=natural_key)
@@ -183,14 +194,14 @@ def natural_key(name: str) -> list:
     ]
 
 
-def _read_entry(name, values, path):
+def _read_entry(name: str, stated: object, path: Path) -> RegistryEntry:
     try:
         check_name(name)
     except ValueError as error:
         raise ValueError(f"{path}: key 'models': {error}") from None
     prefix = f"models.{name}."
     keys = ("repo", "revision", "parameters", "files")
-    check_keys(values, keys, keys, path, prefix)
+    values = check_keys(stated, keys, keys, path, prefix)
     files = read_records(values["files"], path, f"{prefix}files.")
     for file in files:
         if file not in MODEL_FILES:
@@ -199,15 +210,16 @@ def _read_entry(name, values, path):
     for file in (CONFIG, WEIGHTS, CERTIFICATE, METRICS):
         if file not in files:
             raise ValueError(f"{path}: missing key '{prefix}files.{file}'")
-    if not is_count(values["parameters"]):
-        error = mismatch(f"{prefix}parameters", "a positive integer", values["parameters"])
+    parameters = values["parameters"]
+    if not is_count(parameters):
+        error = mismatch(f"{prefix}parameters", "a positive integer", parameters)
         raise ValueError(f"{path}: {error}")
     repo, revision = values["repo"], values["revision"]
     if repo is not None and not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
         error = mismatch(f"{prefix}repo", "null or 'owner/name'", repo)
         raise ValueError(f"{path}: {error}")
-    commit = isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)
-    if (repo is None) != (revision is None) or (revision is not None and not commit):
+    commit = revision if isinstance(revision, str) and _COMMIT.fullmatch(revision) else None
+    if (repo is None) != (revision is None) or revision != commit:
         what = "a full commit id where repo is set, and null where it is null"
         raise ValueError(f"{path}: {mismatch(f'{prefix}revision', what, revision)}")
-    return RegistryEntry(name, files, values["parameters"], repo, revision)
+    return RegistryEntry(name, files, parameters, repo, commit)

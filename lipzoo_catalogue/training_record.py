@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from lipzoo_catalogue.json_validation import mismatch
+from lipzoo_catalogue.json_validation import is_list, is_object, mismatch
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -32,47 +35,78 @@ class TrainingRecord:
     seed: int | None = None
     data_source: str = ""
     data_sha256: str = ""
-    splits: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict[str, int])
     notes: tuple[str, ...] = ()
     recipe_sha256: str = ""
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     hardware: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
     backend: str = ""
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "TrainingRecord":
+    def from_dict(
+        cls, values: Mapping[str, object], where: str | Path = "metrics"
+    ) -> "TrainingRecord":
         """Reads the content of `metrics.json`.
 
         Raises:
             ValueError: if a value has the wrong type; the message names the file and the key.
         """
-
-        def read(mapping, key, kind, what, default, prefix=""):
-            value = mapping.get(key)
-            if value is None:
-                return default
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise ValueError(f"{where}: {mismatch(prefix + key, what, value)}")
-            return value
-
-        def read_map(mapping, key, kind, what, prefix=""):
-            found = read(mapping, key, dict, "an object", {}, prefix)
-            return {name: read(found, name, kind, what, None, f"{prefix}{key}.") for name in found}
-
-        data = read(values, "data", dict, "an object", {})
+        data = _object(values, "data", where)
         splits = {key: data[key] for key in ("train", "validation", "test") if key in data}
-        notes = read(data, "notes", list, "a list of texts", [], "data.")
+        notes = data.get("notes")
+        if notes is not None and not is_list(notes):
+            raise ValueError(f"{where}: {mismatch('data.notes', 'a list of texts', notes)}")
         return cls(
-            epochs=read(values, "epochs", int, "an integer", None),
-            seed=read(values, "seed", int, "an integer", None),
-            data_source=read(data, "source", str, "text", "", "data."),
-            data_sha256=read(data, "sha256", str, "text", "", "data."),
-            splits=read_map({"data": splits}, "data", int, "an integer"),
-            notes=tuple(str(note) for note in notes),
-            recipe_sha256=read(values, "recipe_sha256", str, "text", ""),
-            seconds=read_map(values, "seconds", int | float, "a number"),
-            hardware=read(values, "hardware", str, "text", ""),
-            versions=read_map(values, "versions", str, "text"),
-            backend=read(values, "backend", str, "text", ""),
+            epochs=_read(values, "epochs", int, "an integer", where),
+            seed=_read(values, "seed", int, "an integer", where),
+            data_source=_read(data, "source", str, "text", where, "data.") or "",
+            data_sha256=_read(data, "sha256", str, "text", where, "data.") or "",
+            splits=_map({"data": splits}, "data", int, "an integer", where),
+            notes=tuple(str(note) for note in notes or ()),
+            recipe_sha256=_read(values, "recipe_sha256", str, "text", where) or "",
+            seconds=_map(values, "seconds", (int, float), "a number", where),
+            hardware=_read(values, "hardware", str, "text", where) or "",
+            versions=_map(values, "versions", str, "text", where),
+            backend=_read(values, "backend", str, "text", where) or "",
         )
+
+
+def _read(
+    values: Mapping[str, object],
+    key: str,
+    kind: type[_Value] | tuple[type[_Value], ...],
+    what: str,
+    where: str | Path,
+    prefix: str = "",
+) -> _Value | None:
+    """The value of a key, `None` where there is none or null."""
+    value = values.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{where}: {mismatch(prefix + key, what, value)}")
+    return value
+
+
+def _object(values: Mapping[str, object], key: str, where: str | Path) -> Mapping[str, object]:
+    """The object at a key, an empty one where there is none."""
+    found = values.get(key)
+    if found is None:
+        return {}
+    if not is_object(found):
+        raise ValueError(f"{where}: {mismatch(key, 'an object', found)}")
+    return found
+
+
+def _map(
+    values: Mapping[str, object],
+    key: str,
+    kind: type[_Value] | tuple[type[_Value], ...],
+    what: str,
+    where: str | Path,
+) -> dict[str, _Value]:
+    """An object whose values are all of one kind; null is left out."""
+    found = _object(values, key, where)
+    read = {name: _read(found, name, kind, what, where, f"{key}.") for name in found}
+    return {name: value for name, value in read.items() if value is not None}

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 
 def count_parameters(content: bytes, where: str | Path = "the weights") -> int:
@@ -17,8 +18,10 @@ def count_parameters(content: bytes, where: str | Path = "the weights") -> int:
     """
     length = int.from_bytes(content[:8], "little")
     try:
-        header = json.loads(content[8 : 8 + length])
-        shapes = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
+        header: dict[str, Any] = json.loads(content[8 : 8 + length])
+        shapes: list[list[int]] = [
+            entry["shape"] for name, entry in header.items() if name != "__metadata__"
+        ]
         return sum(math.prod(shape) for shape in shapes)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(

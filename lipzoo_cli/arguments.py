@@ -27,6 +27,6 @@ def is_exported(text: str) -> bool:
     return text not in list_models() and (path.is_file() or (path / "saved_model.pb").is_file())
 
 
-def print_json(values) -> None:
+def print_json(values: object) -> None:
     """Prints indented JSON."""
     print(json.dumps(values, indent=2, ensure_ascii=False))

@@ -1,9 +1,13 @@
 """`lipzoo list`, `info`, `card` and `download`: what is known of models, and their files."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_cli.arguments import model_of, print_json, settings_of
+
+if TYPE_CHECKING:
+    from lipzoo_catalogue.model_info import ModelInfo
 
 
 def list_models(arguments: argparse.Namespace) -> None:
@@ -26,7 +30,8 @@ def list_models(arguments: argparse.Namespace) -> None:
     width = max(map(len, names))
     for model in models:
         results = TASKS[model.task].summary(model.metrics) if model.metrics else ""
-        bound = format_up(model.lipschitz_bound, 5)
+        claimed = model.lipschitz_bound
+        bound = "" if claimed is None else format_up(claimed, 5)
         print(f"{model.name:<{width}}  {model.parameters:>10,}  bound {bound:<12}  {results}")
 
 
@@ -83,7 +88,7 @@ def download(arguments: argparse.Namespace) -> None:
         print(f"  {file:<18} {format_size(len(content)):>10}  checked")
 
 
-def _described(arguments):
+def _described(arguments: argparse.Namespace) -> "ModelInfo":
     from lipzoo_catalogue.model_info import describe
     from lipzoo_catalogue.model_source import find
 

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections.abc import Mapping
 
 from lipzoo_catalogue.certified.certified import Certified
 from lipzoo_catalogue.certified.origin import counted, described
@@ -24,7 +25,7 @@ def check_printing(arguments: argparse.Namespace) -> tuple[dict[str, float], flo
 
 def show(
     certified: Certified,
-    about: dict,
+    about: Mapping[str, object],
     radii: dict[str, float],
     arguments: argparse.Namespace,
 ) -> None:
@@ -39,7 +40,7 @@ def show(
     _, threshold = check_printing(arguments)
     abstains = arguments.abstain_below is not None
     if arguments.json:
-        print_json(about | _values(certified, radii, threshold, abstains))
+        print_json({**about, **_values(certified, radii, threshold, abstains)})
         return
     print(certified.summary())
     if certified.left_out:
@@ -57,18 +58,20 @@ def show(
         print(f"report: {arguments.out}")
 
 
-def _radius(text, option):
+def _radius(text: str, option: str) -> float:
     radius = parse_fraction(text)
     if not 0 <= radius < math.inf:
         raise ValueError(f"{option}: expected a finite radius of at least 0. Received: {text}")
     return radius
 
 
-def _values(certified, radii, threshold, abstains):
+def _values(
+    certified: Certified, radii: dict[str, float], threshold: float, abstains: bool
+) -> dict[str, object]:
     terms = certified.terms
     report = certified.report(threshold, 0, len(certified))
     columns = report.columns()
-    values = {
+    values: dict[str, object] = {
         bound_key(terms): terms.bound,
         "standardized": terms.standardized,
         "norm": terms.norm,
@@ -97,17 +100,17 @@ def _values(certified, radii, threshold, abstains):
     return values
 
 
-def _kept(certified, threshold):
+def _kept(certified: Certified, threshold: float) -> dict[str, float | None]:
     """Coverage, and accuracy of the covered predictions where there are labels and any of them."""
-    kept = {"coverage": certified.coverage(threshold)}
+    kept: dict[str, float | None] = {"coverage": certified.coverage(threshold)}
     if certified.labelled:
         kept["selective_accuracy"] = certified.selective_accuracy(threshold)
     return kept
 
 
-def _print_kept(certified, threshold):
-    kept = _kept(certified, threshold)
-    line = f"abstaining below {threshold:g}: {100 * kept['coverage']:.2f} % covered"
-    if kept.get("selective_accuracy") is not None:
-        line += f", accuracy of these {100 * kept['selective_accuracy']:.2f} %"
+def _print_kept(certified: Certified, threshold: float) -> None:
+    line = f"abstaining below {threshold:g}: {100 * certified.coverage(threshold):.2f} % covered"
+    accuracy = certified.selective_accuracy(threshold) if certified.labelled else None
+    if accuracy is not None:
+        line += f", accuracy of these {100 * accuracy:.2f} %"
     print(line)

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.inputs import check_inputs
-from lipzoo.data.examples import read_examples
+from lipzoo.data.examples import Examples, StoredArray, read_examples
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError
 from lipzoo.training.recipe import READING, parse_recipe, with_reading
@@ -58,7 +60,7 @@ def certify(arguments: argparse.Namespace) -> None:
     rows = (shard or Shard()).of(count)
     labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
     model = load_from(source, dtype=arguments.dtype)
-    pieces = []
+    certificate, pieces = None, list[dict[str, np.ndarray]]()
     for chunk in _chunks(rows):
         certificate = certify_arrays(
             model,
@@ -68,6 +70,8 @@ def certify(arguments: argparse.Namespace) -> None:
             verbose=0,
         ).in_norm(arguments.norm)
         pieces.append(columns_of(certificate) | _origins(x, chunk))
+    if certificate is None:
+        raise ValueError(f"Expected at least one example. Received: {arguments.data} with none")
     left_out = between(x.left_out, rows.start, rows.stop, last=rows.stop == len(x))
     certified = Certified(Terms.of(certificate), joined(pieces), rows.start, left_out)
     if out is not None:
@@ -88,7 +92,11 @@ def certify(arguments: argparse.Namespace) -> None:
             }
             part = Part(shard, settings, certified.terms).to_json()
         write_certified(out, certified, threshold, part)
-    about = {"model": arguments.model, "data": arguments.data, "dtype": arguments.dtype}
+    about: dict[str, object] = {
+        "model": arguments.model,
+        "data": arguments.data,
+        "dtype": arguments.dtype,
+    }
     about["arithmetic"] = certificate.arithmetic
     if shard is not None:
         about["shard"] = str(shard)
@@ -101,7 +109,9 @@ def certify(arguments: argparse.Namespace) -> None:
         print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
 
 
-def _examples(arguments, config, recipe):
+def _examples(
+    arguments: argparse.Namespace, config: ModelConfig, recipe: DataSettings | None
+) -> tuple[Examples, np.ndarray | StoredArray | None]:
     """Examples and labels; what a recipe would settle, an error says how to settle here."""
     try:
         return read_examples(arguments.data, config, recipe, arguments.labels)
@@ -111,7 +121,7 @@ def _examples(arguments, config, recipe):
         raise
 
 
-def _read(x, chunk, model, data):
+def _read(x: Examples, chunk: slice, model: keras.Model, data: str) -> np.ndarray:
     """Some examples; if they do not fit the model, the error says which they are."""
     examples = x[chunk]
     try:
@@ -122,12 +132,12 @@ def _read(x, chunk, model, data):
     return examples
 
 
-def _origins(x, chunk):
+def _origins(x: Examples, chunk: slice) -> dict[str, np.ndarray]:
     """Where some examples stand in the file or folder, as a column of the report."""
     return {} if x.origin is None else {origin_name(x.origin): x.origin[chunk]}
 
 
-def _chunks(rows):
+def _chunks(rows: range) -> Iterator[slice]:
     """Slices of some examples at a time, with progress on a terminal."""
     shows = sys.stderr.isatty() and len(rows) > _CHUNK
     for first in rows[::_CHUNK]:

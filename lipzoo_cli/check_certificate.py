@@ -76,7 +76,7 @@ def check_source(source: Source) -> Report:
         raise CheckFailed(str(error)) from None
     certificate = source.parse_json(CERTIFICATE, contents[CERTIFICATE])
     config = ModelConfig.from_dict(source.parse_json(CONFIG, contents[CONFIG]), source.path(CONFIG))
-    others = {}
+    others: dict[str, object] = {}
     if METRICS in contents:
         metrics = source.parse_json(METRICS, contents[METRICS])
         if "lipschitz_bound" in metrics:

@@ -7,15 +7,17 @@ where it is not.
 import argparse
 import importlib.util
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
 import lipzoo
+from lipzoo.certificates import Certificate
 from lipzoo.data.settings import DataSettings
-from lipzoo.evaluation import pgd_attack
+from lipzoo.evaluation import AttackResult, pgd_attack
 from lipzoo.evaluation.figures import FigureExample, certificate_figure
 from lipzoo.training import DataError, Dataset, load_data
 from lipzoo_catalogue.installing import how_to_install
@@ -72,7 +74,7 @@ def run_demo(output: Path, examples: int | None = None, digits: bool = False) ->
 
     setting, data = _find_data(SETTINGS[1:] if digits else SETTINGS)
     x, y = data.inputs(data.test)[:examples], data.test.y[:examples]
-    holds = []
+    holds: list[bool] = []
 
     _headline(1, f"{setting.model}, a network with a proven bound")
     model = lipzoo.load(setting.model)
@@ -100,14 +102,15 @@ def run_demo(output: Path, examples: int | None = None, digits: bool = False) ->
         marks=setting.epsilons,
         title=f"{setting.model}: certified accuracy on {len(x):,} test images",
     )
-    figure.savefig(output)
+    # Matplotlib leaves its further options without types.
+    figure.savefig(output)  # pyright: ignore[reportUnknownMemberType]
     print(f"\nFigure: {output}. The demo took {time.perf_counter() - start:.0f} s.")
     if not all(holds):
         print("A CERTIFICATE WAS CONTRADICTED. Please report this: it is a bug.")
     return all(holds)
 
 
-def _find_data(settings) -> tuple[Setting, Dataset]:
+def _find_data(settings: tuple[Setting, ...]) -> tuple[Setting, Dataset]:
     """The first data set at hand; the reason why an earlier one is not is printed."""
     for setting in settings[:-1]:
         try:
@@ -117,24 +120,32 @@ def _find_data(settings) -> tuple[Setting, Dataset]:
     return settings[-1], _load_data(settings[-1])
 
 
-def _load_data(setting):
+def _load_data(setting: Setting) -> Dataset:
     return load_data(DataSettings(source=setting.source))
 
 
-def _attack_examples(model, certificate, x, y, class_names, quantiles=(0.1, 0.3, 0.5, 0.7, 0.9)):
+def _attack_examples(
+    model: keras.Model,
+    certificate: Certificate,
+    x: np.ndarray,
+    y: np.ndarray,
+    class_names: Sequence[str],
+    quantiles: Sequence[float] = (0.1, 0.3, 0.5, 0.7, 0.9),
+) -> tuple[list[FigureExample], bool]:
     """Attacks images of every class, of small to large radii, at multiples of their radii."""
-    chosen = []
+    places: list[int] = []
     usable = (certificate.prediction == y) & (certificate.radius > 0)
     usable &= np.isfinite(certificate.radius)
     for label in range(len(class_names)):
         own = np.flatnonzero(usable & (y == label))
         own = own[np.argsort(certificate.radius[own])]
-        chosen += [own[int(quantile * len(own))] for quantile in quantiles if len(own)]
-    chosen = np.array(chosen)
+        places += [own[int(quantile * len(own))] for quantile in quantiles if len(own)]
+    chosen = np.array(places)
     radius = certificate.radius[chosen]
 
     print(f"{'distance / radius':>18} {'labels changed':>15}")
-    lost_within, results = 0, {}
+    lost_within = 0
+    results: dict[float, AttackResult] = {}
     for factor in FACTORS:
         result = pgd_attack(model, x[chosen], y[chosen], factor * radius, steps=40)
         count = int(result.success.sum())
@@ -146,43 +157,56 @@ def _attack_examples(model, certificate, x, y, class_names, quantiles=(0.1, 0.3,
     return _strip(model, results, chosen, radius, x, y, class_names, quantiles), lost_within == 0
 
 
-def _strip(model, results, chosen, radius, x, y, class_names, quantiles):
+def _strip(
+    model: keras.Model,
+    results: dict[float, AttackResult],
+    chosen: np.ndarray,
+    radius: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    class_names: Sequence[str],
+    quantiles: Sequence[float],
+) -> list[FigureExample]:
     """For the figure: the image of median radius of every class, with what changed its label."""
-    examples = []
+    examples: list[FigureExample] = []
     middle = range(len(quantiles) // 2, len(chosen), len(quantiles))
     for place in middle:
-        example = {
-            "image": x[chosen[place]],
-            "label": class_names[y[chosen[place]]],
-            "radius": radius[place],
-        }
+        example = FigureExample(x[chosen[place]], class_names[int(y[chosen[place]])], radius[place])
         for factor in FACTORS[1:]:
             result = results[factor]
             if result.success[place]:
                 image = result.inputs[place]
-                taken_for = np.argmax(model.predict(image[None], verbose=0))
-                example |= {
-                    "attacked": image,
-                    "attacked_label": class_names[taken_for],
-                    "distance": result.distance[place],
-                }
+                taken_for = int(np.argmax(model.predict(image[None], verbose=0)))
+                example = replace(
+                    example,
+                    attacked=image,
+                    attacked_label=class_names[taken_for],
+                    distance=result.distance[place],
+                )
                 break
-        examples.append(FigureExample(**example))
+        examples.append(example)
     return examples[:8]
 
 
-def _attacked_accuracy(model, certificate, x, y, epsilons, sample=120):
+def _attacked_accuracy(
+    model: keras.Model,
+    certificate: Certificate,
+    x: np.ndarray,
+    y: np.ndarray,
+    epsilons: Sequence[float],
+    sample: int = 120,
+) -> tuple[Sequence[float], list[float]]:
     """Estimates the accuracy under attack.
 
     What is certified needs no attack, and what is misclassified is lost already; of the rest, a
     sample is attacked.
     """
     correct = certificate.prediction == y
-    accuracies = []
+    accuracies: list[float] = []
     random = np.random.default_rng(0)
     print(f"\n{'epsilon':>8} {'certified':>10} {'under attack':>13}   (an estimate)")
     for epsilon in epsilons:
-        proven = certificate.certified_accuracy(epsilon)
+        proven = float(certificate.certified_accuracy(epsilon))
         open_cases = np.flatnonzero(correct & ~(certificate.radius > epsilon))
         picked = random.permutation(open_cases)[:sample]
         kept = 0.0
@@ -193,7 +217,14 @@ def _attacked_accuracy(model, certificate, x, y, epsilons, sample=120):
     return epsilons, accuracies
 
 
-def _fine_tune(model, data, setting, bound, steps=40, examples=1000):
+def _fine_tune(
+    model: keras.Model,
+    data: Dataset,
+    setting: Setting,
+    bound: float,
+    steps: int = 40,
+    examples: int = 1000,
+) -> bool:
     """A few steps of Adam on negatives; returns whether the bound is kept."""
     x, y = 1.0 - data.inputs(data.test)[:examples], data.test.y[:examples]
     before = lipzoo.certify(model, x, y, verbose=0)
@@ -213,12 +244,15 @@ def _fine_tune(model, data, setting, bound, steps=40, examples=1000):
     epsilon = 0.25
     print(f"{'':>14} {'bound':>10} {'accuracy':>9} {f'certified at {epsilon:.2f}':>18}")
     for name, value, now in (("before", bound, before), (f"{steps} steps later", new_bound, after)):
-        certified = 100 * now.certified_accuracy(epsilon)
-        print(f"{name:>14} {value:>10.7f} {100 * now.accuracy:>7.1f} % {certified:>16.1f} %")
+        certified, accuracy = (
+            100 * float(now.certified_accuracy(epsilon)),
+            100 * (now.accuracy or 0),
+        )
+        print(f"{name:>14} {value:>10.7f} {accuracy:>7.1f} % {certified:>16.1f} %")
     limit = max(bound, 1.0)
     print(f"The bound is {'still' if new_bound <= limit else 'NOT'} at most {limit:g}.")
     return new_bound <= limit
 
 
-def _headline(number, text):
+def _headline(number: int, text: str) -> None:
     print(f"\n{number}. {text}\n")

@@ -2,17 +2,20 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from lipzoo import training
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.data.dataset import check_columns
 from lipzoo.float64 import computes_in_float64
-from lipzoo.training.recipe import replace_source
-from lipzoo.training.tasks.classification import certified_table
+from lipzoo.training.recipe import Recipe, replace_source
+from lipzoo.training.tasks.classification import ClassificationTask, certified_table
 from lipzoo.training.tasks.comparison import compare
+from lipzoo.training.tasks.reconstruction import ReconstructionTask
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.formatting import parse_fraction
-from lipzoo_catalogue.model_source import find
+from lipzoo_catalogue.model_source import Source, find
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 from lipzoo_cli.evaluate_attacked import evaluate_attacked
 from lipzoo_cli.exit_codes import CheckFailed
@@ -51,7 +54,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.epsilon:
         radii = {text: parse_fraction(text) for text in arguments.epsilon}
     dataset = training.load_data(recipe.data)
-    positive = training.task_of(recipe, dataset).positive
+    task = training.task_of(recipe, dataset)
+    positive = task.positive if isinstance(task, ClassificationTask) else None
     check_columns(dataset.feature_names, model.lipzoo_config.feature_names, dataset.source)
     if tuple(model.input_shape[1:]) != dataset.input_shape:
         raise training.DataError(
@@ -62,7 +66,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         evaluate_attacked(arguments, source, model, dataset, radii, reference)
         return
     table = "test" if arguments.dtype == "float32" else "test_float64"
-    result = {
+    result: dict[str, Any] = {
         "name": arguments.model,
         "dtype": arguments.dtype,
         "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
@@ -82,7 +86,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
         _compare(result, published, table)
 
 
-def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
+def _evaluate_reconstruction(
+    arguments: argparse.Namespace,
+    source: Source,
+    recipe: Recipe,
+    published: Mapping[str, Any] | None,
+) -> None:
     """The comparison of a reconstruction with the classical methods, made anew."""
     if arguments.attack:
         raise ValueError(
@@ -95,9 +104,9 @@ def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
             f"norm. Received: {arguments.epsilon} for {arguments.model}"
         )
     dataset = training.load_data(recipe.data, labelled=False)
-    task = training.task_of(recipe, dataset)
+    task = ReconstructionTask(recipe, dataset)
     model = load_from(source, dtype=arguments.dtype)
-    result = {
+    result: dict[str, Any] = {
         "name": arguments.model,
         "task": "reconstruction",
         "dtype": arguments.dtype,
@@ -118,9 +127,10 @@ def _evaluate_reconstruction(arguments, source, recipe, published) -> None:
         raise CheckFailed(f"recomputed numbers differ from metrics.json: {'; '.join(wrong)}")
 
 
-def _compare(result: dict, published: dict, table: str) -> None:
+def _compare(result: Mapping[str, Any], published: Mapping[str, Any], table: str) -> None:
     """Fails if recomputed numbers are not the published ones, on the same data."""
-    wrong, pairs = [], {}
+    wrong: list[str] = []
+    pairs: dict[str, tuple[float, float]] = {}
     now, then = result[table], published.get(table)
     if then is None:
         print(f"metrics.json has no {table!r} to compare with", file=sys.stderr)

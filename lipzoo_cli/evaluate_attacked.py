@@ -1,13 +1,18 @@
 """`lipzoo evaluate MODEL --attack NAME`: accuracy under attack, beside clean and certified."""
 
+import argparse
 import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from lipzoo import zoo
+from lipzoo.data.dataset import Dataset
 from lipzoo.data.npz import write_arrays
-from lipzoo.evaluation import CertificateViolation, evaluate_robustness
+from lipzoo.evaluation import CertificateViolation, Robustness, evaluate_robustness
 from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import METRICS, write_file
 from lipzoo_catalogue.model_source import Source
@@ -15,7 +20,14 @@ from lipzoo_cli.arguments import print_json
 from lipzoo_cli.exit_codes import CheckFailed
 
 
-def evaluate_attacked(arguments, source: Source, model, dataset, radii, reference) -> None:
+def evaluate_attacked(
+    arguments: argparse.Namespace,
+    source: Source,
+    model: keras.Model,
+    dataset: Dataset,
+    radii: dict[str, float],
+    reference: keras.Model | None,
+) -> None:
     """Attacks a loaded model on the test split, prints and writes what was asked for.
 
     Args:
@@ -61,7 +73,7 @@ def evaluate_attacked(arguments, source: Source, model, dataset, radii, referenc
             print(f"recorded in {folder / METRICS}")
 
 
-def record(source: Source, values: dict) -> Path:
+def record(source: Source, values: dict[str, Any]) -> Path:
     """Writes the accuracies into a model's `metrics.json`, from which its card is rendered.
 
     A model of the zoo also gets its entry in the registry renewed.
@@ -93,7 +105,7 @@ def record(source: Source, values: dict) -> Path:
     return source.folder
 
 
-def _write(path, robustness):
+def _write(path: Path, robustness: Robustness) -> None:
     if path.suffix == ".npz":
         keys = ("index", "labels", "prediction", "radius", "distance", "inputs")
         arrays = {key: getattr(robustness, key) for key in keys}
@@ -107,11 +119,12 @@ def _write(path, robustness):
     write_file(path, text.getvalue().encode())
 
 
-def _draw(path, robustness, title):
+def _draw(path: Path, robustness: Robustness, title: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 4.4), dpi=150, layout="constrained")
     axes = figure.subplots()
     robustness.plot(axes)
-    axes.set_title(title, loc="left")
+    # Matplotlib leaves its further options without types.
+    axes.set_title(title, loc="left")  # pyright: ignore[reportUnknownMemberType]
     write_figure(path, figure, dpi=150)

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from lipzoo_catalogue.hub.errors import HubError
 
@@ -20,6 +21,10 @@ exit codes:
 """
 
 
+Command = Callable[[argparse.Namespace], None]
+"""What a command is: a function of the parsed arguments."""
+
+
 class CheckFailed(Exception):
     """A check that failed: exit code 1."""
 
@@ -29,10 +34,10 @@ class Terminated(KeyboardInterrupt):
 
 
 def run_command(
-    command: Callable[[argparse.Namespace], None],
+    command: Command,
     arguments: argparse.Namespace,
-    failures: tuple = (),
-    mistakes: tuple = (),
+    failures: tuple[type[Exception], ...] = (),
+    mistakes: tuple[type[Exception], ...] = (),
 ) -> int:
     """Runs a command and returns its exit code; a user's mistake is one line, no traceback.
 
@@ -71,7 +76,7 @@ def run_command(
             signal.signal(signal.SIGTERM, previous)
 
 
-def _terminate(*_):
+def _terminate(*_: object) -> NoReturn:
     raise Terminated
 
 

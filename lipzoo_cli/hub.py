@@ -4,7 +4,7 @@ import argparse
 
 from lipzoo.exporting.comparison import compare
 from lipzoo.zoo.loading import load_from
-from lipzoo.zoo.publishing import prepare, send
+from lipzoo.zoo.publishing import Package, prepare, send
 from lipzoo.zoo.verification import verify as verify_model
 from lipzoo_catalogue.exported import AlteredFileError
 from lipzoo_catalogue.model_source import find
@@ -33,7 +33,7 @@ def verify(arguments: argparse.Namespace) -> None:
         raise CheckFailed(f"{arguments.model} is not to be used: failed at {', '.join(failed)}")
 
 
-def _compare_exported(arguments):
+def _compare_exported(arguments: argparse.Namespace) -> None:
     source = find(
         model_of(arguments.against), revision=arguments.revision, settings=settings_of(arguments)
     )
@@ -74,7 +74,7 @@ def publish(arguments: argparse.Namespace) -> None:
     print_json(entries)
 
 
-def _print_package(arguments, package):
+def _print_package(arguments: argparse.Namespace, package: Package) -> None:
     if arguments.json:
         values = {"name": package.name, "repo": package.repo, "card": package.card}
         print_json({**values, "files": package.entry().to_dict()["files"]})

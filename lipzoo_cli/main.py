@@ -12,7 +12,7 @@ import sys
 
 from lipzoo_catalogue.backend import check_backend
 from lipzoo_catalogue.native_messages import without_native_messages
-from lipzoo_cli.exit_codes import run_command
+from lipzoo_cli.exit_codes import Command, run_command
 from lipzoo_cli.parser import build_parser
 
 # Where the commands are that answer from files alone, and those that need Keras.
@@ -112,7 +112,7 @@ def _run_with_keras(arguments: argparse.Namespace) -> int:
     )
 
 
-def _prepare_backend(arguments):
+def _prepare_backend(arguments: argparse.Namespace) -> None:
     """Joins the processes and makes the devices that a command asks for, before the backend starts.
 
     Raises:
@@ -128,11 +128,11 @@ def _prepare_backend(arguments):
         devices.divide_processor(arguments.devices)
 
 
-def _imported(where):
+def _imported(where: str) -> Command:
     module, _, name = where.partition(":")
     return getattr(importlib.import_module(f"lipzoo_cli.{module}"), name)
 
 
-def _refused(error):
+def _refused(error: Exception) -> int:
     print(f"lipzoo: {error}", file=sys.stderr)
     return 2

@@ -1,5 +1,8 @@
 """Metrics of a model as a readable table."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from lipzoo_catalogue.tasks import reconstruction
 
 # Tables of metrics.json, and what they are called in print.
@@ -10,7 +13,7 @@ _TABLES = {
 }
 
 
-def format_metrics(metrics: dict) -> str:
+def format_metrics(metrics: Mapping[str, Any]) -> str:
     """Metrics as a readable table; radii count the rounding of the arithmetic that is named.
 
     Example:
@@ -27,7 +30,7 @@ def format_metrics(metrics: dict) -> str:
     if metrics.get("task") == "reconstruction":
         known = reconstruction.read_metrics({"format_version": 1, **metrics})
         return "\n".join([*lines, *reconstruction.plain_lines(known)])
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {}
     for key, label in _TABLES.items():
         if key in metrics:
             if "unseen" in metrics[key]:
@@ -48,7 +51,9 @@ def format_metrics(metrics: dict) -> str:
     return "\n".join(lines)
 
 
-def _share_rows(tables, clean, certified):
+def _share_rows(
+    tables: dict[str, dict[str, Any]], clean: str, certified: str
+) -> list[tuple[str, list[float]]]:
     """The clean row of some tables, and one row for each radius."""
     rows = [(clean, [table["clean"] for table in tables.values()])]
     for radius in next(iter(tables.values()))["certified"]:

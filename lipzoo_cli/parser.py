@@ -1,10 +1,21 @@
 """The parser of the `lipzoo` command, which imports nothing that takes time."""
 
 import argparse
+from typing import Protocol
 
 from lipzoo_cli.exit_codes import EXIT_CODES
 
 _MODEL = "name in the zoo, a folder, or hf://owner/repo[@revision]"
+
+
+class AddCommand(Protocol):
+    """Adds a command to the parser."""
+
+    def __call__(
+        self, name: str, summary: str, example: str, *, hub: bool = False, json: bool = True
+    ) -> argparse.ArgumentParser:
+        """Returns the parser of a new command, with `--json` and the Hub's options if wanted."""
+        ...
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,7 +29,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def add(name, summary, example, *, hub=False, json=True):
+    def add(
+        name: str, summary: str, example: str, *, hub: bool = False, json: bool = True
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=summary,
@@ -38,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_hub_options(command):
+def _add_hub_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group(
         "models on the Hub",
         "A token for private repositories is taken from HF_TOKEN or `hf auth login`; HF_ENDPOINT, "
@@ -49,7 +62,7 @@ def _add_hub_options(command):
     group.add_argument("--offline", action="store_true", help="make no request")
 
 
-def _add_reading(add):
+def _add_reading(add: AddCommand) -> None:
     """Commands that answer from files, without Keras."""
     command = add("list", "List the models of the zoo.", "lipzoo list 'gradflow-*' --long")
     command.add_argument("pattern", nargs="?", default="*", help="shell pattern (default: all)")
@@ -85,7 +98,7 @@ def _add_reading(add):
     )
 
 
-def _add_measuring(add):
+def _add_measuring(add: AddCommand) -> None:
     """Commands that load a model and compute with it."""
     command = add(
         "verify",
@@ -207,7 +220,7 @@ def _add_measuring(add):
     )
 
 
-def _add_printing(command):
+def _add_printing(command: argparse.ArgumentParser) -> None:
     """Options about what is counted of certified examples."""
     command.add_argument(
         "--epsilon",
@@ -223,7 +236,7 @@ def _add_printing(command):
     )
 
 
-def _add_attack_options(command):
+def _add_attack_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group(
         "attacks",
         "Accuracy under attack beside clean and certified accuracy; what is certified, "
@@ -253,7 +266,7 @@ def _add_attack_options(command):
     )
 
 
-def _add_making(add):
+def _add_making(add: AddCommand) -> None:
     """Commands that make a model and hand it on."""
     command = add(
         "init",
@@ -372,7 +385,7 @@ def _add_making(add):
     )
 
 
-def _add_dtype(command):
+def _add_dtype(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dtype",
         choices=("float32", "float64"),

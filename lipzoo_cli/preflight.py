@@ -9,12 +9,17 @@ import importlib.util
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipzoo_catalogue.attack_names import check_attack
 from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
 from lipzoo_catalogue.installing import how_to_install
+from lipzoo_catalogue.json_validation import is_object
 from lipzoo_cli.arguments import is_exported, model_of
+
+if TYPE_CHECKING:
+    from lipzoo_catalogue.certified.shards import Shard
 
 _SCHEMES = ("tfds", "sklearn", "generated", "hf")
 # Usual endings of exported files; no name of a model has one.
@@ -64,7 +69,7 @@ def check_attack_options(arguments: argparse.Namespace) -> None:
         )
 
 
-def check_certify_options(arguments: argparse.Namespace):
+def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, Shard | None]":
     """Refuses options of `lipzoo certify` that do not fit together.
 
     Returns:
@@ -112,7 +117,7 @@ def find_recipe(name: str) -> Path:
     raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe")
 
 
-def _certify(arguments):
+def _certify(arguments: argparse.Namespace) -> None:
     from lipzoo_cli.certified_output import check_printing
 
     check_certify_options(arguments)
@@ -128,7 +133,7 @@ def _certify(arguments):
         _check_source(file)
 
 
-def _evaluate(arguments):
+def _evaluate(arguments: argparse.Namespace) -> None:
     check_attack_options(arguments)
     for epsilon in arguments.epsilon or ():
         parse_fraction(epsilon)
@@ -138,14 +143,14 @@ def _evaluate(arguments):
     _check_source(arguments.data)
 
 
-def _init(arguments):
+def _init(arguments: argparse.Namespace) -> None:
     _check_source(arguments.data)
     if arguments.out is not None:
         refuse_existing(Path(arguments.out))
         _check_parent(arguments.out, "--out")
 
 
-def _train(arguments):
+def _train(arguments: argparse.Namespace) -> None:
     path = find_recipe(arguments.recipe)
     try:
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -153,8 +158,8 @@ def _train(arguments):
         raise FileNotFoundError(f"{path}: no such recipe file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
-    data = recipe.get("data")
-    stated = data.get("source") if isinstance(data, dict) else None
+    data: object = recipe.get("data")
+    stated = data.get("source") if is_object(data) else None
     source = arguments.data or stated
     if isinstance(source, str):
         _check_source(source)
@@ -162,31 +167,31 @@ def _train(arguments):
         raise ValueError(f"--devices: expected a positive number. Received: {arguments.devices}")
 
 
-def _export(arguments):
+def _export(arguments: argparse.Namespace) -> None:
     from lipzoo_catalogue.exported.target import check_target
 
     check_target(Path(arguments.out).expanduser(), arguments.format, arguments.quantize)
     _check_model(arguments)
 
 
-def _publish(arguments):
+def _publish(arguments: argparse.Namespace) -> None:
     HubLocation(arguments.repo)
     _check_model(arguments)
 
 
-def _promote(arguments):
+def _promote(arguments: argparse.Namespace) -> None:
     if not Path(arguments.run).is_dir():
         raise FileNotFoundError(f"Expected a run folder. Received: {arguments.run!r}")
 
 
-def _demo(arguments):
+def _demo(arguments: argparse.Namespace) -> None:
     if arguments.examples is not None and not arguments.examples.isdecimal():
         raise ValueError(f"--examples: expected a number. Received: {arguments.examples}")
     _check_parent(arguments.output, "--output")
     _check_matplotlib("lipzoo demo draws a figure")
 
 
-def _verify(arguments):
+def _verify(arguments: argparse.Namespace) -> None:
     path = Path(arguments.model).expanduser()
     if path.suffix.lower() in _EXPORTED and not path.exists():
         raise FileNotFoundError(f"{arguments.model}: no such file")
@@ -216,7 +221,7 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _check_model(arguments, name=None):
+def _check_model(arguments: argparse.Namespace, name: str | None = None) -> None:
     """The model, as far as that needs no request: a folder, a name, the form of an address."""
     from lipzoo_catalogue.files import CONFIG
     from lipzoo_catalogue.model_source import find
@@ -232,7 +237,7 @@ def _check_model(arguments, name=None):
             source.read(CONFIG)
 
 
-def _check_source(source):
+def _check_source(source: str | None) -> None:
     if source is None or source.partition(":")[0] in _SCHEMES:
         return
     if not Path(source).expanduser().exists():
@@ -242,11 +247,11 @@ def _check_source(source):
         )
 
 
-def _check_parent(path, option):
+def _check_parent(path: str | None, option: str) -> None:
     if path is not None and not Path(path).absolute().parent.is_dir():
         raise ValueError(f"{option}: expected a folder that exists. Received: {path}")
 
 
-def _check_matplotlib(what):
+def _check_matplotlib(what: str) -> None:
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError(f"{what}: {how_to_install('plots')}")

@@ -53,6 +53,9 @@ def test_the_wheel_takes_the_weights_and_recipes_along():
     for folder in ("recipes", "weights"):
         assert wheel["sources"][folder] == f"lipzoo/_bundled/{folder}"
         assert any((ROOT / folder).iterdir())
+    # Without it a type checker ignores the annotations of an installed package.
+    for package in ("lipzoo", "lipzoo_catalogue"):
+        assert (ROOT / package / "py.typed").is_file()
 
 
 def test_python_blocks_of_the_readme_run(hub, monkeypatch, tmp_path):

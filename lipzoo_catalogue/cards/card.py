@@ -32,7 +32,9 @@ def hub_card(info: ModelInfo, repo: str) -> str:
     return f"{body}\n<!-- written by lipzoo; sha256 of what stands above: {_hash(body)} -->\n"
 
 
-def plain_card(info: ModelInfo, address: str | None = None, pictures: str = "", level: int = 1):
+def plain_card(
+    info: ModelInfo, address: str | None = None, pictures: str = "", level: int = 1
+) -> str:
     """The card as Markdown without front matter.
 
     Args:
@@ -65,7 +67,7 @@ def is_untouched(card: str) -> bool:
     )
 
 
-def _body(info, name, address, pictures, level):
+def _body(info: ModelInfo, name: str, address: str, pictures: str, level: int) -> str:
     heading = "#" * level
     parts = [f"{heading} {name}\n\n{info.description or info.architecture}\n"]
     parts += [
@@ -76,5 +78,5 @@ def _body(info, name, address, pictures, level):
     return "\n".join(parts)
 
 
-def _hash(text):
+def _hash(text: str) -> str:
     return sha256_of(text.encode())

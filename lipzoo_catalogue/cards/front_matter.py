@@ -14,7 +14,7 @@ def front_matter(info: ModelInfo, name: str) -> str:
         name: its name there.
     """
     task = TASKS[info.task]
-    values = {
+    values: dict[str, object] = {
         "library_name": "keras",
         "license": licence_id(info.licence),
         "pipeline_tag": task.pipeline_tag(info.config),

@@ -3,14 +3,15 @@
 import functools
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from lipzoo_catalogue.files import CONFIG, CURVES, RECIPE, WEIGHTS
 from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_info import ModelInfo
-from lipzoo_catalogue.tasks import TASKS
+from lipzoo_catalogue.tasks import TASKS, Task
 
 _BOOK = """\
 @misc{ehrhardt2025stable,
@@ -46,13 +47,13 @@ def sections(info: ModelInfo, address: str, pictures: str = "") -> Iterator[tupl
 
 
 @functools.cache
-def architectures() -> dict:
+def architectures() -> dict[str, Any]:
     """What each architecture computes: equation and text by the builder's name."""
     path = Path(__file__).with_name("architectures.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _not_for(info, task):
+def _not_for(info: ModelInfo, task: Task) -> str:
     warning = "" if info.metrics is None else task.warning(info.metrics)
     own = info.text.limitations or info.config.limitations
     general = (
@@ -63,7 +64,7 @@ def _not_for(info, task):
     return "\n\n".join(part for part in (warning, own, general) if part)
 
 
-def _architecture(info):
+def _architecture(info: ModelInfo) -> str:
     known = architectures().get(info.architecture)
     arguments = json.dumps(dict(info.config.arguments), ensure_ascii=False)
     text = f"`lipzoo.{info.architecture}`, {info.parameters:,} parameters"
@@ -73,7 +74,7 @@ def _architecture(info):
     return f"{text}\n\nArguments of the builder: `{arguments}`"
 
 
-def _interface(info):
+def _interface(info: ModelInfo) -> str:
     low, high = (info.config.preprocessing[key] for key in ("minimum", "maximum"))
     span = "any finite values" if None in (low, high) else f"from {low:g} to {high:g}"
     rows = [["units of the input", info.input_units], ["range", span]]
@@ -89,10 +90,10 @@ def _interface(info):
     )
 
 
-def _bound(info):
+def _bound(info: ModelInfo) -> str:
     if info.lipschitz_bound is None:
         return "No certificate claims a bound; `lipzoo.lipschitz_bound(model)` derives one."
-    groups = {}
+    groups: dict[str, list[Mapping[str, object]]] = {}
     for row in info.layers:
         groups.setdefault(str(row.get("type", "")), []).append(row)
     rows = [
@@ -112,15 +113,16 @@ def _bound(info):
     return text
 
 
-def _span(rows):
-    values = [row["bound"] for row in rows if isinstance(row.get("bound"), int | float)]
+def _span(rows: list[Mapping[str, object]]) -> str:
+    bounds = [row.get("bound") for row in rows]
+    values = [bound for bound in bounds if isinstance(bound, int | float)]
     if not values:
         return ""
     low, high = format_up(min(values), 6), format_up(max(values), 6)
     return low if low == high else f"{low} to {high}"
 
 
-def _training(info, pictures):
+def _training(info: ModelInfo, pictures: str) -> str:
     record = info.training
     rows = [
         ["epochs", "" if record.epochs is None else str(record.epochs)],
@@ -146,7 +148,7 @@ def _training(info, pictures):
     return "\n\n".join(part.strip() for part in parts)
 
 
-def _licences(info):
+def _licences(info: ModelInfo) -> str:
     rows = [
         ["weights", info.licence or "not stated"],
         ["data", info.dataset or "not stated"],
@@ -156,7 +158,7 @@ def _licences(info):
     return table(["", ""], [row for row in rows if row[1]])
 
 
-def _limits(info):
+def _limits(info: ModelInfo) -> str:
     parts = [
         "The bound is a theorem about the function that the weights define, for Euclidean norms. "
         "It says nothing about other norms, about rotations, or about data unlike the training "
@@ -173,15 +175,15 @@ def _limits(info):
     return "\n\n".join(parts)
 
 
-def _citation(info):
+def _citation(info: ModelInfo) -> str:
     text = f"The method: {info.paper}.\n\n" if info.paper else ""
     return f"{text}```bibtex\n{_BOOK}\n```"
 
 
-def _code(text):
+def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _time(seconds):
+def _time(seconds: float) -> str:
     """A duration for readers: 37 s, 62 min."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

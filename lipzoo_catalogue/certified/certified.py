@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lipzoo_catalogue.certified.origin import LeftOut, between
+from lipzoo_catalogue.certified.protocols import CertificateLike
 from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
 from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
 from lipzoo_catalogue.certified.terms import Terms
@@ -14,7 +15,7 @@ from lipzoo_catalogue.certified.terms import Terms
 ROWS = 65_536
 
 
-def columns_of(certificate) -> dict[str, np.ndarray]:
+def columns_of(certificate: CertificateLike) -> dict[str, np.ndarray]:
     """The columns of a `Certificate` that are kept: about 32 bytes an example."""
     names = [
         "radius",
@@ -135,8 +136,8 @@ class Certified:
             np.quantile(self.columns["radius"], QUARTILES, method="lower"),
         )
 
-    def _right(self, radius):
+    def _right(self, radius: float) -> int:
         return int(np.sum(self._correct() & (self.columns["radius"] > radius)))
 
-    def _correct(self):
+    def _correct(self) -> np.ndarray:
         return self.columns["prediction"] == self.columns["labels"]

@@ -4,9 +4,10 @@ import contextlib
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Part:
     """
 
     shard: Shard
-    settings: dict
+    settings: dict[str, Any]
     terms: Terms
 
     def to_json(self) -> str:
@@ -52,9 +53,11 @@ class Part:
         Raises:
             ValueError, KeyError, TypeError: if it is anything else.
         """
-        values = json.loads(text)
-        names = {key: tuple(values["terms"][key]) for key in ("class_names", "feature_names")}
-        terms = Terms(**{**values["terms"], **names})
+        values: dict[str, Any] = json.loads(text)
+        stated: dict[str, Any] = values["terms"]
+        for key in ("class_names", "feature_names"):
+            stated[key] = tuple(stated[key])
+        terms = Terms(**stated)
         shard = parse_shard("{number}/{count}".format_map(values["shard"]))
         part = cls(shard, dict(values["settings"]), terms)
         part.shard.of(part.settings["examples"])
@@ -77,7 +80,8 @@ def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
     Raises:
         PartError: saying which file does not fit, or which part is missing.
     """
-    one, seen = parts[0], {}
+    one = parts[0]
+    seen: dict[Shard, str | Path] = {}
     for path, part in zip(paths, parts, strict=True):
         differing = [
             key
@@ -118,7 +122,7 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part]) -> Certified:
         PartError: if the parts do not fit together, or one is damaged.
     """
     check_parts(paths, parts)
-    pieces = []
+    pieces: list[dict[str, np.ndarray]] = []
     for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: pair[1].shard.number):
         pieces.append(_columns(path, len(part.shard.of(part.settings["examples"]))))
         try:
@@ -131,10 +135,12 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part]) -> Certified:
     return Certified(terms, joined(pieces), left_out=left_out)
 
 
-def _columns(path, rows):
+def _columns(path: str | Path, rows: int) -> dict[str, np.ndarray]:
     """The columns of a part, their checksums checked."""
     with _named(path), np.load(path, allow_pickle=False) as archive:
-        columns = {name: archive[name] for name in _COLUMNS if name in archive}
+        columns: dict[str, np.ndarray] = {
+            name: archive[name] for name in _COLUMNS if name in archive
+        }
         for name, column in columns.items():
             if column.shape[:1] != (rows,):
                 raise ValueError(f"column {name} of shape {column.shape}, expected {rows} rows")
@@ -142,7 +148,7 @@ def _columns(path, rows):
 
 
 @contextlib.contextmanager
-def _named(path):
+def _named(path: str | Path) -> Generator[None]:
     try:
         yield
     except PartError:
@@ -155,6 +161,6 @@ def _named(path):
         ) from None
 
 
-def _shown(part, keys):
+def _shown(part: Part, keys: list[str]) -> str:
     values = {key: part.terms if key == "terms" else part.settings.get(key) for key in keys}
     return ", ".join(f"{key}={values[key]}" for key in sorted(values))

@@ -1,9 +1,10 @@
 """Radii that a user gives."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def check_radii(epsilon, name: str = "epsilon") -> np.ndarray:
+def check_radii(epsilon: npt.ArrayLike, name: str = "epsilon") -> np.ndarray:
     """A radius, or several, as a float64 array.
 
     Raises:

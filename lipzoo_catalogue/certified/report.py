@@ -5,10 +5,12 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from lipzoo_catalogue.certified.origin import LeftOut, origin_name
+from lipzoo_catalogue.certified.protocols import CertificateLike
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.formatting import format_down
 
@@ -63,13 +65,13 @@ class CertificateReport:
     abstain_below: float
     norm: str = "l2"
     units: str = ""
-    feature_radii: dict[str, np.ndarray] = field(default_factory=dict)
+    feature_radii: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
     first: int = 0
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] | None = None
 
     @classmethod
-    def of(cls, certificate, abstain_below: float) -> "CertificateReport":
+    def of(cls, certificate: CertificateLike, abstain_below: float) -> "CertificateReport":
         """The report of a `Certificate`.
 
         Raises:
@@ -96,12 +98,12 @@ class CertificateReport:
     def __len__(self) -> int:
         return len(self.radius)
 
-    def columns(self) -> dict[str, list]:
+    def columns(self) -> dict[str, list[Any]]:
         """The columns by name, as Python values; a radius that is infinite is `None`.
 
         What is left out is not among them.
         """
-        columns = {
+        columns: dict[str, list[Any]] = {
             "example": list(range(self.first, self.first + len(self))),
             **self._origins(),
             "prediction": self.prediction.tolist(),
@@ -119,7 +121,7 @@ class CertificateReport:
         columns |= {f"radius of {name}": _finite(r) for name, r in self.feature_radii.items()}
         return columns
 
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         """What `columns` has, example by example."""
         columns = self.columns()
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -141,11 +143,12 @@ class CertificateReport:
             if name.startswith("radius"):
                 columns[name] = ["inf" if value is None else repr(value) for value in values]
         columns |= {"norm": [self.norm] * len(self), "units": [self.units] * len(self)}
-        rows = [*zip(*columns.values(), strict=True)]
+        rows: list[tuple[Any, ...]] = [*zip(*columns.values(), strict=True)]
         if self.left_out is not None:
             rows = [(*row, "") for row in rows]
             for entry in reversed(self.left_out):
-                blank = dict.fromkeys(columns, "") | {self._origin_name: entry.origin}
+                blank: dict[str, str | int] = dict.fromkeys(columns, "")
+                blank[self._origin_name] = entry.origin
                 rows.insert(entry.position - self.first, (*blank.values(), entry.reason))
             columns["left_out"] = []
         text = io.StringIO()
@@ -158,7 +161,7 @@ class CertificateReport:
 
     def to_json(self) -> str:
         """One object with a list of examples, and one of what is left out; null is infinity."""
-        values = {
+        values: dict[str, object] = {
             "norm": self.norm,
             "units": self.units,
             "abstain_below": self.abstain_below,
@@ -205,17 +208,17 @@ class CertificateReport:
         return "\n".join([*lines, f"{share}, radius above {self.abstain_below:g}"])
 
     @property
-    def _origin_name(self):
+    def _origin_name(self) -> str:
         return "row" if self.origin is None else origin_name(self.origin)
 
-    def _origins(self) -> dict[str, list]:
+    def _origins(self) -> dict[str, list[Any]]:
         return {} if self.origin is None else {self._origin_name: self.origin.tolist()}
 
-    def _name(self, number) -> str:
+    def _name(self, number: int) -> str:
         return self.class_names[number] if self.class_names and number >= 0 else ""
 
 
-def left_out_rows(left_out: Sequence[LeftOut]) -> list[dict]:
+def left_out_rows(left_out: Sequence[LeftOut]) -> list[dict[str, int | str]]:
     """What is left out as JSON has it: its row or file, and the reason."""
     return [
         {"file" if isinstance(entry.origin, str) else "row": entry.origin, "reason": entry.reason}
@@ -223,6 +226,6 @@ def left_out_rows(left_out: Sequence[LeftOut]) -> list[dict]:
     ]
 
 
-def _finite(values) -> list:
+def _finite(values: np.ndarray) -> list[float | None]:
     """Numbers as Python has them, with `None` for infinity, which JSON lacks."""
     return [value if np.isfinite(value) else None for value in np.asarray(values).tolist()]

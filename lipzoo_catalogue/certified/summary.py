@@ -1,5 +1,7 @@
 """What is printed of certified examples: accuracies at some radii, and quartiles."""
 
+from collections.abc import Callable, Iterable
+
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.formatting import format_down, format_up
 
@@ -11,7 +13,13 @@ SHOWN_EPSILONS = {
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-def summary_of(terms: Terms, examples: int, accuracy: float | None, share, quartiles) -> str:
+def summary_of(
+    terms: Terms,
+    examples: int,
+    accuracy: float | None,
+    share: Callable[[list[float]], Iterable[float]],
+    quartiles: Iterable[float],
+) -> str:
     """Certified accuracies, or coverages without labels, at some radii, and quartiles of radii.
 
     Args:

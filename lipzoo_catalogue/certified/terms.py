@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lipzoo_catalogue.certified.protocols import CertificateLike
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -32,7 +34,7 @@ class Terms:
     arithmetic: str = ""
 
     @classmethod
-    def of(cls, certificate) -> "Terms":
+    def of(cls, certificate: CertificateLike) -> "Terms":
         """The terms of a `Certificate`."""
         return cls(
             certificate.bound.name,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo_catalogue.certified.certified import Certified
 from lipzoo_catalogue.certified.report import left_out_rows
@@ -65,9 +66,9 @@ def bound_key(terms: Terms) -> str:
     return "lipschitz_bound_after_standardization" if terms.standardized else "lipschitz_bound"
 
 
-def _write_json(file, certified, abstain_below):
+def _write_json(file: BinaryIO, certified: Certified, abstain_below: float) -> None:
     terms = certified.terms
-    values = {
+    values: dict[str, object] = {
         "norm": terms.norm,
         "units": terms.units,
         "abstain_below": abstain_below,
@@ -88,14 +89,14 @@ def _write_json(file, certified, abstain_below):
     file.write(f"\n  ]{tail}\n".encode())
 
 
-def _dump(values):
+def _dump(values: object) -> str:
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
     """As `numpy.savez` does, which takes no column of the name `file`."""
     terms = certified.terms
-    arrays = {
+    arrays: dict[str, npt.ArrayLike] = {
         **certified.columns,
         bound_key(terms): terms.bound,
         "norm": terms.norm,

@@ -29,24 +29,28 @@ class Slopes:
         return max(-self.lowest, self.highest)
 
 
-def _sigmoid(z):
+def _sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(z, -700, 700)))
 
 
-def _sigmoid_slope(z):
+def _sigmoid_slope(z: np.ndarray) -> np.ndarray:
     return _sigmoid(z) * _sigmoid(-z)
 
 
-def _normal_density(z):
+def _normal_density(z: np.ndarray) -> np.ndarray:
     return np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
-def _gelu_slope(z):
-    distribution = np.vectorize(lambda t: 0.5 * math.erfc(-t / math.sqrt(2)))(z)
+def _normal_distribution(t: float) -> float:
+    return 0.5 * math.erfc(-t / math.sqrt(2))
+
+
+def _gelu_slope(z: np.ndarray) -> np.ndarray:
+    distribution = np.vectorize(_normal_distribution)(z)
     return distribution + z * _normal_density(z)
 
 
-def _silu_slope(z):
+def _silu_slope(z: np.ndarray) -> np.ndarray:
     return _sigmoid(z) * (1 + z * _sigmoid(-z))
 
 
@@ -69,7 +73,7 @@ _SLOPES = {
 }
 
 
-def slopes_of(name) -> Slopes:
+def slopes_of(name: object) -> Slopes:
     """Returns the slopes of an activation; `None` is the identity.
 
     Raises:
@@ -88,7 +92,7 @@ def slopes_of(name) -> Slopes:
     return _SLOPES[known]
 
 
-def monotone_slopes_of(name) -> Slopes:
+def monotone_slopes_of(name: object) -> Slopes:
     """Returns the slopes of an activation that may drive a gradient flow.
 
     Raises:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard, cast
 
 
-def count(value, name: str, least: int) -> int:
+def count(value: object, name: str, least: int) -> int:
     """Returns an integer of at least `least`.
 
     Raises:
@@ -20,50 +21,66 @@ def count(value, name: str, least: int) -> int:
     return value
 
 
-def counts(values, name: str) -> list[int]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, and not a boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def counts(values: object, name: str) -> list[int]:
     """Returns a list of integers of at least 0."""
-    if not isinstance(values, list | tuple):
+    items = _items(values)
+    if items is None:
         raise ValueError(f"Expected {name} to be a list. Received: {name}={values!r}")
-    return [count(value, name, 0) for value in values]
+    return [count(value, name, 0) for value in items]
 
 
-def choice(value, name: str, choices: Sequence[str]) -> str:
+def choice(value: object, name: str, choices: Sequence[str]) -> str:
     """Returns one of the choices.
 
     Raises:
         ValueError: for anything else.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(
             f"Expected {name} to be one of {', '.join(choices)}. Received: {name}={value!r}"
         )
     return value
 
 
-def interval(values, name: str) -> tuple[float, float]:
+def interval(values: object, name: str) -> tuple[float, float]:
     """Returns two finite numbers, the first one below the second.
 
     Raises:
         ValueError: for anything else.
     """
-    numbers = values if isinstance(values, list | tuple) and len(values) == 2 else (0.0, 0.0)
-    valid = all(isinstance(value, int | float) for value in numbers)
-    if not (valid and -math.inf < numbers[0] < numbers[1] < math.inf):
+    numbers = [value for value in _items(values) or () if isinstance(value, int | float)]
+    if len(numbers) != len(_items(values) or ()) or len(numbers) != 2:
+        numbers = [0.0, 0.0]
+    low, high = numbers
+    if not -math.inf < low < high < math.inf:
         raise ValueError(
             f"Expected {name} to be two increasing numbers. Received: {name}={values!r:.80}"
         )
-    return tuple(numbers)
+    return low, high
 
 
-def sizes(shape) -> list[int]:
+def sizes(shape: object) -> list[int]:
     """Returns the shape of an image, a sequence or a table.
 
     Raises:
         ValueError: unless it is a list of one to three positive integers.
     """
-    if not isinstance(shape, list | tuple) or len(shape) not in (1, 2, 3):
+    items = _items(shape)
+    if items is None or len(items) not in (1, 2, 3):
         raise ValueError(
             "Expected input_shape to be (height, width, channels), (length, channels) or "
             f"(features,). Received: input_shape={shape!r}"
         )
-    return [count(size, "input_shape", 1) for size in shape]
+    return [count(size, "input_shape", 1) for size in items]
+
+
+def _items(values: object) -> Sequence[object] | None:
+    """The items of a list or a tuple; `None` for anything else."""
+    if not isinstance(values, list | tuple):
+        return None
+    return cast(Sequence[object], values)

@@ -2,16 +2,22 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from lipzoo_catalogue.checker.architectures import ARCHITECTURES
+from lipzoo_catalogue.checker.network import Network
 from lipzoo_catalogue.checker.report import Report, compare
 from lipzoo_catalogue.checker.tensors import Tensors, parse_tensors
 from lipzoo_catalogue.checker.threads import single_threaded
 
 
 def check_certificate(
-    name: str, config: Mapping, weights: bytes, certificate: Mapping, others: Mapping | None = None
+    name: str,
+    config: Mapping[str, Any],
+    weights: bytes,
+    certificate: Mapping[str, Any],
+    others: Mapping[str, object] | None = None,
 ) -> Report:
     """Derives the bound of a model again, without the code that its certificate was made with.
 
@@ -40,7 +46,7 @@ def check_certificate(
             f"{name}: expected an architecture that the checker knows: "
             f"{', '.join(sorted(ARCHITECTURES))}. Received: architecture={architecture!r}"
         )
-    walk = ARCHITECTURES[architecture]
+    walk: Callable[..., Network] = ARCHITECTURES[architecture]
     arguments = {key: value for key, value in config.get("arguments", {}).items() if key != "name"}
     _check_names(name, walk, arguments)
     tensors = Tensors(parse_tensors(weights, f"{name}: model.safetensors"), name)
@@ -52,7 +58,7 @@ def check_certificate(
     )
 
 
-def _check_names(name, walk, arguments):
+def _check_names(name: str, walk: Callable[..., Network], arguments: Mapping[str, object]) -> None:
     parameters = inspect.signature(walk).parameters.values()
     known = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
     for key in arguments:

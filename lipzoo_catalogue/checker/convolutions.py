@@ -7,6 +7,7 @@ with p pixels before and p' = k - 1 - p after ("same": p = ⌊(k - 1)/2⌋; "val
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -25,7 +26,12 @@ def same_margins(size: int) -> tuple[int, int]:
     return (size - 1) // 2, size // 2
 
 
-def pairs_of_pixels(taps, spatial, margins, circular=False):
+def pairs_of_pixels(
+    taps: Sequence[int],
+    spatial: Sequence[int],
+    margins: Sequence[tuple[int, int]],
+    circular: bool = False,
+) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
     """For each tap t the flat indices of outputs and inputs that it connects.
 
     Args:
@@ -51,10 +57,15 @@ def pairs_of_pixels(taps, spatial, margins, circular=False):
         else:
             inside = ((source >= 0) & (source < sizes)).all(axis=0)
         rows = np.flatnonzero(inside)
-        yield tap, rows, np.ravel_multi_index(source[:, inside], spatial)
+        yield tap, rows, np.asarray(np.ravel_multi_index(tuple(source[:, inside]), spatial))
 
 
-def written_down(kernel, spatial, margins, circular=False) -> np.ndarray:
+def written_down(
+    kernel: np.ndarray,
+    spatial: Sequence[int],
+    margins: Sequence[tuple[int, int]],
+    circular: bool = False,
+) -> np.ndarray:
     """The matrix of the convolution, shape `(outputs · filters, inputs · channels)`.
 
     Args:
@@ -75,7 +86,7 @@ def written_down(kernel, spatial, margins, circular=False) -> np.ndarray:
     return matrix.reshape(math.prod(outputs) * filters, -1)
 
 
-def torus_norm(kernel, sizes) -> Interval:
+def torus_norm(kernel: np.ndarray, sizes: Sequence[int]) -> Interval:
     """Encloses the norm of the *periodic* convolution on a map of the given sizes.
 
     There the Fourier transform block-diagonalises the operator: its norm is the largest singular
@@ -95,7 +106,7 @@ def torus_norm(kernel, sizes) -> Interval:
     places = np.indices(taps).reshape(len(taps), -1)
     phases = np.ones((len(frequencies), places.shape[1]), complex)
     for axis, size in enumerate(sizes):
-        turns = np.outer(frequencies[:, axis], places[axis]) % size
+        turns = frequencies[:, axis, None] * places[axis] % size
         phases *= np.exp(-2j * np.pi * turns / size)
     flat = kernel.reshape(-1, channels * filters)
     symbols = (phases @ flat).reshape(-1, channels, filters)
@@ -113,22 +124,22 @@ class ZeroPaddedConvolution:
         spatial: size of the map along each axis.
     """
 
-    def __init__(self, kernel, spatial):
+    def __init__(self, kernel: np.ndarray, spatial: Sequence[int]):
         self.kernel, self.spatial = kernel, tuple(spatial)
         self.margins = [same_margins(size) for size in kernel.shape[:-2]]
 
-    def pairs(self):
+    def pairs(self) -> Iterator[tuple[tuple[int, ...], np.ndarray, np.ndarray]]:
         """See `pairs_of_pixels`."""
         return pairs_of_pixels(self.kernel.shape[:-2], self.spatial, self.margins)
 
-    def apply(self, x):
+    def apply(self, x: np.ndarray) -> np.ndarray:
         """Returns `A x`, shape `(pixels, filters)`, for x of shape `(pixels, channels)`."""
         y = np.zeros((len(x), self.kernel.shape[-1]))
         for tap, rows, columns in self.pairs():
             y[rows] += x[columns] @ self.kernel[tap]
         return y
 
-    def adjoint(self, y):
+    def adjoint(self, y: np.ndarray) -> np.ndarray:
         """Returns `Aᵀ y`."""
         x = np.zeros((len(y), self.kernel.shape[-2]))
         for tap, rows, columns in self.pairs():
@@ -142,7 +153,7 @@ class ZeroPaddedConvolution:
         absolute = np.sqrt(np.sum(taps**2, axis=(1, 2))).sum()
         return float(1.001 * terms * _UNIT / (1 - terms * _UNIT) * absolute)
 
-    def top(self, iterations=30):
+    def top(self, iterations: int = 30) -> np.ndarray:
         """An input that is stretched nearly as far as any, by power iteration."""
         x = np.random.default_rng(0).standard_normal(
             (math.prod(self.spatial), self.kernel.shape[-2])

@@ -1,10 +1,13 @@
 """The forward operators of inverse problems, written down from their configuration."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from lipzoo_catalogue.checker.arguments import choice
+from lipzoo_catalogue.checker.arguments import choice, is_number
 from lipzoo_catalogue.checker.convolutions import pairs_of_pixels, same_margins, torus_norm
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.singular import singular_values
@@ -32,7 +35,13 @@ class ForwardOperator:
         has_null_space: whether A has fewer rows than columns.
     """
 
-    def __init__(self, image_shape, matrix, error=0.0, step_norm=None):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        matrix: np.ndarray,
+        error: float = 0.0,
+        step_norm: Interval | None = None,
+    ):
         self.image_shape = list(image_shape)
         values = singular_values(matrix, error)
         self.low, self.high = values.low, values.high
@@ -48,11 +57,10 @@ class ForwardOperator:
         """A lower bound of `‖Ax‖ / ‖x‖`."""
         return 0.0 if self.has_null_space else float(self.low.min())
 
-    def step_size(self, step_size) -> Interval:
+    def step_size(self, step_size: object) -> Interval:
         """τ: the given one, or 1/‖A‖² as float64 may have rounded it."""
         if step_size is not None:
-            valid = isinstance(step_size, int | float) and not isinstance(step_size, bool)
-            if not (valid and 0 < step_size < math.inf):
+            if not (is_number(step_size) and 0 < step_size < math.inf):
                 raise ValueError(
                     f"Expected a positive step_size. Received: step_size={step_size!r}"
                 )
@@ -75,78 +83,94 @@ class ForwardOperator:
         )
 
 
-def read_operator(values) -> ForwardOperator:
+def read_operator(values: object) -> ForwardOperator:
     """Makes the operator of `{"class_name": ..., "config": {...}}`.
 
     Raises:
         ValueError: for a class that the checker does not know, or arguments that do not fit.
     """
-    known = {"Matrix": _matrix, "Tomography": _tomography, "Blur": _blur, "Mask": _mask}
-    name = values.get("class_name") if isinstance(values, dict) else None
+    known: dict[str, Callable[..., ForwardOperator]] = {
+        "Matrix": _matrix,
+        "Tomography": _tomography,
+        "Blur": _blur,
+        "Mask": _mask,
+    }
+    stated = cast(dict[str, Any], values) if isinstance(values, dict) else {}
+    name = stated.get("class_name")
     if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"Expected an operator that the checker knows: {', '.join(known)}. "
-            f"Received: operator={str(values)[:80]}"
+            f"Received: operator={str(cast(object, values))[:80]}"
         )
     try:
-        return known[name](**values.get("config", {}))
+        return known[name](**stated.get("config", {}))
     except (TypeError, IndexError, ZeroDivisionError) as error:
         raise ValueError(f"The operator {name} takes other arguments: {error}") from None
 
 
-def _matrix(matrix, input_shape=None, output_shape=None):
-    matrix = np.array(matrix, "float64")
-    shape = [matrix.shape[1]] if input_shape is None else input_shape
-    if math.prod(shape) != matrix.shape[1]:
+def _matrix(
+    matrix: npt.ArrayLike,
+    input_shape: Sequence[int] | None = None,
+    output_shape: Sequence[int] | None = None,
+) -> ForwardOperator:
+    entries = np.array(matrix, "float64")
+    shape = [entries.shape[1]] if input_shape is None else input_shape
+    if math.prod(shape) != entries.shape[1]:
         raise ValueError(
-            f"Expected an input_shape of {matrix.shape[1]} entries, one for each column of the "
+            f"Expected an input_shape of {entries.shape[1]} entries, one for each column of the "
             f"matrix. Received: input_shape={shape!r}"
         )
-    return ForwardOperator(shape, matrix)
+    return ForwardOperator(shape, entries)
 
 
-def _mask(mask, image_shape=None):
+def _mask(mask: npt.ArrayLike, image_shape: Sequence[int] | None = None) -> ForwardOperator:
     """`diag(mask)`: its singular values are 0 and 1, and both occur unless the mask is full."""
     if isinstance(mask, str):
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(mask), "uint8"))
+        if image_shape is None:
+            raise TypeError("a mask as text needs image_shape")
         mask = bits[: math.prod(image_shape)].reshape(image_shape)
-    mask = np.array(mask, "float64")
-    if not np.isin(mask, (0.0, 1.0)).all() or not mask.any():
+    entries = np.array(mask, "float64")
+    if not np.isin(entries, (0.0, 1.0)).all() or not entries.any():
         raise ValueError(
-            f"Expected a mask of zeros and ones. Received: values {np.unique(mask)[:5].tolist()}"
+            f"Expected a mask of zeros and ones. Received: values {np.unique(entries)[:5].tolist()}"
         )
-    operator = ForwardOperator(mask.shape, np.eye(1))
-    operator.has_null_space = not mask.all()
+    operator = ForwardOperator(entries.shape, np.eye(1))
+    operator.has_null_space = not entries.all()
     return operator
 
 
-def _blur(image_shape, kernel, padding="same"):
+def _blur(
+    image_shape: Sequence[int], kernel: npt.ArrayLike, padding: object = "same"
+) -> ForwardOperator:
     spatial = list(image_shape[:-1])
-    kernel = np.array(kernel, "float64")
-    margins = [same_margins(size) for size in kernel.shape]
+    blur = np.array(kernel, "float64")
+    margins = [same_margins(size) for size in blur.shape]
     padding = choice(padding, "padding", ("same", "circular", "valid"))
     if padding == "valid":
-        margins = [(0, 0)] * kernel.ndim
+        margins = [(0, 0)] * blur.ndim
     outputs = [
-        n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, kernel.shape, strict=True)
+        n + sum(margin) - k + 1 for n, margin, k in zip(spatial, margins, blur.shape, strict=True)
     ]
     pixels, places = math.prod(spatial), math.prod(outputs)
     _check_size(places, pixels)
     matrix = np.zeros((places, pixels))
     circular = padding == "circular"
-    for tap, rows, columns in pairs_of_pixels(kernel.shape, spatial, margins, circular):
-        matrix[rows, columns] += kernel[tap]
+    for tap, rows, columns in pairs_of_pixels(blur.shape, spatial, margins, circular):
+        matrix[rows, columns] += blur[tap]
     norm = None
     if min(matrix.shape) > _LARGEST_EXACT_SIDE or matrix.size > _LARGEST_EXACT_SIZE:
         sizes = [
             n + max(margin) * (not circular) for n, margin in zip(spatial, margins, strict=True)
         ]
-        norm = torus_norm(kernel[..., None, None], sizes)
+        norm = torus_norm(blur[..., None, None], sizes)
     # Every channel alike: the singular values are those of one channel.
     return ForwardOperator(image_shape, matrix, step_norm=norm)
 
 
-def _tomography(size, angles=16, bins=None):
+def _tomography(
+    size: int, angles: int | list[float] = 16, bins: int | None = None
+) -> ForwardOperator:
     """Averages over detector bins of line integrals through square pixels.
 
         A[(θ, b), pixel] = area of the pixel within the strip of bin b / width of a bin
@@ -162,7 +186,7 @@ def _tomography(size, angles=16, bins=None):
     # The corner of a pixel with the smallest coordinates; rows of an image run downwards.
     left, bottom = columns * pixel - 0.5, 0.5 - (rows + 1) * pixel
     edges = (np.arange(bins + 1) - bins / 2) * pixel
-    parts = []
+    parts: list[np.ndarray] = []
     for angle in np.deg2rad(degrees):
         cosine, sine = math.cos(angle), math.sin(angle)
         # The corner of the pixel from which the position along the detector only grows.
@@ -176,7 +200,7 @@ def _tomography(size, angles=16, bins=None):
     return ForwardOperator((size, size, 1), matrix, error)
 
 
-def _area_below(depth, a, b):
+def _area_below(depth: np.ndarray, a: float, b: float) -> np.ndarray:
     """Area of the part of the unit square with `a x + b y <= depth`, for a, b >= 0, a² + b² = 1.
 
     For b > 0 it is the integral over x in [0, 1] of `clip((depth - a x) / b, 0, 1)`. With the
@@ -190,11 +214,11 @@ def _area_below(depth, a, b):
     return (_integral_of_clip(depth / b) - _integral_of_clip((depth - a) / b)) * (b / a)
 
 
-def _integral_of_clip(t):
+def _integral_of_clip(t: np.ndarray) -> np.ndarray:
     return np.where(t < 1, 0.5 * np.maximum(t, 0.0) ** 2, t - 0.5)
 
 
-def _check_size(rows, columns):
+def _check_size(rows: int, columns: int) -> None:
     if rows * columns > LARGEST:
         raise ValueError(
             f"Expected an operator of at most {LARGEST:,} entries, to be written down. "

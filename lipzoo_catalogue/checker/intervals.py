@@ -3,8 +3,10 @@
 import math
 import operator
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Interval:
     low: float
     high: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high:
             raise ValueError(f"Expected 0 <= low <= high. Received: {self.low!r}, {self.high!r}")
 
@@ -57,7 +59,7 @@ class Interval:
     def __truediv__(self, other: "Interval") -> "Interval":
         if other.low == 0:
             raise ZeroDivisionError(f"Expected a divisor above 0. Received: {other}")
-        return _outwards(operator.truediv, (self.low, other.high), (self.high, other.low))
+        return _outwards(_divide, (self.low, other.high), (self.high, other.low))
 
     def minus_one(self) -> "Interval":
         """`x - 1`, or 0 where that is below."""
@@ -84,7 +86,13 @@ class Interval:
         return Interval(low, high)
 
 
-def _outwards(operation, low, high) -> Interval:
+def _divide(a: Any, b: Any) -> Any:
+    return a / b
+
+
+def _outwards(
+    operation: Callable[[Any, Any], Any], low: tuple[float, float], high: tuple[float, float]
+) -> Interval:
     """The result on the lower ends, rounded down, and on the upper ends, rounded up."""
     if math.inf in (*low, *high):
         return Interval(operation(*low), operation(*high))

@@ -2,12 +2,14 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from lipzoo_catalogue.checker.activations import Slopes, monotone_slopes_of, slopes_of
+from lipzoo_catalogue.checker.arguments import is_number
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.operators import Operator
 
@@ -36,7 +38,7 @@ def isometry(how: str) -> LayerBound:
     return LayerBound(ONE, 1.0, how)
 
 
-def affine(operator: Operator, bias, activation=None) -> LayerBound:
+def affine(operator: Operator, bias: np.ndarray, activation: object = None) -> LayerBound:
     """`x ↦ σ(Ax + b)`: the largest slope times ‖A‖."""
     slopes = slopes_of(activation)
     bound = Interval.exactly(slopes.lipschitz) * operator.norm
@@ -46,7 +48,13 @@ def affine(operator: Operator, bias, activation=None) -> LayerBound:
     return LayerBound(bound, min(at_least, bound.high), operator.how)
 
 
-def gradient_flow(operator: Operator, bias, activation, time=None, gain=1.0) -> LayerBound:
+def gradient_flow(
+    operator: Operator,
+    bias: np.ndarray,
+    activation: object,
+    time: object = None,
+    gain: float | np.ndarray = 1.0,
+) -> LayerBound:
     """`max(1, hβ‖A‖² - 1)ⁿ` for n Euler steps `x ↦ x - h Aᵀσ(Ax + b)` of total time T = nh.
 
     n is the smallest number of steps with `T / n <= 2/β`; without T there is one of size 2/β. With
@@ -79,7 +87,7 @@ def gradient_flow(operator: Operator, bias, activation, time=None, gain=1.0) -> 
     return LayerBound(bound, max(0.0, min(at_least, bound.high)), how)
 
 
-def shears(operators: list[Operator], sizes: list[float], activation) -> LayerBound:
+def shears(operators: list[Operator], sizes: list[float], activation: object) -> LayerBound:
     """A product of half steps `q ↦ q + h Bᵀσ(Bp + b)` of a Hamiltonian system.
 
     Each is a shear `[[1, M], [0, 1]]` with M symmetric and `0 <= M <= m = hβ‖B‖²`. Its largest
@@ -98,20 +106,21 @@ def shears(operators: list[Operator], sizes: list[float], activation) -> LayerBo
     return LayerBound(bound, 1.0, how)
 
 
-def positive(value, name: str) -> float:
+def positive(value: object, name: str) -> float:
     """Returns a positive finite number.
 
     Raises:
         ValueError: for anything else.
     """
-    valid = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (valid and 0 < value <= sys.float_info.max):
+    if not (is_number(value) and 0 < value <= sys.float_info.max):
         received = f"{name}={value!r}"
         raise ValueError(f"Expected {name} to be a positive number. Received: {received[:80]}")
     return float(value)
 
 
-def _stretches(operator: Operator, bias, slopes: Slopes, power: int, gain=1.0):
+def _stretches(
+    operator: Operator, bias: np.ndarray, slopes: Slopes, power: int, gain: float | np.ndarray = 1.0
+) -> Iterator[float]:
     """Lower bounds of `Σ σ'(cz)^power (Av)²` at some states, z = Ax + b and ‖v‖ = 1, for gains c.
 
     The states are one where all units are as steep as they can be, if there is one, and one far out

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,15 +58,17 @@ class Network:
         """Adds a layer that moves or copies entries, or adds zeros."""
         self.add(name, layers.isometry(how))
 
-    def standardize(self, normalization) -> None:
+    def standardize(self, normalization: object) -> None:
         """Adds `(x - mean) / √variance` along the last axis, if there is a normalization.
 
         Keras keeps the numbers in float32.
         """
         if normalization is None:
             return
+        least = 0.0
         try:
-            variance = np.asarray(normalization["variance"], "float32").astype("float64")
+            stated: Any = normalization
+            variance = np.asarray(stated["variance"], "float32").astype("float64")
             least = float(variance.min())
             fits = variance.size in (1, self.channels) and least > 0 and np.isfinite(variance).all()
         except (KeyError, TypeError, ValueError):
@@ -113,21 +116,32 @@ class Network:
         """The size of a window that spans one axis."""
         return tuple(size if i == axis else 1 for i, size in enumerate(self.spatial))
 
-    def patches(self, name: str, window, channels: int, outputs: int, suffix="", use_bias=True):
+    def patches(
+        self,
+        name: str,
+        window: Sequence[int],
+        channels: int,
+        outputs: int,
+        suffix: str = "",
+        use_bias: bool = True,
+    ) -> tuple[Operator, np.ndarray]:
         """Kernel and bias on disjoint patches, or of a dense layer for the window `()`."""
         kernel = self.tensors.take(f"{name}.kernel{suffix}", (*window, channels, outputs))
         return patch_operator(kernel), self._bias(name, outputs, suffix, use_bias)
 
     def convolution(
-        self, name: str, kernel_size: int, channels: int, outputs: int, suffix=""
+        self, name: str, kernel_size: object, channels: int, outputs: object, suffix: str = ""
     ) -> tuple[Operator, np.ndarray]:
         """Kernel and bias of a convolution with stride 1 and zeros around the map."""
         size = count(kernel_size, "kernel_size", 1)
-        shape = (*(size,) * self.rank, channels, count(outputs, "filters", 1))
+        filters = count(outputs, "filters", 1)
+        shape = (*(size,) * self.rank, channels, filters)
         kernel = self.tensors.take(f"{name}.kernel{suffix}", shape)
-        return convolution_operator(kernel, self.spatial), self._bias(name, outputs, suffix, True)
+        return convolution_operator(kernel, self.spatial), self._bias(name, filters, suffix, True)
 
-    def dense(self, name: str, outputs: int, activation=None, use_bias=True) -> None:
+    def dense(
+        self, name: str, outputs: int, activation: object = None, use_bias: bool = True
+    ) -> None:
         """Adds a dense layer on the channels."""
         operator, bias = self.patches(name, (), self.channels, outputs, use_bias=use_bias)
         self.channels = outputs
@@ -142,7 +156,7 @@ class Network:
         root = Interval.exactly(2.0).sqrt()
         self.record(f"{name}_add", LayerBound(root, root.low, "sum of two branches"))
 
-    def _bias(self, name, outputs, suffix, use_bias):
+    def _bias(self, name: str, outputs: int, suffix: str, use_bias: bool) -> np.ndarray:
         if not use_bias:
             return np.zeros(outputs)
         return self.tensors.take(f"{name}.bias{suffix}", (outputs,))

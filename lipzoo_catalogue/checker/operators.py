@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class MatrixOperator:
         error: bound on `‖fl(A x) - A x‖ / ‖x‖`.
     """
 
-    def __init__(self, matrix, how="singular values of the matrix"):
+    def __init__(self, matrix: np.ndarray, how: str = "singular values of the matrix"):
         self.matrix, self.how = matrix, how
         values = singular_values(matrix)
         self.norm, self.top = values.largest, values.right[0]
@@ -43,7 +44,7 @@ class MatrixOperator:
         """Proven lower bound of ‖A‖."""
         return self.norm.low
 
-    def apply(self, x):
+    def apply(self, x: np.ndarray) -> np.ndarray:
         """Returns `A x`."""
         return self.matrix @ x
 
@@ -62,7 +63,7 @@ class TorusOperator:
 
     matrix = None
 
-    def __init__(self, kernel, spatial):
+    def __init__(self, kernel: np.ndarray, spatial: Sequence[int]):
         self._convolution = ZeroPaddedConvolution(kernel, spatial)
         sizes = [
             n + max(margin) for n, margin in zip(spatial, self._convolution.margins, strict=True)
@@ -73,7 +74,7 @@ class TorusOperator:
         self.apply = self._convolution.apply
 
     @functools.cached_property
-    def top(self):
+    def top(self) -> np.ndarray:
         """A direction that A stretches nearly as far as any."""
         return self._convolution.top()
 
@@ -88,7 +89,7 @@ class TorusOperator:
 Operator = MatrixOperator | TorusOperator
 
 
-def patch_operator(kernel) -> Operator:
+def patch_operator(kernel: np.ndarray) -> Operator:
     """A dense layer, or a convolution whose stride is its kernel size.
 
     The patches are disjoint and together the whole map, so the operator is block-diagonal with the
@@ -100,7 +101,7 @@ def patch_operator(kernel) -> Operator:
     return MatrixOperator(kernel.reshape(-1, kernel.shape[-1]).T)
 
 
-def convolution_operator(kernel, spatial) -> Operator:
+def convolution_operator(kernel: np.ndarray, spatial: Sequence[int]) -> Operator:
     """A convolution with stride 1 and zeros around the map ("same" padding).
 
     Args:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.layers import LayerBound
@@ -45,9 +46,9 @@ class Finding:
             return CONFIRMED
         return REFUTED if self.claimed < self.at_least else NOT_CONFIRMED
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """The finding as JSON values."""
-        values = dataclasses.asdict(self)
+        values: dict[str, object] = dataclasses.asdict(self)
         values["derived"] = self.derived.high
         return {**values, "rounding": self.derived.rounding, "verdict": self.verdict}
 
@@ -85,7 +86,7 @@ class Report:
         verdicts |= {NOT_CONFIRMED} if self.strangers else set()
         return next(v for v in (REFUTED, NOT_CONFIRMED, CONFIRMED) if v in verdicts)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """The report as JSON values."""
         return {
             "name": self.name,
@@ -96,7 +97,7 @@ class Report:
             "strangers": list(self.strangers),
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = [("", "", "claimed", "derived", "")]
         rows += [finding.row() for finding in (*self.layers, *self.total)]
         rows += [(NOT_CONFIRMED, name, "", "", "no such layer") for name in self.strangers]
@@ -120,8 +121,8 @@ def compare(
     architecture: str,
     bounds: Mapping[str, LayerBound],
     total: Interval,
-    certificate: Mapping,
-    others: Mapping,
+    certificate: Mapping[str, object],
+    others: Mapping[str, object],
 ) -> Report:
     """Compares what a certificate states with what was derived.
 
@@ -136,7 +137,8 @@ def compare(
     Raises:
         ValueError: if a stated bound is no number, or the layers are no list of objects.
     """
-    layers, strangers = [], []
+    layers: list[Finding] = []
+    strangers: list[str] = []
     for row in _rows(certificate.get("layers", [])):
         layer = str(row.get("name"))
         # Keras numbers the operations that have no name of their own. The name decides, not the
@@ -156,22 +158,23 @@ def compare(
     return Report(name, architecture, tuple(layers), tuple(whole), tuple(strangers))
 
 
-def _rows(values):
-    rows = values if isinstance(values, list) else [values]
-    wrong = [row for row in rows if rows is not values or not isinstance(row, Mapping)]
+def _rows(values: object) -> list[Mapping[str, object]]:
+    stated = cast(list[object], values) if isinstance(values, list) else [values]
+    rows: list[Mapping[str, object]] = [row for row in stated if isinstance(row, Mapping)]
+    wrong = [row for row in stated if stated is not values or not isinstance(row, Mapping)]
     if wrong:
         raise ValueError(
             "Expected the certificate to state its layers as a list of objects. "
             f"Received: {wrong[0]!r:.80}"
         )
-    return values
+    return rows
 
 
-def _number(value, what):
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    if not valid or sys.float_info.max < value < math.inf:
+def _number(value: object, what: str) -> float:
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
+    if number < 0 or number != number or sys.float_info.max < number < math.inf:
         raise ValueError(
             f"Expected the certificate to state a bound of at least 0 for {what}. "
             f"Received: {value!r:.80}"
         )
-    return float(value)
+    return float(number)

@@ -51,7 +51,7 @@ class SingularValues:
         return Interval(float(self.low.max(initial=0.0)), float(self.high.max(initial=0.0)))
 
 
-def singular_values(matrices, error=0.0) -> SingularValues:
+def singular_values(matrices: np.ndarray, error: float = 0.0) -> SingularValues:
     """Encloses the singular values of a matrix `(m, n)`, or of a stack `(..., m, n)` of them.
 
     Args:
@@ -89,7 +89,7 @@ def singular_values(matrices, error=0.0) -> SingularValues:
     return SingularValues(np.maximum(low, 0.0) * scale, high * scale, right)
 
 
-def _distortion(columns, factor):
+def _distortion(columns: np.ndarray, factor: float) -> np.ndarray:
     """Bound on `‖UᴴU - I‖` for nearly orthonormal columns."""
     length, count = columns.shape[-2:]
     gram = np.swapaxes(columns.conj(), -1, -2) @ columns
@@ -97,9 +97,9 @@ def _distortion(columns, factor):
     return (_frobenius(gram - np.eye(count)) + rounding) * _INFLATION
 
 
-def _frobenius(matrices):
+def _frobenius(matrices: np.ndarray) -> np.ndarray:
     return np.sqrt(np.sum(np.abs(matrices) ** 2, axis=(-2, -1)))
 
 
-def _gamma(count, factor):
+def _gamma(count: int, factor: float) -> float:
     return factor * count * _UNIT / (1 - factor * count * _UNIT)

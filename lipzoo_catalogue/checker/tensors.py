@@ -2,13 +2,15 @@
 
 import json
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 
 
-def parse_tensors(content: bytes, where) -> dict[str, np.ndarray]:
+def parse_tensors(content: bytes, where: object) -> dict[str, np.ndarray]:
     """Reads the content of a safetensors file: eight bytes of length, a JSON header, the numbers.
 
     Returns:
@@ -25,7 +27,7 @@ def parse_tensors(content: bytes, where) -> dict[str, np.ndarray]:
     """
     try:
         length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length].decode("utf-8"))
+        header: dict[str, dict[str, Any]] = json.loads(content[8 : 8 + length].decode("utf-8"))
         header.pop("__metadata__", None)
         entries = {
             name: (entry["dtype"], tuple(entry["shape"]), tuple(entry["data_offsets"]))
@@ -47,7 +49,9 @@ def parse_tensors(content: bytes, where) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _array(name, numbers, dtype, shape, offsets):
+def _array(
+    name: str, numbers: bytes, dtype: str, shape: tuple[Any, ...], offsets: tuple[int, int]
+) -> np.ndarray:
     if dtype not in _DTYPES:
         raise ValueError(f"{name!r} is of type {dtype}, not one of {', '.join(_DTYPES)}")
     if not all(isinstance(size, int) and size >= 0 for size in shape):
@@ -68,10 +72,10 @@ class Tensors:
         where: name of the file, for errors.
     """
 
-    def __init__(self, arrays, where):
+    def __init__(self, arrays: Mapping[str, np.ndarray], where: object):
         self._arrays, self._where = dict(arrays), where
 
-    def take(self, name: str, shape) -> np.ndarray:
+    def take(self, name: str, shape: Iterable[int]) -> np.ndarray:
         """Returns a tensor of the shape that the architecture gives it.
 
         Raises:

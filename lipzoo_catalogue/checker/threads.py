@@ -3,7 +3,7 @@
 import contextlib
 
 
-def single_threaded():
+def single_threaded() -> contextlib.AbstractContextManager[object]:
     """Context in which NumPy's linear algebra uses one thread, if `threadpoolctl` is installed.
 
     On matrices of this size further threads mostly wait for each other, on a busy machine for ten

@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo_catalogue.exported.digest import BLANK
 from lipzoo_catalogue.formatting import format_up
@@ -90,8 +92,8 @@ class ExportedCertificate:
     difference_bounds: np.ndarray | None = field(default=None, repr=False)
     rule: str = field(default=MOVEMENT, repr=False)
     weights_sha256: str = ""
-    agreement: Mapping = field(default_factory=dict)
-    quantization: Mapping = field(default_factory=dict)
+    agreement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    quantization: Mapping[str, Any] = field(default_factory=dict[str, Any])
     computation_sha256: str = field(default=BLANK, repr=False)
     statement_sha256: str = field(default=BLANK, repr=False)
     lipzoo_version: str = ""
@@ -99,7 +101,7 @@ class ExportedCertificate:
     proven: str = field(default=PROVEN, repr=False)
     not_proven: str = field(default=NOT_PROVEN, repr=False)
 
-    def radius(self, outputs) -> np.ndarray:
+    def radius(self, outputs: npt.ArrayLike) -> np.ndarray:
         """Certified radii from the file's outputs, which are taken for the exact ones.
 
             r = min_j (f_y - f_j) / difference_bounds[y, j],    |f| / L for a single output
@@ -139,9 +141,9 @@ class ExportedCertificate:
         pairs[np.arange(len(pairs)), prediction] = np.inf
         return pairs.min(axis=1) * _DOWN
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The certificate as JSON values, `format_version` first."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         bounds = self.difference_bounds
         values["difference_bounds"] = None if bounds is None else bounds.tolist()
         for key in ("input_shape", "output_shape", "class_names"):
@@ -151,7 +153,9 @@ class ExportedCertificate:
         return {"format_version": FORMAT_VERSION, **values}
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "certificate") -> "ExportedCertificate":
+    def from_dict(
+        cls, values: Mapping[str, Any], where: str | Path = "certificate"
+    ) -> "ExportedCertificate":
         """Reads what `to_dict` wrote; `where` names the file in errors.
 
         Raises:
@@ -189,7 +193,7 @@ class ExportedCertificate:
             ]
         )
 
-    def _checked(self, outputs):
+    def _checked(self, outputs: npt.ArrayLike) -> np.ndarray:
         logits = np.asarray(outputs, dtype="float64")
         if logits.ndim != 2 or logits.shape[1:] != self.output_shape:
             raise ValueError(
@@ -201,7 +205,7 @@ class ExportedCertificate:
         return logits
 
 
-def _square(rows, where) -> np.ndarray:
+def _square(rows: object, where: str | Path) -> np.ndarray:
     wrong = mismatch("difference_bounds", "a square table of numbers of at least 0", rows)
     try:
         bounds = np.array(rows, dtype="float64")

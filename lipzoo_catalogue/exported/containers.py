@@ -60,19 +60,21 @@ def is_litert(content: bytes) -> bool:
     return content[4:8] == _LITERT_IDENTIFIER
 
 
-def _in_onnx(content) -> list[Located]:
+def _in_onnx(content: bytes) -> list[Located]:
     """In a `ModelProto`, field 14 holds pairs of a key (1) and a value (2)."""
-    view, records, texts = memoryview(content), [], []
+    view = memoryview(content)
+    records: list[tuple[int, int]] = []
+    texts: list[tuple[int, int]] = []
     for number, first, start, stop in _fields(view, 0, len(view)):
         if number == _METADATA_PROPS:
             records.append((first, stop))
             entry = {key: (begin, end) for key, _, begin, end in _fields(view, start, stop)}
-            if 1 in entry and 2 in entry and view[slice(*entry[1])] == KEY.encode():
+            if 1 in entry and 2 in entry and content[slice(*entry[1])] == KEY.encode():
                 texts.append(entry[2])
-    return [Located(content, *text, tuple(records)) for text in texts]
+    return [Located(content, start, stop, tuple(records)) for start, stop in texts]
 
 
-def _fields(message, position, stop) -> Iterator[tuple[int, int, int, int]]:
+def _fields(message: memoryview, position: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
     """Number, first byte, begin and end of the content of a protocol buffer's delimited fields."""
     while position < stop:
         first = position
@@ -92,7 +94,7 @@ def _fields(message, position, stop) -> Iterator[tuple[int, int, int, int]]:
             raise ValueError(f"no protocol buffer: wire type {kind}")
 
 
-def _varint(message, position):
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[position]
@@ -103,7 +105,7 @@ def _varint(message, position):
         shift += 7
 
 
-def _in_litert(content) -> list[Located]:
+def _in_litert(content: bytes) -> list[Located]:
     """In a flatbuffer of LiteRT's schema, `Model.metadata` names one of its `buffers`."""
     model = _Table(content, _number(content, 0))
     buffers = model.tables(4)
@@ -115,16 +117,16 @@ def _in_litert(content) -> list[Located]:
     texts = [(start, start + length) for start, length in places]
     if any(stop > len(content) for _, stop in texts):
         raise ValueError("truncated")
-    return [Located(content, *text, (text,)) for text in texts]
+    return [Located(content, start, stop, ((start, stop),)) for start, stop in texts]
 
 
 class _Table:
     """A table of a flatbuffer: fields by their place in the schema."""
 
-    def __init__(self, content, position):
+    def __init__(self, content: bytes, position: int):
         self.content, self.position = content, position
 
-    def _field(self, place):
+    def _field(self, place: int) -> int | None:
         """Position of a field's value; `None` for one that is not there."""
         directory = self.position - _number(self.content, self.position, signed=True)
         entry = 4 + 2 * place
@@ -133,28 +135,28 @@ class _Table:
         offset = _number(self.content, directory + entry, size=2)
         return self.position + offset if offset else None
 
-    def number(self, place):
+    def number(self, place: int) -> int:
         at = self._field(place)
         return 0 if at is None else _number(self.content, at)
 
-    def vector(self, place):
+    def vector(self, place: int) -> tuple[int, int]:
         at = self._field(place)
         if at is None:
             return 0, 0
         at += _number(self.content, at)
         return at + 4, _number(self.content, at)
 
-    def bytes(self, place):
+    def bytes(self, place: int) -> bytes:
         start, length = self.vector(place)
         return self.content[start : start + length]
 
-    def tables(self, place):
+    def tables(self, place: int) -> list["_Table"]:
         start, length = self.vector(place)
         places = range(start, start + 4 * length, 4)
         return [_Table(self.content, at + _number(self.content, at)) for at in places]
 
 
-def _number(content, at, size=4, signed=False):
+def _number(content: bytes, at: int, size: int = 4, signed: bool = False) -> int:
     if at < 0 or at + size > len(content):
         raise IndexError(f"position {at} of {len(content)} bytes")
     return int.from_bytes(content[at : at + size], "little", signed=signed)

@@ -72,23 +72,24 @@ def check_digests(where: str | Path, text: bytes, computation: str) -> None:
     Raises:
         AlteredFileError: saying which of the two was changed, or that there are no digests.
     """
-    stated = {name: _stated(text, name) for name in (COMPUTATION, STATEMENT)}
-    if None in stated.values():
+    stated, statement = _stated(text, COMPUTATION), _stated(text, STATEMENT)
+    if stated is None or statement is None:
         raise AlteredFileError(
             f"{where}: expected a certificate with the SHA-256 of the computation and of itself. "
             "Received: one without, as lipzoo 0.1.0 wrote it, which nothing ties to the file. "
             f"{_AGAIN}"
         )
-    if sha256_of_parts([_blanked(text)]) != stated[STATEMENT]:
+    found = sha256_of_parts([_blanked(text, statement)])
+    if found != statement:
         raise AlteredFileError(
             f"{where}: expected the statement that lipzoo.export wrote, of SHA-256 "
-            f"{stated[STATEMENT]}. Received: SHA-256 {sha256_of_parts([_blanked(text)])}: the "
+            f"{statement}. Received: SHA-256 {found}: the "
             f"certificate's text was changed. {_AGAIN}"
         )
-    if computation != stated[COMPUTATION]:
+    if computation != stated:
         raise AlteredFileError(
             f"{where}: expected the computation that the certificate is about, of SHA-256 "
-            f"{stated[COMPUTATION]}. Received: SHA-256 {computation}: graph, operators or weights "
+            f"{stated}. Received: SHA-256 {computation}: graph, operators or weights "
             "were changed after the export, as by quantising, optimising or saving the file with "
             f"another tool, and the certificate says nothing of the new ones. {_AGAIN}"
         )
@@ -100,28 +101,28 @@ _AGAIN = (
 )
 
 
-def _sealed_text(text, computation):
+def _sealed_text(text: bytes, computation: str) -> bytes:
     text = _filled(text, COMPUTATION, computation)
     return _filled(text, STATEMENT, sha256_of_parts([text]))
 
 
-def _filled(text, name, digest):
+def _filled(text: bytes, name: str, digest: str) -> bytes:
     blank = _field(name, BLANK)
     if text.count(blank) != 1:
         raise ValueError(f"Expected a certificate with a blank {name}. Received: {text!r}")
     return text.replace(blank, _field(name, digest))
 
 
-def _blanked(text):
-    return text.replace(_field(STATEMENT, _stated(text, STATEMENT)), _field(STATEMENT, BLANK))
+def _blanked(text: bytes, statement: str) -> bytes:
+    return text.replace(_field(STATEMENT, statement), _field(STATEMENT, BLANK))
 
 
-def _stated(text, name) -> str | None:
+def _stated(text: bytes, name: str) -> str | None:
     """The digest that a text states; `None` if it states none, or several."""
     found = re.findall(_field(name, "([0-9a-f]{64})"), text)
     return found[0].decode() if len(found) == 1 else None
 
 
-def _field(name, value) -> bytes:
+def _field(name: str, value: str) -> bytes:
     """As `dump_json` writes it."""
     return f'"{name}": "{value}"'.encode()

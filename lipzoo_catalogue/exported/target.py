@@ -45,7 +45,7 @@ def check_target(path: Path, format: str, quantize: str | None = None) -> None:
             raise ImportError(f"Export to {format!r} needs {package}: {how_to_install('export')}")
 
 
-def _check_quantize(quantize, format):
+def _check_quantize(quantize: str | None, format: str) -> None:
     if quantize is None:
         return
     if quantize != "int8":

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from lipzoo_catalogue.hub.errors import status_of
 
 # The client repeats most requests itself, but not a download that the server breaks off with 5xx.
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
+_Answer = TypeVar("_Answer")
 _TRUE = {"1", "ON", "YES", "TRUE"}
 
 
@@ -33,14 +35,14 @@ class HubSettings:
     local_files_only: bool = False
     token: str | bool | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = "None" if self.token is None else "***"
         return (
             f"HubSettings(cache_dir={self.cache_dir!r}, "
             f"local_files_only={self.local_files_only!r}, token={shown})"
         )
 
-    def arguments(self) -> dict:
+    def arguments(self) -> dict[str, Any]:
         """The arguments of `huggingface_hub.hf_hub_download` that say the same."""
         offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE
         return {
@@ -56,7 +58,7 @@ def endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
-def patiently(function: Callable):
+def patiently(function: Callable[[], _Answer]) -> _Answer:
     """Returns `function()`, repeated after a pause when the server fails with a status 5xx.
 
     >>> patiently(lambda: "answer")
@@ -73,7 +75,7 @@ def patiently(function: Callable):
     raise AssertionError("unreachable")
 
 
-def _cache_of_environment():
+def _cache_of_environment() -> str | None:
     if os.environ.get("HF_HUB_CACHE"):
         return os.environ["HF_HUB_CACHE"]
     if os.environ.get("HF_HOME"):

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lipzoo_catalogue.files import CONFIG, largest_size, sha256_of
 from lipzoo_catalogue.hub.client import HubSettings, patiently
@@ -100,20 +101,18 @@ def git_hash(content: bytes) -> str:
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
-def _download_file(location, file, settings, force=False):
-    from huggingface_hub import hf_hub_download
+def _download_file(
+    location: HubLocation, file: str, settings: HubSettings, force: bool = False
+) -> Path:
+    # Its annotations leave the kinds of a dictionary open.
+    from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]
 
-    def fetch(**options):
-        return hf_hub_download(
-            location.repo,
-            file,
-            revision=location.revision or DEFAULT_REVISION,
-            **settings.arguments(),
-            **options,
-        )
+    what = (location.repo, file)
+    how: dict[str, Any] = {"revision": location.revision or DEFAULT_REVISION}
+    how |= settings.arguments()
 
     with hub_errors(f"get {file} of {location}", settings.token):
-        planned = patiently(lambda: fetch(dry_run=True))
+        planned = patiently(lambda: hf_hub_download(*what, **how, dry_run=True))
         limit = largest_size(file)
         if planned.file_size is not None and planned.file_size > limit:
             raise HubError(
@@ -122,10 +121,14 @@ def _download_file(location, file, settings, force=False):
             )
         if planned.is_cached and not force and location.is_pinned:
             return Path(planned.local_path)
-        return Path(patiently(lambda: fetch(force_download=force)))
+        return Path(
+            patiently(lambda: hf_hub_download(*what, **how, force_download=force, dry_run=False))
+        )
 
 
-def _download_optional(location, file, settings, force):
+def _download_optional(
+    location: HubLocation, file: str, settings: HubSettings, force: bool
+) -> bool:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 

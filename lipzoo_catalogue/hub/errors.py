@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import cast
 
 _SHOWN = 200
 _TOKEN = re.compile(r"hf_[A-Za-z0-9]{6,}")
@@ -17,7 +18,7 @@ class HubError(OSError):
 
 
 @contextlib.contextmanager
-def hub_errors(action: str, token: str | bool | None = None) -> Iterator[None]:
+def hub_errors(action: str, token: str | bool | None = None) -> Generator[None]:
     """Within this context, errors of `huggingface_hub` become a `HubError` of one sentence or two.
 
     No message contains an access token, whatever the server sent.
@@ -38,7 +39,7 @@ def hub_errors(action: str, token: str | bool | None = None) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     # The errors of whatever HTTP library the client is built on share this base.
-    http_error = HfHubHTTPError.__bases__[0]
+    http_error = cast(type[Exception], HfHubHTTPError.__bases__[0])
     # What a server that is no Hub answers is not even looked up without an error.
     nonsense = (ValueError, KeyError, TypeError, AttributeError, AssertionError)
     try:
@@ -72,7 +73,7 @@ def status_of(error: BaseException) -> int | None:
     return None
 
 
-def _explained(error):
+def _explained(error: BaseException) -> str:
     from huggingface_hub import errors
 
     for cause in _causes(error):
@@ -106,7 +107,7 @@ def _explained(error):
     return f"{reason}. Check the network, HF_ENDPOINT and the space on the disk, and try again"
 
 
-def _explained_status(status, error):
+def _explained_status(status: int, error: BaseException) -> str:
     said = next((m for c in _causes(error) if (m := getattr(c, "server_message", None))), None)
     said = f" ({' '.join(said.split())[:_SHOWN]})" if said else ""
     if status == 401:
@@ -124,9 +125,9 @@ def _explained_status(status, error):
     return f"the Hub refused it, status {status}{said}"
 
 
-def _causes(error):
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, then what it was raised from."""
-    seen = []
+    seen: list[BaseException] = []
     while error is not None and error not in seen:
         seen.append(error)
         yield error

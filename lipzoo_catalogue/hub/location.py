@@ -29,9 +29,11 @@ class HubLocation:
     repo: str
     revision: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         repo, revision = self.repo, self.revision
-        if not isinstance(repo, str) or not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        # Not every caller has a type checker.
+        is_text = isinstance(repo, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not is_text or not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
             raise ValueError(f"Expected a repository 'owner/name'. Received: repo={repo!r}")
         fits = isinstance(revision, str) and _REVISION.fullmatch(revision) and ".." not in revision
         if revision is not None and not fits:
@@ -54,7 +56,7 @@ class HubLocation:
         """The same repository at another revision."""
         return replace(self, revision=revision)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{PREFIX}{self.repo}" + (f"@{self.revision}" if self.revision else "")
 
 

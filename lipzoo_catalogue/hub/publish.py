@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lipzoo_catalogue.cards import is_untouched
 from lipzoo_catalogue.files import MODEL_FILES, sha256_of
@@ -11,6 +12,9 @@ from lipzoo_catalogue.hub.client import endpoint
 from lipzoo_catalogue.hub.download import git_hash
 from lipzoo_catalogue.hub.errors import HubError, hub_errors, status_of
 from lipzoo_catalogue.hub.location import HubLocation
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 README = "README.md"
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -34,7 +38,7 @@ class Publication:
     url: str
     card_kept: bool
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"hf://{self.repo}@{self.revision} ({self.tag})"
 
 
@@ -43,7 +47,7 @@ class _Remote:
     """The repository as it is before anything is sent."""
 
     head: str
-    files: frozenset
+    files: frozenset[str]
     tags: Mapping[str, str]
     is_new: bool
 
@@ -112,7 +116,7 @@ def publish_files(
     return Publication(repo, revision, tag, f"{api.endpoint}/{repo}", keep)
 
 
-def _open(api, repo, private):
+def _open(api: "HfApi", repo: str, private: bool) -> _Remote:
     """Creates the repository unless it is there, and looks at it."""
     is_new = False
     try:
@@ -134,11 +138,11 @@ def _open(api, repo, private):
             with contextlib.suppress(Exception):
                 api.delete_repo(repo)
         raise
-    files = frozenset(sibling.rfilename for sibling in info.siblings)
-    return _Remote(info.sha, files, tags, is_new)
+    files = frozenset(sibling.rfilename for sibling in info.siblings or ())
+    return _Remote(info.sha or "", files, tags, is_new)
 
 
-def _may_replace_card(api, repo, remote):
+def _may_replace_card(api: "HfApi", repo: str, remote: _Remote) -> bool:
     """Whether the README there is none, or as lipzoo wrote it."""
     if README not in remote.files:
         return True
@@ -146,15 +150,23 @@ def _may_replace_card(api, repo, remote):
     return is_untouched(_get_text(api, url))
 
 
-def _get_text(api, url):
-    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+def _get_text(api: "HfApi", url: str) -> str:
+    from huggingface_hub.utils import (
+        build_hf_headers,  # pyright: ignore[reportUnknownVariableType]
+        get_session,
+        hf_raise_for_status,
+    )
 
-    response = get_session().get(url, headers=build_hf_headers(token=api.token))
+    # Its annotations leave the kinds of a dictionary open, which are none of these.
+    headers = build_hf_headers(token=api.token)
+    response = get_session().get(url, headers=headers)
     hf_raise_for_status(response)
     return response.text
 
 
-def _commit(api, repo, remote, sent, message):
+def _commit(
+    api: "HfApi", repo: str, remote: _Remote, sent: Mapping[str, bytes], message: str
+) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     operations = [CommitOperationAdd(file, content) for file, content in sent.items()]
@@ -165,10 +177,10 @@ def _commit(api, repo, remote, sent, message):
     ).oid
 
 
-def _check(api, repo, revision, sent):
+def _check(api: "HfApi", repo: str, revision: str, sent: Mapping[str, bytes]) -> None:
     """Compares the hashes that the Hub states with those of what was sent."""
     info = api.model_info(repo, revision=revision, files_metadata=True)
-    found = {sibling.rfilename: sibling for sibling in info.siblings}
+    found = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     for file, content in sent.items():
         there = found.get(file)
         if there is None:
@@ -184,7 +196,7 @@ def _check(api, repo, revision, sent):
             )
 
 
-def _tag(api, repo, remote, revision, tag):
+def _tag(api: "HfApi", repo: str, remote: _Remote, revision: str, tag: str | None) -> str:
     """Tags the commit, unless it has a tag already; returns the tag."""
     present = [name for name, commit in remote.tags.items() if commit == revision]
     if tag is None and present:
@@ -196,7 +208,7 @@ def _tag(api, repo, remote, revision, tag):
     return tag
 
 
-def _remove(api, repo, remote):
+def _remove(api: "HfApi", repo: str, remote: _Remote) -> None:
     """Removes a repository that was just created, unless someone put something there."""
     # What went wrong before is what the user has to know; an empty repository harms nobody.
     with contextlib.suppress(Exception):

@@ -1,21 +1,72 @@
 """What models do, and so what is measured of them and how it is shown: one module for each task.
 
-`metrics.json` names the task, `"task": "classification"` unless it says otherwise. Each module has
-`read_metrics`, `summary`, `plain_lines`, `results`, `warning`, `evaluation_results`,
-`pipeline_tag`, `tags`, `purpose` and `usage`; nothing else in lipzoo distinguishes tasks in print.
+`metrics.json` names the task, `"task": "classification"` unless it says otherwise. Each module is a
+`Task`; nothing else in lipzoo distinguishes tasks in print.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
+from lipzoo_catalogue.classification_metrics import Metrics
 from lipzoo_catalogue.json_validation import mismatch
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.tasks import classification, reconstruction
+from lipzoo_catalogue.tasks.reconstruction import ReconstructionMetrics
 
-TASKS = {"classification": classification, "reconstruction": reconstruction}
+
+class Task(Protocol):
+    """What the module of a task has; `metrics` are what its own `read_metrics` returns."""
+
+    def read_metrics(
+        self, values: Mapping[str, object], where: str | Path = "metrics"
+    ) -> Metrics | ReconstructionMetrics:
+        """Reads and checks the content of `metrics.json`."""
+        ...
+
+    def summary(self, metrics: Any) -> str:
+        """The results in some words."""
+        ...
+
+    def plain_lines(self, metrics: Any) -> Iterator[str]:
+        """A table for a terminal."""
+        ...
+
+    def results(self, metrics: Any) -> str:
+        """The results for a model card."""
+        ...
+
+    def warning(self, metrics: Any) -> str:
+        """What a user must not overlook in the results."""
+        ...
+
+    def evaluation_results(
+        self, config: ModelConfig, metrics: Any, data: Mapping[str, object]
+    ) -> list[dict[str, object]]:
+        """The results as the Hub's `model-index` has them."""
+        ...
+
+    def pipeline_tag(self, config: ModelConfig) -> str:
+        """The Hub's name of the task."""
+        ...
+
+    def tags(self, metrics: Any) -> list[str]:
+        """Tags on the Hub, beside those of every model."""
+        ...
+
+    def purpose(self, metrics: Any) -> str:
+        """What such a model is for, where nothing more special is said."""
+        ...
+
+    def usage(self, address: str, config: ModelConfig) -> str:
+        """A program that uses the model."""
+        ...
 
 
-def task_of(config: ModelConfig, metrics=None) -> str:
+TASKS: Mapping[str, Task] = {"classification": classification, "reconstruction": reconstruction}
+
+
+def task_of(config: ModelConfig, metrics: Metrics | ReconstructionMetrics | None = None) -> str:
     """Returns what a model does: as its test results say, else as its configuration tells.
 
     >>> task_of(ModelConfig("InvNet", {"operator": {"class_name": "Tomography"}}))
@@ -26,7 +77,9 @@ def task_of(config: ModelConfig, metrics=None) -> str:
     return "reconstruction" if "operator" in config.arguments else "classification"
 
 
-def read_metrics(values: Mapping, where: str | Path = "metrics"):
+def read_metrics(
+    values: Mapping[str, object], where: str | Path = "metrics"
+) -> Metrics | ReconstructionMetrics:
     """Reads and checks the content of `metrics.json`, by its task.
 
     Args:
@@ -44,7 +97,7 @@ def read_metrics(values: Mapping, where: str | Path = "metrics"):
     'classification'
     """
     task = values.get("task", "classification")
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         known = " or ".join(map(repr, TASKS))
         raise ValueError(f"{where}: {mismatch('task', known, task)}")
     return TASKS[task].read_metrics(values, where)

@@ -1,6 +1,6 @@
 """Classifiers: how their results are shown, and how they are used."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lipzoo_catalogue.classification_metrics import Accuracies, Metrics
@@ -8,7 +8,7 @@ from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_config import ModelConfig
 
 
-def read_metrics(values: Mapping, where: str | Path = "metrics") -> Metrics:
+def read_metrics(values: Mapping[str, object], where: str | Path = "metrics") -> Metrics:
     """Reads the content of `metrics.json`, see `Metrics`."""
     return Metrics.from_dict(values, where)
 
@@ -41,13 +41,14 @@ def summary(metrics: Metrics) -> str:
 
 def plain_lines(metrics: Metrics) -> Iterator[str]:
     """A table for a terminal, one column per arithmetic; each counts its own rounding."""
-    labels, tables = [], []
+    labels: list[str] = []
+    tables: list[Accuracies] = []
     for dtype, unseen, accuracies in columns(metrics):
         labels.append(f"{dtype}, unseen" if unseen else dtype)
         tables.append(accuracies)
     widths = [max(8, len(label)) for label in labels]
 
-    def line(label, cells):
+    def line(label: str, cells: Iterable[str]) -> str:
         shown = "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
         return f"  {label:<13}{shown}"
 
@@ -56,7 +57,7 @@ def plain_lines(metrics: Metrics) -> Iterator[str]:
     yield line("epsilon", labels)
     yield line("0 (clean)", [_percent(table.clean) for table in tables])
     for kind in ("certified", "attacked"):
-        shares = [{name: share for name, _, share in getattr(t, kind)} for t in tables]
+        shares = [_shares(table, kind) for table in tables]
         for name in dict.fromkeys(name for column in shares for name in column):
             yield line(name, [_percent(column.get(name)) for column in shares]) + f" {kind}"
     if metrics.sample is not None:
@@ -71,11 +72,11 @@ def plain_lines(metrics: Metrics) -> Iterator[str]:
 def results(metrics: Metrics) -> str:
     """The results for a model card."""
     names = [name for name, _, _ in metrics.certified]
-    rows = []
+    rows: list[list[str]] = []
     for dtype, unseen, accuracies in columns(metrics):
         of = "the unseen examples, " if unseen else "all examples, " if metrics.unseen else ""
         for kind in ("certified", "attacked"):
-            shares = {name: share for name, _, share in getattr(accuracies, kind)}
+            shares = _shares(accuracies, kind)
             if not shares:
                 continue
             label = f"{of}{kind}, evaluated in {dtype}"
@@ -111,7 +112,7 @@ def results(metrics: Metrics) -> str:
     return text
 
 
-def _twins(metrics):
+def _twins(metrics: Metrics) -> str:
     """What is to be known of test examples that stand in other splits."""
     if metrics.unseen is None:
         return "All test examples also stand in the training or validation split."
@@ -122,12 +123,12 @@ def _twins(metrics):
     )
 
 
-def _cells(clean, shares, names):
+def _cells(clean: float, shares: Mapping[str, float], names: Iterable[str]) -> list[str]:
     shown = (f"{100 * shares[name]:.2f}" if name in shares else "" for name in names)
     return [f"{100 * clean:.2f}", *shown]
 
 
-def _sample_results(sample):
+def _sample_results(sample: Accuracies) -> str:
     """A table of what was measured on some of the test examples."""
     names = [name for name, _, _ in sample.certified]
     rows = [
@@ -152,9 +153,11 @@ def warning(metrics: Metrics) -> str:
     )
 
 
-def evaluation_results(config: ModelConfig, metrics: Metrics, data: Mapping) -> list[dict]:
+def evaluation_results(
+    config: ModelConfig, metrics: Metrics, data: Mapping[str, object]
+) -> list[dict[str, object]]:
     """The results as the Hub's `model-index` has them."""
-    values = []
+    values: list[tuple[str, str, float]] = []
     for part in filter(None, (metrics.unseen, metrics)):
         those = f", the {part.examples:,} unseen examples" if part is metrics.unseen else ""
         values.append(("accuracy", f"clean accuracy{those}", part.clean))
@@ -226,5 +229,11 @@ print(certificate.report())
 {more}"""
 
 
-def _percent(share):
+def _shares(accuracies: Accuracies, kind: str) -> dict[str, float]:
+    """Certified or attacked accuracies by the name of the radius."""
+    rows = accuracies.certified if kind == "certified" else accuracies.attacked
+    return {name: share for name, _, share in rows}
+
+
+def _percent(share: float | None) -> str:
     return f"{100 * share:6.2f} %" if share is not None else " " * 8

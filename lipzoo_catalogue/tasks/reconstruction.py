@@ -6,7 +6,13 @@ from pathlib import Path
 
 from lipzoo_catalogue.certificate_claim import FORMAT_VERSION
 from lipzoo_catalogue.formatting import format_up
-from lipzoo_catalogue.json_validation import check_version, is_count, is_number, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_version,
+    is_count,
+    is_number,
+    is_object,
+    mismatch,
+)
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_config import ModelConfig
 
@@ -81,38 +87,43 @@ class ReconstructionMetrics:
     methods: tuple[MethodResult, ...]
     standard_deviation: float | None = None
     perturbation: float | None = None
-    attacked_examples: int | None = None
+    attacked_examples: float | None = None
     task = "reconstruction"
 
     @classmethod
-    def from_dict(cls, values: Mapping, where: str | Path = "metrics") -> "ReconstructionMetrics":
+    def from_dict(
+        cls, values: Mapping[str, object], where: str | Path = "metrics"
+    ) -> "ReconstructionMetrics":
         """Reads and checks the content of `metrics.json`."""
         check_version(values, FORMAT_VERSION, where)
         test = values.get("test")
-        if not isinstance(test, dict):
+        if not is_object(test):
             raise ValueError(f"{where}: {mismatch('test', 'test results', test)}")
         for key in ("examples", "noise", "methods"):
             if key not in test:
                 raise ValueError(f"{where}: missing key 'test.{key}'")
-        if not is_count(test["examples"]):
-            error = mismatch("test.examples", "a positive integer", test["examples"])
+        examples, noise = test["examples"], test["noise"]
+        if not is_count(examples):
+            error = mismatch("test.examples", "a positive integer", examples)
             raise ValueError(f"{where}: {error}")
-        if not is_number(test["noise"]) or test["noise"] < 0:
-            error = mismatch("test.noise", "a non-negative number", test["noise"])
+        if not is_number(noise) or noise < 0:
+            error = mismatch("test.noise", "a non-negative number", noise)
             raise ValueError(f"{where}: {error}")
         methods = test["methods"]
-        if not isinstance(methods, dict) or not methods:
+        if not is_object(methods) or not methods:
             error = mismatch("test.methods", "an object of methods", methods)
             raise ValueError(f"{where}: {error}")
         read = tuple(_read_method(name, row, where) for name, row in methods.items())
-        search = {
-            key: _read_number(test, key, "test.", where)
+        deviation, perturbation, attacked = (
+            _read_number(test, key, "test.", where)
             for key in ("standard_deviation", "perturbation", "attacked_examples")
-        }
-        return cls(test["examples"], float(test["noise"]), read, **search)
+        )
+        return cls(examples, float(noise), read, deviation, perturbation, attacked)
 
 
-def read_metrics(values: Mapping, where: str | Path = "metrics") -> ReconstructionMetrics:
+def read_metrics(
+    values: Mapping[str, object], where: str | Path = "metrics"
+) -> ReconstructionMetrics:
     """Reads the content of `metrics.json`, see `ReconstructionMetrics`."""
     return ReconstructionMetrics.from_dict(values, where)
 
@@ -172,8 +183,8 @@ def warning(metrics: ReconstructionMetrics) -> str:
 
 
 def evaluation_results(
-    config: ModelConfig, metrics: ReconstructionMetrics, data: Mapping
-) -> list[dict]:
+    config: ModelConfig, metrics: ReconstructionMetrics, data: Mapping[str, object]
+) -> list[dict[str, object]]:
     """The results as the Hub's `model-index` has them."""
     own = metrics.methods[0]
     values = [
@@ -219,7 +230,7 @@ print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1, verbose=0))
 """
 
 
-def _shown(method, key):
+def _shown(method: MethodResult, key: str) -> str:
     value = getattr(method, key)
     if value is None:
         return "none" if _COLUMNS[key][1] is None else ""
@@ -227,20 +238,24 @@ def _shown(method, key):
     return format_up(value, 5) if form is None else form.format(value)
 
 
-def _read_method(name, row, where):
+def _read_method(name: str, row: object, where: str | Path) -> MethodResult:
     prefix = f"test.methods.{name}."
-    if not isinstance(row, dict):
+    if not is_object(row):
         raise ValueError(f"{where}: {mismatch(prefix[:-1], 'an object', row)}")
     method = MethodResult(name, **{key: _read_number(row, key, prefix, where) for key in _COLUMNS})
     certified, worst = method.certified_movement, method.worst_movement
-    if None not in (certified, worst) and worst > certified * (1 + 1e-6):
+    if certified is not None and worst is not None and worst > certified * (1 + 1e-6):
         what = f"at most the certified movement, {certified}"
         raise ValueError(f"{where}: {mismatch(f'{prefix}worst_movement', what, worst)}")
     return method
 
 
-def _read_number(values, key, prefix, where):
+def _read_number(
+    values: Mapping[str, object], key: str, prefix: str, where: str | Path
+) -> float | None:
     value = values.get(key)
-    if value is not None and not is_number(value):
+    if value is None:
+        return None
+    if not is_number(value):
         raise ValueError(f"{where}: {mismatch(prefix + key, 'a number or null', value)}")
     return value

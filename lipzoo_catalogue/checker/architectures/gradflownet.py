@@ -1,33 +1,37 @@
 """GradFlowNet: gradient flows on patches, on columns and rows, and on features."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from lipzoo_catalogue.checker import layers
 from lipzoo_catalogue.checker.arguments import choice, count, counts, sizes
 from lipzoo_catalogue.checker.network import Network
+from lipzoo_catalogue.checker.tensors import Tensors
 
 _AXES = {1: ("time",), 2: ("vertical", "horizontal")}
 
 
 def gradflownet(
-    tensors,
+    tensors: Tensors,
     *,
-    input_shape,
-    num_classes,
-    width=32,
-    stem=2,
-    patch_depths=(6,),
-    axial_depth=6,
-    axial_units=224,
-    features=256,
-    dense_depth=3,
-    activation="relu",
-    gain=1.0,
-    train_gain=False,
-    head="orthogonal",
-    normalization=None,
-    include_top=True,
+    input_shape: object,
+    num_classes: object,
+    width: object = 32,
+    stem: object = 2,
+    patch_depths: object = (6,),
+    axial_depth: object = 6,
+    axial_units: object = 224,
+    features: object = 256,
+    dense_depth: object = 3,
+    activation: object = "relu",
+    gain: object = 1.0,
+    train_gain: bool = False,
+    head: object = "orthogonal",
+    normalization: object = None,
+    include_top: bool = True,
 ) -> Network:
     """Walks through the architecture; every flow is one step of size 2/β.
 
@@ -58,11 +62,11 @@ def gradflownet(
             flow.add(network, name, network.window(axis), units)
         _project_columns(network, units)
         network.flatten()
-    features = count(features, "features", 1)
-    if network.channels <= features:
-        network.lift("to_features", features)
+    wanted = count(features, "features", 1)
+    if network.channels <= wanted:
+        network.lift("to_features", wanted)
     else:
-        network.dense("to_features", features)
+        network.dense("to_features", wanted)
     for i in range(1, count(dense_depth, "dense_depth", 0) + 1):
         flow.add(network, f"dense_flow{i}", ())
     if include_top:
@@ -74,24 +78,26 @@ def gradflownet(
 class _Flow:
     """What all flows of a network have in common."""
 
-    activation: str
+    activation: object
     gain: float
     train_gain: bool
 
-    def add(self, network: Network, name: str, window, units: int | None = None):
+    def add(
+        self, network: Network, name: str, window: Sequence[int], units: int | None = None
+    ) -> None:
         """A flow on disjoint patches, by default with as many neurons as a patch has numbers."""
-        units = units or network.channels * math.prod(window)
-        operator, bias = network.patches(name, window, network.channels, units)
-        gain = self.gain
+        neurons = units or network.channels * math.prod(window)
+        operator, bias = network.patches(name, window, network.channels, neurons)
+        gain: float | np.ndarray = self.gain
         if self.train_gain:
-            gain = network.tensors.take(f"{name}.gain", (units,))
+            gain = network.tensors.take(f"{name}.gain", (neurons,))
             if not gain.all():
                 raise ValueError(f"{name}: expected gains other than 0. Received: a gain of 0")
         flow = layers.gradient_flow(operator, bias, self.activation, gain=gain)
         network.add(name, flow)
 
 
-def _project_columns(network, units):
+def _project_columns(network: Network, units: int) -> None:
     length = network.spatial[0]
     if length * network.channels <= units:
         return

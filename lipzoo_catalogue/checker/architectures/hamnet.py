@@ -5,28 +5,30 @@ import math
 from lipzoo_catalogue.checker import layers
 from lipzoo_catalogue.checker.arguments import choice, count, sizes
 from lipzoo_catalogue.checker.network import Network
+from lipzoo_catalogue.checker.operators import Operator
+from lipzoo_catalogue.checker.tensors import Tensors
 
 
 def hamnet(
-    tensors,
+    tensors: Tensors,
     *,
-    input_shape,
-    num_classes,
-    depth=64,
-    width=32,
-    units=None,
-    stem=2,
-    stages=2,
-    operators="convolution",
-    kernel_size=3,
-    time=8.0,
-    method="symplectic_euler",
-    activation="tanh",
-    gain=1.0,
-    bound=1.0,
-    head="dense",
-    normalization=None,
-    include_top=True,
+    input_shape: object,
+    num_classes: object,
+    depth: object = 64,
+    width: object = 32,
+    units: int | None = None,
+    stem: object = 2,
+    stages: object = 2,
+    operators: object = "convolution",
+    kernel_size: object = 3,
+    time: object = 8.0,
+    method: object = "symplectic_euler",
+    activation: object = "tanh",
+    gain: object = 1.0,
+    bound: object = 1.0,
+    head: object = "dense",
+    normalization: object = None,
+    include_top: bool = True,
 ) -> Network:
     """Walks through the architecture: `depth` layers, each one step of size `time / depth`.
 
@@ -41,23 +43,24 @@ def hamnet(
     choice(head, "head", ("dense", "orthogonal", "unit_norm"))
     network = Network(tensors, sizes(input_shape))
     network.standardize(normalization)
-    depth, stages = count(depth, "depth", 1), count(stages, "stages", 1)
+    steps, parts = count(depth, "depth", 1), count(stages, "stages", 1)
     if network.rank:
-        network.stem(count(stem, "stem", 1), halvings=stages - 1)
+        network.stem(count(stem, "stem", 1), halvings=parts - 1)
     else:
-        stages = 1
+        parts = 1
     network.lift("lift", count(width, "width", 2))
-    step = layers.positive(time, "time") / depth
+    step = layers.positive(time, "time") / steps
     # Which operator moves the state in each half step, and by how much.
     order, lengths = "pq", [step, step]
     if method == "verlet":
         order, lengths = "pqp", [step / 2, step, step / 2]
-    for stage in range(1, stages + 1):
+    for stage in range(1, parts + 1):
         if stage > 1:
             network.space_to_depth(f"stage{stage}_space_to_depth")
         # What does not divide evenly goes to the first stages.
-        for i in range(1, depth // stages + (stage <= depth % stages) + 1):
-            name, window = f"stage{stage}_flow{i}", ()
+        for i in range(1, steps // parts + (stage <= steps % parts) + 1):
+            name = f"stage{stage}_flow{i}"
+            window: tuple[int, ...] | None = ()
             if network.rank:
                 convolved = operators == "convolution"
                 window = None if convolved else network.window((i - 1) % network.rank)
@@ -70,7 +73,14 @@ def hamnet(
     return network
 
 
-def _operator(network, name, window, kernel_size, units, part):
+def _operator(
+    network: Network,
+    name: str,
+    window: tuple[int, ...] | None,
+    kernel_size: object,
+    units: int | None,
+    part: str,
+) -> Operator:
     """The operator on one half of the channels; a convolution for the window None."""
     half = network.channels // 2
     if window is None:

@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any, TypeVar
 
 from lipzoo_catalogue.checker import layers
 from lipzoo_catalogue.checker.arguments import count, interval
@@ -10,73 +12,89 @@ from lipzoo_catalogue.checker.forward_operators import ForwardOperator, read_ope
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.layers import LayerBound
 from lipzoo_catalogue.checker.network import Network
+from lipzoo_catalogue.checker.tensors import Tensors
+
+# Exact, or as fast as a search needs it.
+_Number = TypeVar("_Number", Fraction, float)
 
 
 def invnet(
-    tensors,
+    tensors: Tensors,
     *,
-    operator,
-    alpha,
-    steps=None,
-    flows=2,
-    width=16,
-    filters=32,
-    kernel_size=3,
-    activation="relu",
-    time=None,
-    step_size=None,
-    bounds=(0.0, 1.0),
-    sensitivity=False,
+    operator: object,
+    alpha: object,
+    steps: object = None,
+    flows: object = 2,
+    width: object = 16,
+    filters: object = 32,
+    kernel_size: object = 3,
+    activation: object = "relu",
+    time: object = None,
+    step_size: object = None,
+    bounds: object = (0.0, 1.0),
+    sensitivity: bool = False,
 ) -> Network:
     """Walks through the architecture, whose blocks are gradient flows on all channels."""
 
-    def block(name):
+    def block(name: str) -> None:
         flow, bias = network.convolution(name, kernel_size, network.channels, filters)
         network.add(name, layers.gradient_flow(flow, bias, activation, time))
 
-    operator = read_operator(operator)
-    network = _start(tensors, operator, alpha, width, sensitivity)
-    return _unroll(network, operator, steps, flows, step_size, bounds, "flow", block)
+    forward = read_operator(operator)
+    network = _start(tensors, forward, alpha, width, sensitivity)
+    return _unroll(network, forward, steps, flows, step_size, bounds, "flow", block)
 
 
 def unrollednet(
-    tensors,
+    tensors: Tensors,
     *,
-    operator,
-    alpha,
-    steps=None,
-    flows=2,
-    width=16,
-    filters=16,
-    kernel_size=3,
-    activation="relu",
-    step_size=None,
-    bounds=(0.0, 1.0),
-    sensitivity=False,
+    operator: object,
+    alpha: object,
+    steps: object = None,
+    flows: object = 2,
+    width: object = 16,
+    filters: object = 16,
+    kernel_size: object = 3,
+    activation: object = "relu",
+    step_size: object = None,
+    bounds: object = (0.0, 1.0),
+    sensitivity: bool = False,
 ) -> Network:
     """Walks through the architecture, whose blocks are `z ↦ z + V σ(Wz + b)`."""
 
-    def block(name):
+    def block(name: str) -> None:
         into = network.convolution(f"{name}_in", kernel_size, network.channels, filters)
-        out = network.convolution(f"{name}_out", kernel_size, filters, network.channels)
+        channels = count(filters, "filters", 1)
+        out = network.convolution(f"{name}_out", kernel_size, channels, network.channels)
         network.residual(name, layers.affine(*into, activation), layers.affine(*out))
 
-    operator = read_operator(operator)
-    network = _start(tensors, operator, alpha, width, sensitivity)
-    return _unroll(network, operator, steps, flows, step_size, bounds, "block", block)
+    forward = read_operator(operator)
+    network = _start(tensors, forward, alpha, width, sensitivity)
+    return _unroll(network, forward, steps, flows, step_size, bounds, "block", block)
 
 
-def _start(tensors, operator, alpha, width, sensitivity):
+def _start(
+    tensors: Tensors, operator: ForwardOperator, alpha: object, width: object, sensitivity: bool
+) -> Network:
     """Tikhonov's reconstruction, lifted by zeros, or by a constant image and zeros."""
     network = Network(tensors, operator.image_shape)
-    bound = operator.tikhonov(layers.positive(alpha, "alpha"))
-    network.add("tikhonov", LayerBound(bound, bound.low, f"largest s / (s² + {alpha:g})"))
-    count(width, "width", (2 if sensitivity else 1) * network.channels)
-    network.lift("lift", width)
+    weight = layers.positive(alpha, "alpha")
+    bound = operator.tikhonov(weight)
+    network.add("tikhonov", LayerBound(bound, bound.low, f"largest s / (s² + {weight:g})"))
+    network.lift("lift", count(width, "width", (2 if sensitivity else 1) * network.channels))
     return network
 
 
-def _unroll(network, operator, steps, flows, step_size, bounds, kind, block):
+def _unroll(
+    network: Network,
+    operator: ForwardOperator,
+    steps: object,
+    flows: object,
+    step_size: object,
+    bounds: object,
+    kind: str,
+    block: Callable[[str], None],
+) -> Network:
     """Blocks and data steps in turn, then what is left of the channels, in the box."""
     tau = operator.step_size(step_size)
     # Lifted channels pass a data step unchanged, as if the operator had a null space.
@@ -125,9 +143,11 @@ def after_data_step(state: Interval, tau: Interval, norm: Interval, smallest: fl
     return Interval(min(Interval.between(low, low).sqrt().low, high), high)
 
 
-def _square_after(square, weight, corners):
-    """`λ a² + μ` with the least μ that the corners allow."""
-    least = 0
+def _square_after(
+    square: _Number, weight: _Number, corners: Sequence[tuple[_Number, _Number]]
+) -> _Number:
+    """`λ a² + μ` with the least μ that the corners allow; infinite where they allow none."""
+    least: Any = 0
     for tau, u in corners:
         left = 1 - (1 - tau * u) ** 2 / weight
         if u > 0:
@@ -135,14 +155,17 @@ def _square_after(square, weight, corners):
     return weight * square + least
 
 
-def _best_weight(square, least, corners):
+def _best_weight(
+    exact_square: Fraction, exact_least: Fraction, exact_corners: list[tuple[Fraction, Fraction]]
+) -> Fraction:
     """The λ above `least` with about the smallest `λ a² + μ`, which is convex in λ.
 
     By golden section in the logarithm of its distance.
     """
-    square, least, corners = float(square), float(least), [(float(t), float(u)) for t, u in corners]
+    square, least = float(exact_square), float(exact_least)
+    corners = [(float(t), float(u)) for t, u in exact_corners]
 
-    def value(exponent):
+    def value(exponent: float) -> float:
         return _square_after(square, least + math.exp(exponent), corners)
 
     low, high, share = -40.0, 10.0, (math.sqrt(5) - 1) / 2
