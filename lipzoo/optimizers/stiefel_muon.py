@@ -1,21 +1,25 @@
 """Steepest descent in the spectral norm along the manifold of orthonormal matrices."""
 
+import numbers
+
 import keras
 from keras import ops
 
 from lipzoo.constraints import SpectralBound
 from lipzoo.optimizers.newton_schulz import approximate_polar
 from lipzoo.rounding import HALF_PRECISION
-from lipzoo.validation import integer, positive_number
+from lipzoo.validation import finite_number, integer, positive_number
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
 class StiefelMuon(keras.optimizers.Optimizer):
     """Muon on the Stiefel manifold, for kernels that `SpectralBound` keeps orthonormal.
 
-    A kernel K whose constraint is an orthogonal `SpectralBound` of bound β is, flattened and
-    divided by β, a matrix W with orthonormal columns (a wide one is transposed). With the momentum
-    M of the raw gradients, `M ← μM + G` and `U = G + μM` (Nesterov), a step is
+    A kernel K whose constraint is an orthogonal `SpectralBound` is, flattened, `K = sW` with a
+    number s and a matrix W with orthonormal columns (a wide one is transposed). Here s is the
+    bound, or less where the patches of a convolution overlap, whose operator is larger than its
+    matrix. With the momentum M of the raw gradients, `M ← μM + G` and `U = G + μM` (Nesterov), a
+    step is
 
         T = U - W sym(WᵀU)                       the part of U that is tangent to the manifold
         W ← retract(W - η polar(T))              of length η in the spectral norm
@@ -39,7 +43,7 @@ class StiefelMuon(keras.optimizers.Optimizer):
         adam_lr_ratio: learning rate of AdamW, relative to `learning_rate`.
         adam_beta_1, adam_beta_2, epsilon: as in `keras.optimizers.AdamW`.
         adam_weight_decay: decoupled weight decay of the variables that AdamW moves; orthonormal
-            kernels have nothing to decay.
+            kernels have nothing to decay. `exclude_from_weight_decay` is heeded.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: as in every Keras optimizer.
             Averages of weights are projected by their constraints when they are put into the model.
@@ -86,7 +90,13 @@ class StiefelMuon(keras.optimizers.Optimizer):
         **kwargs,
     ):
         if isinstance(learning_rate, int | float):
-            positive_number(learning_rate, "learning_rate")
+            # 0 is what a schedule may have ended at when the optimizer was saved.
+            finite_number(learning_rate, "learning_rate")
+        if kwargs.get("weight_decay"):
+            raise ValueError(
+                "StiefelMuon decays what AdamW moves, by adam_weight_decay. "
+                f"Received: weight_decay={kwargs['weight_decay']!r}"
+            )
         super().__init__(
             learning_rate=learning_rate,
             clipnorm=clipnorm,
@@ -141,10 +151,14 @@ class StiefelMuon(keras.optimizers.Optimizer):
         bound, storage = self._bounds[index], self._momenta[index].dtype
         precision = "float32" if storage in HALF_PRECISION else storage
         kernel = ops.cast(ops.convert_to_tensor(variable), precision)
-        point, back = _tall(kernel / bound)
+        matrix, back = _tall(kernel / bound)
+        # What the constraint divided the kernel of an overlapping convolution by is not known here,
+        # but the root mean square of the singular values is.
+        size = ops.sqrt(ops.sum(ops.square(matrix)) / matrix.shape[1])
+        point = matrix / ops.maximum(size, 1e-30)
         update, _ = _tall(ops.cast(update, precision))
         direction = back(approximate_polar(_tangent(point, update), self.newton_schulz_steps))
-        length = ops.cast(learning_rate, precision) * bound
+        length = ops.cast(learning_rate, precision) * size * bound
         self.assign(variable, ops.cast(kernel - length * direction, storage))
 
     def _adam_step(self, gradient, variable, learning_rate, index):
@@ -162,7 +176,8 @@ class StiefelMuon(keras.optimizers.Optimizer):
         if not self.adam_weight_decay:
             return
         for variable in variables:
-            if self._bounds[self._get_variable_index(variable)] is None:
+            moved_by_adam = self._bounds[self._get_variable_index(variable)] is None
+            if moved_by_adam and self._use_weight_decay(variable):
                 rate = ops.cast(self.learning_rate, variable.dtype) * self.adam_lr_ratio
                 self.assign_sub(variable, variable * (self.adam_weight_decay * rate))
 
@@ -208,7 +223,7 @@ def _tangent(point, update):
 
 
 def _share(value, name):
-    number = -1.0 if isinstance(value, bool | str) else float(value)
-    if not 0 <= number < 1:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and 0 <= value < 1):
         raise ValueError(f"{name} must be from 0 to below 1. Received: {name}={value!r}")
-    return number
+    return float(value)
