@@ -71,11 +71,11 @@ class SpectralBound(keras.constraints.Constraint):
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
         iterations, steps = integer(iterations, "iterations", 0), integer(steps, "steps")
-        for size in strides if isinstance(strides, list | tuple) else (strides,):
-            integer(size, "strides")
+        several = isinstance(strides, list | tuple)
+        sizes = tuple(integer(size, "strides") for size in (strides if several else (strides,)))
         self.bound = float(bound)
         self.method = method
-        self.strides = strides if isinstance(strides, int) else tuple(strides)
+        self.strides = sizes if several else sizes[0]
         self.iterations = iterations
         self.steps = steps
 

@@ -1,5 +1,7 @@
 """SpectralBound in and out of training, against SVDs of the materialised operators."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -161,6 +163,12 @@ def test_survives_a_round_trip_through_its_config():
     constraint = SpectralBound(0.7, method="rows", strides=(2, 1), iterations=2, steps=3)
     copy = keras.constraints.deserialize(keras.constraints.serialize(constraint))
     assert copy.get_config() == constraint.get_config()
+
+
+@pytest.mark.parametrize("strides", [np.int64(2), (np.int64(2), 1)])
+def test_strides_may_be_integers_of_numpy(strides):
+    config = SpectralBound(strides=strides).get_config()
+    assert json.loads(json.dumps(config))["strides"] in (2, [2, 1])
 
 
 @pytest.mark.parametrize(
