@@ -110,9 +110,7 @@ def function_of_sequential(model: keras.Sequential) -> Functional | None:
 
 def casts_inputs(operation) -> bool:
     """Whether Keras converts what a layer or model is called on to the type that it computes in."""
-    return getattr(operation, "_convert_input_args", True) and (
-        getattr(operation, "autocast", True) is not False
-    )
+    return all(getattr(operation, name, True) for name in ("_convert_input_args", "autocast"))
 
 
 def carries_mask(tensor: keras.KerasTensor) -> bool:

@@ -101,6 +101,8 @@ def test_operations_and_policies_are_where_they_are_looked_for():
 def test_casts_of_inputs_are_known():
     assert casts_inputs(keras.layers.ReLU())
     assert not casts_inputs(keras.layers.ReLU(autocast=False))
+    # Keras asks whether it is true, and not what it is.
+    assert not casts_inputs(keras.layers.ReLU(autocast=None))
     # An integer table is looked up: the layer takes its input as it is.
     assert not casts_inputs(keras.layers.Embedding(2, 3))
 
