@@ -9,6 +9,8 @@ import pytest
 from hub_client import REPO, hub
 
 import lipzoo
+from lipzoo import data
+from lipzoo.training import sources
 from lipzoo_catalogue.cards import is_untouched
 
 __all__ = ["hub"]
@@ -67,3 +69,11 @@ def test_a_format_from_the_future_is_refused_by_name(tmp_path, folder):
     (tmp_path / "config.json").write_text(json.dumps({**values, "format_version": 2}))
     with pytest.raises(ValueError, match=r"version 2 was written by a newer lipzoo; .* Update it"):
         lipzoo.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"])
+def test_readers_are_found_under_the_name_that_they_had(name):
+    with pytest.warns(DeprecationWarning, match=r"lipzoo\.data\.sources since 0\.2"):
+        assert getattr(sources, name) is getattr(data.sources, name)
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sources.nothing
