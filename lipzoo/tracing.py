@@ -41,7 +41,7 @@ def _compiled(function, options):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(lambda tensor: function(tensor, *options))
+        return tf.function(lambda tensor: function(tensor, *options), autograph=False)
     import jax
 
     return jax.jit(lambda tensor: function(tensor, *options))

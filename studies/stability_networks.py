@@ -46,6 +46,8 @@ def network(name: str, kind: str, depth: int, width: int, method: str = "orthogo
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # Steps of length 0.001 in every entry leave the constraint's ball each time.
     model.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=False)
+    # Made in the first training step, its variables would have TensorFlow trace the step twice.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -33,6 +33,16 @@ def dense_jacobian(function, point):
     return jacobians(function, point[None])[0]
 
 
+def compile_fast(model, optimizer, loss, **settings):
+    """Compiles a model whose training begins soon: without XLA, its step traced once.
+
+    An optimizer makes its variables in the first step, which TensorFlow then traces a second time.
+    """
+    compiles = "auto" if keras.backend.backend() == "jax" else False
+    model.compile(optimizer, loss, jit_compile=compiles, **settings)
+    model.optimizer.build(model.trainable_variables)
+
+
 def randomise(layer, seed=0):
     """Draws all weights of `layer` at random and projects those with a constraint."""
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ import pytest
 import lipzoo
 from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.evaluation import pgd_attack
+from tests.helpers import compile_fast
 
 
 def linear_model(shape=(12,), classes=3, seed=0):
@@ -91,12 +92,12 @@ def test_the_same_seed_finds_the_same_inputs():
 def test_no_attack_succeeds_within_a_certified_radius():
     random = np.random.default_rng(8)
     prototypes = random.random((3, 8, 8, 1))
-    y = random.integers(3, size=300)
-    x = np.clip(prototypes[y] + 0.5 * random.standard_normal((300, 8, 8, 1)), 0, 1).astype(
-        "float32"
-    )
-    model = lipzoo.GradFlowNet((8, 8, 1), 3, width=4, axial_units=8, features=16, dense_depth=1)
-    model.compile("adam", lipzoo.OffsetCrossEntropy())
+    y = random.integers(3, size=256)
+    x = prototypes[y] + 0.5 * random.standard_normal((256, 8, 8, 1))
+    x = np.clip(x, 0, 1).astype("float32")
+    sizes = {"width": 4, "patch_depths": (2,), "axial_depth": 2, "axial_units": 8}
+    model = lipzoo.GradFlowNet((8, 8, 1), 3, **sizes, features=16, dense_depth=1)
+    compile_fast(model, "adam", lipzoo.OffsetCrossEntropy())
     model.fit(x, y, epochs=5, verbose=0)
     certificate = lipzoo.certify(model, x, y, verbose=0)
     radius, prediction = certificate.radius, certificate.prediction

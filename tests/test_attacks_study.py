@@ -5,6 +5,7 @@ import json
 import numpy as np
 from sklearn.datasets import load_digits
 
+from lipzoo.evaluation.attacks import Boundary, ProjectedGradient
 from lipzoo.zoo import info
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.formatting import parse_fraction
@@ -39,7 +40,8 @@ def test_the_cards_show_what_the_study_found():
 def test_a_model_is_measured_and_drawn(tmp_path):
     digits = load_digits()
     x = (digits.images[:40, ..., None] / 16).astype("float32")
-    row = attacks.measure("gradflow-digits", x, digits.target[:40], 10, ("pgd", "boundary"))
+    chosen = (ProjectedGradient(steps=10, restarts=2), Boundary(steps=50))
+    row = attacks.measure("gradflow-digits", x, digits.target[:40], 10, chosen)
     assert row["examples"] == 10
     assert row["of"] == 40
     assert row["violations"] == []

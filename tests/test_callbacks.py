@@ -9,6 +9,7 @@ import pytest
 import lipzoo
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
 from lipzoo.callbacks import LipschitzLogger, ProjectAfterSwap
+from tests.helpers import compile_fast
 
 
 def _model():
@@ -16,7 +17,7 @@ def _model():
     hidden = keras.layers.Dense(6, activation="tanh", name="first")(inputs)
     model = keras.Model(inputs, keras.layers.Dense(3, name="second")(hidden))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.SGD(0.5), loss=loss)
+    compile_fast(model, keras.optimizers.SGD(0.5), loss)
     return model
 
 
@@ -83,7 +84,7 @@ def test_bad_arguments_are_refused(every):
 def test_constrained_model_stays_at_one_in_fit():
     model = lipzoo.models.GradFlowNet((4,), 3, features=8, dense_depth=2)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(0.1), loss=loss)
+    compile_fast(model, keras.optimizers.Adam(0.1), loss)
     assert max(_fit(model, [LipschitzLogger()])["lipschitz_bound"]) <= 1.0
 
 
@@ -92,7 +93,7 @@ def _averaging_model():
         [keras.Input((4,)), lipzoo.layers.SpectralDense(6), lipzoo.layers.SpectralDense(3)]
     )
     optimizer = keras.optimizers.Adam(0.3, use_ema=True, ema_momentum=0.5)
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    compile_fast(model, optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     return model
 
 

@@ -1,5 +1,7 @@
 """The measured rounding slack against the same network in float64, at x and all over a ball."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -31,9 +33,14 @@ def build(dtype, activation, num_classes=None, features=24):
 
 
 @pytest.fixture(params=["relu", "softplus"])
-def networks(request):
-    """The same network with large biases in float32 and in float64."""
-    single, double = build("float32", request.param), build("float64", request.param)
+def networks(request, float64):
+    """The same network with large biases in float32 and in float64; no test changes it."""
+    return _networks(request.param)
+
+
+@functools.cache
+def _networks(activation):
+    single, double = build("float32", activation), build("float64", activation)
     for i, layer in enumerate(single.layers):
         randomise(layer, seed=i)
     double.set_weights([weight.astype("float64") for weight in single.get_weights()])
@@ -53,7 +60,6 @@ def uncertainties_of(model, x, reference=None):
     )
 
 
-@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("with_reference", [False, True])
 def test_error_and_norm_hold_at_x_and_in_the_ball(networks, with_reference):
     single, double = networks

@@ -333,22 +333,24 @@ def test_memory_does_not_grow_with_the_examples(model, tmp_path):
     """The examples take 50 MB more, which may not show in the peak; the answers take 1 MB."""
     # The peak of resource.getrusage would be that of the process that starts it, if it is larger.
     program = (
-        "import sys, lipzoo_cli; code = lipzoo_cli.main(sys.argv[1:]); "
-        "print(code, open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+        "import sys, lipzoo_cli\n"
+        "for path in sys.argv[1:3]:\n"
+        "    code = lipzoo_cli.main(['certify', sys.argv[3], path, *sys.argv[4:]])\n"
+        "    peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0]\n"
+        "    print('peak', code, peak)\n"
     )
-    peaks = []
+    paths = []
     for examples in (1_000, 26_000):
-        path = tmp_path / f"{examples}.npy"
+        paths.append(tmp_path / f"{examples}.npy")
         shape = (examples, 8, 8)
-        x = np.lib.format.open_memmap(path, "w+", "float64", shape)
+        x = np.lib.format.open_memmap(paths[-1], "w+", "float64", shape)
         x[:] = np.random.default_rng(0).random((1, 8, 8))
         x.flush()
-        command = ["certify", str(model), str(path), "--out", str(tmp_path / "radii.csv")]
-        result = subprocess.run(
-            [sys.executable, "-c", program, *command],
-            cwd=ROOT, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        code, peak = re.fullmatch(r"(\d+) (\d+)", result.stdout.splitlines()[-1]).groups()
-        assert code == "0"
-        peaks.append(int(peak) / 1024)
+    result = subprocess.run(
+        [sys.executable, "-c", program, *paths, model, "--out", tmp_path / "radii.csv"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    printed = re.findall(r"^peak (\d+) (\d+)$", result.stdout, re.MULTILINE)
+    assert [code for code, _ in printed] == ["0", "0"]
+    peaks = [int(peak) / 1024 for _, peak in printed]
     assert peaks[1] < peaks[0] + 25

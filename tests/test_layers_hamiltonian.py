@@ -20,7 +20,7 @@ from lipzoo.layers import (
     HamiltonianDense,
 )
 from lipzoo.layers.hamiltonian import shear_norm
-from tests.helpers import dense_jacobian, randomise
+from tests.helpers import compile_fast, dense_jacobian, randomise
 
 
 def omega(half):
@@ -301,7 +301,7 @@ def test_training_keeps_the_bound():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(256, 6)).astype("float32"), rng.integers(0, 3, 256)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.1), loss)
+    compile_fast(model, keras.optimizers.Adam(0.1), loss)
     model.fit(x, y, epochs=10, batch_size=32, verbose=0)
     for layer in layers:
         for weight in layer.weights:

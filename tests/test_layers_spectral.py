@@ -20,7 +20,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from tests.helpers import linear_operator, randomise
+from tests.helpers import compile_fast, linear_operator, randomise
 
 LINEAR = [
     (Lift(5), (4, 3)),
@@ -97,7 +97,7 @@ def test_fused_activation_counts_with_its_steepest_slope(activation):
 def test_head_columns_stay_normalised_in_training():
     head = UnitNormDense(3)
     model = keras.Sequential([keras.Input((5,)), head])
-    model.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(True))
+    compile_fast(model, keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(True))
     rng = np.random.default_rng(0)
     model.fit(rng.normal(size=(64, 5)), rng.integers(0, 3, 64), epochs=2, verbose=0)
     assert np.allclose(np.linalg.norm(head.get_weights()[0], axis=0), 1.0, atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 
 import lipzoo
 from lipzoo.models import GradFlowNet
-from tests.helpers import compiled, dense_jacobian, half_precision, randomise
+from tests.helpers import compile_fast, compiled, dense_jacobian, half_precision, randomise
 
 SMALL = {"width": 8, "axial_units": 6, "features": 12, "patch_depths": (2,), "axial_depth": 2}
 
@@ -83,10 +83,8 @@ def test_networks_stored_in_half_precision_start_within_their_bound(policy):
 def test_averaged_weights_are_seen_by_the_bound_and_can_be_projected():
     model = GradFlowNet((8, 8, 1), 3, **SMALL)
     # Keras averages the weights before it applies the constraint, and sets them when fit ends.
-    model.compile(
-        keras.optimizers.Adam(0.1, use_ema=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    compile_fast(model, keras.optimizers.Adam(0.1, use_ema=True), loss)
     rng = np.random.default_rng(0)
     x, y = rng.random((800, 8, 8, 1)).astype("float32"), rng.integers(0, 3, 800)
     model.fit(x, y, batch_size=16, epochs=1, verbose=0)

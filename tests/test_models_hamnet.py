@@ -9,7 +9,7 @@ import pytest
 
 import lipzoo
 from lipzoo.models import MLP, HamNet, ResNet
-from tests.helpers import dense_jacobian, randomise
+from tests.helpers import compile_fast, dense_jacobian, randomise
 from tests.test_layers_hamiltonian import symplectic_defect
 
 SMALL = {"depth": 4, "width": 8, "time": 2.0}
@@ -80,9 +80,8 @@ def test_depth_is_shared_among_stages_and_time_among_layers():
 
 def test_bound_survives_training_at_a_large_rate():
     model = HamNet((8, 8, 1), 3, bound=1.5, **SMALL)
-    model.compile(
-        keras.optimizers.Adam(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    compile_fast(model, keras.optimizers.Adam(0.1), loss)
     rng = np.random.default_rng(0)
     x, y = rng.random((640, 8, 8, 1)).astype("float32"), rng.integers(0, 3, 640)
     model.fit(x, y, batch_size=16, epochs=1, verbose=0)
@@ -100,7 +99,7 @@ def test_deep_network_learns_where_a_plain_one_does_not():
 
     def accuracy(model):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+        compile_fast(model, keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
         model.fit(x, y, batch_size=128, epochs=25, verbose=0)
         return model.evaluate(x, y, verbose=0)[1]
 

@@ -6,6 +6,7 @@ import pytest
 
 from lipzoo.evaluation.jacobians import jacobian_norms
 from lipzoo.evaluation.sensitivity import SensitivityLogger
+from tests.helpers import compile_fast
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.standard_normal((12, 4)), RANDOM.integers(0, 3, 12)
@@ -15,7 +16,7 @@ def classifier(rate=0.5):
     layers = [keras.layers.Dense(5, activation="tanh", name=f"layer{k}") for k in range(1, 4)]
     model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3, name="head")])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.SGD(rate), loss=loss)
+    compile_fast(model, keras.optimizers.SGD(rate), loss)
     return model
 
 

@@ -188,6 +188,10 @@ def test_a_library_that_cannot_be_installed_leaves_the_rows_of_the_others(
 
 
 def test_rows_that_are_not_asked_for_are_kept(dataset, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise environments.PeerError("no environment")
+
+    monkeypatch.setattr(peers, "prepare", refuse)
     assert run_main(dataset, monkeypatch, tmp_path, "--only", "lipzoo") == 0
     path = tmp_path / "peers.json"
     written = json.loads(path.read_text(encoding="utf-8"))

@@ -30,8 +30,13 @@ def input_gradient(function: Callable) -> Callable:
     return _backend()[0](function)
 
 
-def value_and_input_gradient(function: Callable) -> Callable:
+def value_and_input_gradient(function: Callable, variables=()) -> Callable:
     """The same on NumPy arrays: see `input_gradient`.
+
+    Args:
+        function: as there.
+        variables: the `keras.Variable`s that it reads, whose values are looked up at every call.
+            On JAX the values of others are those of the first call with inputs of a shape.
 
     Returns:
         A function of NumPy arrays `(x, *constants)` that returns two NumPy arrays, the values of
@@ -49,7 +54,7 @@ def value_and_input_gradient(function: Callable) -> Callable:
     ([5.0, 9.0], [[2.0, 4.0], [6.0, 0.0]])
     """
     differentiate, compile_function = _backend()
-    differentiated = compile_function(differentiate(function))
+    differentiated = compile_function(differentiate(function), list(variables))
 
     def evaluate(x, *constants):
         tensors = [keras.ops.convert_to_tensor(array) for array in (x, *constants)]
@@ -67,8 +72,8 @@ def _backend():
     backend = keras.backend.backend()
     known = {
         "tensorflow": (_tensorflow, _compiled_by_tensorflow),
-        "jax": (_jax, _compiled_by_jax),
-        "torch": (_torch, lambda function: function),
+        "jax": (_jax, compiled_by_jax),
+        "torch": (_torch, lambda function, variables: function),
     }
     if backend not in known:
         raise NotImplementedError(
@@ -91,10 +96,10 @@ def _tensorflow(function):
     return differentiated
 
 
-def _compiled_by_tensorflow(function):
+def _compiled_by_tensorflow(function, variables):
     import tensorflow as tf
 
-    return tf.function(function, reduce_retracing=True)
+    return tf.function(function, reduce_retracing=True, autograph=False)
 
 
 def _jax(function):
@@ -108,10 +113,16 @@ def _jax(function):
     return differentiated
 
 
-def _compiled_by_jax(function):
+def compiled_by_jax(function, variables):
+    """Compiles a function whose variables are arguments: as constants they would go stale."""
     import jax
 
-    return jax.jit(function)
+    @jax.jit
+    def compiled(values, *inputs):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(*inputs)
+
+    return lambda *inputs: compiled([variable.value for variable in variables], *inputs)
 
 
 def _torch(function):

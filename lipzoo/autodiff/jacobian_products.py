@@ -10,6 +10,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from lipzoo.autodiff.input_gradients import compiled_by_jax
+
 
 def vector_jacobian_product(function: Callable, variables=()) -> Callable:
     """Turns a function of a batch into the product of a vector with its Jacobian, `Jᵀu`.
@@ -126,7 +128,7 @@ def _on_arrays(differentiated):
 def _tensorflow_pullback(function, variables):
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def pullback(vector, x, *constants):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x)
@@ -141,7 +143,7 @@ def _tensorflow_pushforward(function, variables):
 
     zero = tf.UnconnectedGradients.ZERO
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def pushforward(vector, x, *constants):
         with tf.GradientTape(watch_accessed_variables=False) as outer:
             with tf.GradientTape(watch_accessed_variables=False) as inner:
@@ -158,7 +160,7 @@ def _tensorflow_pushforward(function, variables):
 def _tensorflow_weights(function, variables, others):
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def gradients(*inputs):
         with tf.GradientTape() as tape:
             value = function(*inputs)
@@ -178,7 +180,7 @@ def _jax_pullback(function, variables):
     def pullback(vector, x, *constants):
         return jax.vjp(lambda point: function(point, *constants), x)[1](vector)[0]
 
-    return _jax_compiled(pullback, variables)
+    return compiled_by_jax(pullback, variables)
 
 
 def _jax_pushforward(function, variables):
@@ -187,19 +189,7 @@ def _jax_pushforward(function, variables):
     def pushforward(vector, x, *constants):
         return jax.jvp(lambda point: function(point, *constants), (x,), (vector,))[1]
 
-    return _jax_compiled(pushforward, variables)
-
-
-def _jax_compiled(function, variables):
-    """Compiles a function whose variables are arguments: as constants they would go stale."""
-    import jax
-
-    @jax.jit
-    def compiled(values, *inputs):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return function(*inputs)
-
-    return lambda *inputs: compiled([variable.value for variable in variables], *inputs)
+    return compiled_by_jax(pushforward, variables)
 
 
 def _jax_weights(function, variables, others):

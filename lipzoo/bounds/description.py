@@ -21,6 +21,7 @@ _PACKAGES = ("keras", "lipzoo")
 
 # What no output depends on: Keras' bookkeeping, and what lipzoo remembers of a model.
 _BOOKKEEPING = BOOKKEEPING | {
+    "_lipzoo_margin_gradient",
     "_lipzoo_prediction",
     "_lipzoo_reference",
     "lipzoo_config",

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded, own_prediction
 from lipzoo.evaluation.balls import column, difference, norms, scaled
-from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss
+from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss_and_gradient
 from lipzoo.validation import integer
 
 # Lengths are computed in float64 and compared with radii that are open balls.
@@ -117,7 +116,7 @@ def edge_attack(
     attacked = (radius > 0) & np.isfinite(radius)
     found, margin = x.copy(), np.full(len(x), np.inf)
     random = np.random.default_rng(seed)
-    loss = value_and_input_gradient(margin_loss(model))
+    loss = margin_loss_and_gradient(model)
     rows = np.flatnonzero(attacked)
     for first in range(0, len(rows), batch_size):
         part = rows[first : first + batch_size]

@@ -3,6 +3,11 @@
 import numpy as np
 from keras import ops
 
+from lipzoo.autodiff.input_gradients import value_and_input_gradient
+from lipzoo.certificates.prediction import model_state
+
+_ATTRIBUTE = "_lipzoo_margin_gradient"
+
 
 def two_or_more(logits):
     """A tensor of logits, where a single logit f stands for the two (0, f)."""
@@ -62,3 +67,18 @@ def margin_loss(model):
         return other - own
 
     return loss
+
+
+def margin_loss_and_gradient(model):
+    """`margin_loss` of a model with its gradient in x, on NumPy arrays: `(x, y)` to two arrays.
+
+    It is compiled once and kept with the model: another attack on it begins at once. Weights are
+    read at every call; once anything else of the model has changed, it is compiled anew.
+    """
+    state = model_state(model)
+    known, function = getattr(model, _ATTRIBUTE, (None, None))
+    if state is None or known != state:
+        function = value_and_input_gradient(margin_loss(model), model.variables)
+        # Not by Keras' __setattr__, which would take it for a part of the model.
+        object.__setattr__(model, _ATTRIBUTE, (state, function))
+    return function

@@ -92,7 +92,7 @@ def worst_movement(
     dtype = "float64" if model.inputs[0].dtype == "float64" else "float32"
     y = arrays[0].astype(dtype)
     noise = check_noise_norm(noise_norm, len(y))
-    movement = value_and_input_gradient(_squared_movement(model))
+    movement = value_and_input_gradient(_squared_movement(model), model.variables)
     random = np.random.default_rng(seed)
     found, furthest = y.copy(), np.zeros(len(y))
     for first in range(0, len(y), batch_size):

@@ -6,11 +6,10 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.certificates.inputs import check_labels
 from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.evaluation.balls import difference, into_ball, norms, random_offsets, scaled
-from lipzoo.evaluation.margins import margin_loss
+from lipzoo.evaluation.margins import margin_loss_and_gradient
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def pgd_attack(
         if number < 1:
             raise ValueError(f"expected {name} >= 1; Received: {name}={number}")
     rates = step_rates(steps, step_size)
-    loss = value_and_input_gradient(margin_loss(model))
+    loss = margin_loss_and_gradient(model)
     random = np.random.default_rng(seed)
     found, margin = np.empty_like(x), np.empty(len(x))
     for first in range(0, len(x), batch_size):
@@ -140,7 +139,7 @@ def ascend(loss, x, y, epsilon, rates, offset, clip, stop: bool = False):
     """One run of projected gradient ascent on a batch.
 
     Args:
-        loss: `value_and_input_gradient(margin_loss(model))`.
+        loss: `margin_loss_and_gradient(model)`.
         x, y, epsilon: examples, labels and a radius for each.
         rates: see `step_rates`.
         offset: see `start_offset`.

@@ -125,7 +125,7 @@ def tightness(
 
     pull = vector_jacobian_product(flat, list(model.variables))
     push = jacobian_vector_product(flat, list(model.variables))
-    climb = value_and_input_gradient(_log_ratio(flat))
+    climb = value_and_input_gradient(_log_ratio(flat), list(model.variables))
     random = np.random.default_rng(seed)
     local, ratio = np.empty(len(x)), np.empty(len(x))
     pairs = np.empty((len(x), 2, *x.shape[1:]), x.dtype)

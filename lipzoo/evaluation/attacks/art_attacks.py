@@ -37,7 +37,7 @@ class _ToolboxAttack(Attack):
             from art.attacks import evasion
             from art.estimators.classification import TensorFlowV2Classifier
 
-        compiled = tf.function(target.logits, reduce_retracing=True)
+        compiled = tf.function(target.logits, reduce_retracing=True, autograph=False)
         classifier = TensorFlowV2Classifier(
             model=lambda inputs, training=False: compiled(inputs),
             nb_classes=target.classes,

@@ -192,7 +192,7 @@ def foolbox_model(foolbox, target: Target):
         return foolbox.JAXModel(jax.jit(target.logits), bounds=target.bounds())
     import tensorflow as tf
 
-    compiled = tf.function(target.logits, reduce_retracing=True)
+    compiled = tf.function(target.logits, reduce_retracing=True, autograph=False)
     logger = logging.getLogger("tensorflow")
     level = logger.level
     # foolbox asks for GPUs in a deprecated way, of which TensorFlow warns.

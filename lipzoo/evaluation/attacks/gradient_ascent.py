@@ -5,10 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from lipzoo.autodiff.input_gradients import value_and_input_gradient
 from lipzoo.evaluation.attacks.base import Attack, Target
 from lipzoo.evaluation.attacks.settings import check_counts
-from lipzoo.evaluation.margins import margin_loss
+from lipzoo.evaluation.margins import margin_loss_and_gradient
 from lipzoo.evaluation.pgd import ascend, start_offset, step_rates
 
 
@@ -32,7 +31,7 @@ class ProjectedGradient(Attack):
         step_rates(self.steps, self.step_size)
 
     def prepare(self, target: Target):
-        loss = value_and_input_gradient(margin_loss(target.model))
+        loss = margin_loss_and_gradient(target.model)
         rates = step_rates(self.steps, self.step_size)
 
         def run(x, y, epsilon, random, restart):
