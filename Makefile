@@ -10,12 +10,15 @@ TORCH ?= torch==2.13.0
 NEWEST_VENV := .venv-newest-keras
 NEWEST_BIN := $(NEWEST_VENV)/bin
 NEWEST_TESTS ?= tests/test_keras_internals.py $(wildcard tests/test_bounds_*.py)
-# What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is.
-BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,backends bounds_rounding certificates \
-  certifying constraints export layers_gradient_flow layers_hamiltonian layers_spectral losses \
-  metrics models optimizers spectral_gram tracing training_devices training_processes))
+# What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is. Those
+# that take long come first, so that the processes end at about the same time.
+BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,training_processes training_devices models \
+  backends bounds_rounding certificates certifying constraints export layers_gradient_flow \
+  layers_hamiltonian layers_spectral losses metrics optimizers spectral_gram tracing))
 # Processes that the tests are spread over; each takes about 2 GB.
 WORKERS ?= 2
+# A module's tests run in one of them: what they share is made once, and compiled once.
+PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
@@ -29,17 +32,17 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python $(PYTEST)
 
 test-backends: test-jax test-torch
 
 test-jax test-torch: test-%: $(BACKENDS_VENV)/.installed
-	KERAS_BACKEND=$* $(BACKENDS_BIN)/python -m pytest -n $(WORKERS) $(BACKEND_TESTS)
+	KERAS_BACKEND=$* $(BACKENDS_BIN)/python $(PYTEST) $(BACKEND_TESTS)
 
 test-newest-keras: $(NEWEST_VENV)/.installed
 	$(NEWEST_BIN)/python -m pip install --quiet --upgrade keras
 	$(NEWEST_BIN)/python -c 'import keras; print("Keras", keras.__version__)'
-	$(NEWEST_BIN)/python -m pytest -n $(WORKERS) $(NEWEST_TESTS)
+	$(NEWEST_BIN)/python $(PYTEST) $(NEWEST_TESTS)
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

@@ -1,11 +1,20 @@
 """Settings that hold for every test."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Without it JAX computes in float32 what the tests ask for in float64.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # Compiling is most of what JAX does here. What one test, worker or process that it starts has
+    # compiled is there for the others, for as long as the tests run.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lipzoo-jax-")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 # The Hub of the tests has no Xet storage, without which uploads would wait for it.
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 # Servers of the tests are on this machine, whatever proxy the others are behind.
