@@ -11,6 +11,7 @@ from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution_bound import GRID_FACTOR
 from lipzoo.spectral.gram_iteration import autocorrelation, norm_bound_of_gram, polyphase
+from lipzoo.spectral.largest import largest
 from lipzoo.tracing import traced_once
 from lipzoo.validation import integer
 
@@ -146,7 +147,7 @@ class SpectralBound(keras.constraints.Constraint):
         if wide:
             matrix = ops.transpose(matrix)
         # Entries of modulus at most 1: products of large kernels would overflow.
-        scale = _positive(ops.max(ops.abs(matrix)))
+        scale = _positive(largest(ops.abs(matrix)))
         matrix = matrix / scale
         gram = ops.matmul(ops.transpose(matrix), matrix)
 
@@ -162,7 +163,7 @@ class SpectralBound(keras.constraints.Constraint):
         if self._is_matrix(kernel):
             # A column that is too long says that the kernel has to be projected. Then, all that the
             # bound has to say is whether the singular values are below the radius.
-            longest = scale * ops.sqrt(ops.max(ops.diagonal(gram)))
+            longest = scale * ops.sqrt(largest(ops.diagonal(gram)))
             radius = ops.cast(_NEWTON_SCHULZ_RADIUS * self.bound, gram.dtype)
             enough = ops.where(longest > inside, radius, ops.cast(inside, gram.dtype)) / scale
             norm = scale * norm_bound_of_gram(gram, self.iterations, enough)

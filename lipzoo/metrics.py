@@ -215,10 +215,17 @@ def _behind(operation, models):
 
 def _living_models() -> list:
     """All models of layers that are in memory: a layer does not know the models that hold it."""
-    kinds = (keras.Sequential, Functional)
+    kinds = {id(kind): kind for kind in _with_subclasses(keras.Sequential, Functional)}
+    # Objects refer to their class. A walk over all objects takes Python seconds in a large program.
     # By type, since some objects answer to isinstance for others that are gone.
-    found = [model for model in gc.get_objects() if issubclass(type(model), kinds)]
+    found = [model for model in gc.get_referrers(*kinds.values()) if id(type(model)) in kinds]
     return [model for model in found if hasattr(model, "layers")]
+
+
+def _with_subclasses(*kinds):
+    for kind in kinds:
+        yield kind
+        yield from _with_subclasses(*kind.__subclasses__())
 
 
 def _labels(labels, logits):

@@ -9,6 +9,7 @@ from keras import ops
 
 from lipzoo.rounding import HALF_PRECISION
 from lipzoo.spectral.branches import branch
+from lipzoo.spectral.largest import largest
 from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_grid, half_grid
 from lipzoo.spectral.validation import positive_integers
 
@@ -72,7 +73,7 @@ def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, thr
     compute = "float64" if dtype == "float64" else "float32"
     kernel = ops.cast(kernel, compute)
     tiny = float(np.finfo(compute).tiny)
-    scale = ops.maximum(ops.stop_gradient(ops.max(ops.abs(kernel))), tiny)
+    scale = ops.maximum(ops.stop_gradient(largest(ops.abs(kernel))), tiny)
     kernel = kernel / scale
     if rank == 0:
         gram, factor = _RealGram(smaller_gram(kernel)), 1.0
@@ -120,11 +121,11 @@ def norm_bound_of_gram(gram, iterations, enough=None):
 def _norm_bound(gram, iterations, tiny, enough=None, asks_only=False):
     """Returns a bound of `‖G‖`: G's own norms, or `s` times the root of that of `(G/s)^2`."""
     frobenius = gram.frobenius_norms()
-    norm = ops.max(ops.minimum(frobenius, gram.infinity_norms()))
+    norm = largest(ops.minimum(frobenius, gram.infinity_norms()))
     if iterations == 0:
         return norm
     # One common factor, a constant to the derivative: the result does not depend on it.
-    scale = ops.maximum(ops.stop_gradient(ops.max(frobenius)), tiny)
+    scale = ops.maximum(ops.stop_gradient(largest(frobenius)), tiny)
 
     def squared():
         limit = None if enough is None else ops.square(enough / scale)
@@ -154,10 +155,10 @@ class _RealGram:
         return _root(ops.sum(ops.square(self.gram)))
 
     def infinity_norms(self):
-        return ops.max(ops.sum(ops.abs(self.gram), axis=-1))
+        return largest(ops.sum(ops.abs(self.gram), axis=-1))
 
     def longest_column(self):
-        return ops.sqrt(ops.max(ops.sum(ops.square(self.gram), axis=-1)))
+        return ops.sqrt(largest(ops.sum(ops.square(self.gram), axis=-1)))
 
 
 class _HermitianGram:
@@ -185,11 +186,11 @@ class _HermitianGram:
         # Raised to the smallest normal number, where the root has a derivative.
         tiny = float(np.finfo(keras.backend.standardize_dtype(squares.dtype)).tiny)
         moduli = ops.sqrt(ops.maximum(0.5 * (squares + _transpose(squares)), tiny))
-        return ops.max(ops.sum(moduli, axis=-1), axis=-1)
+        return largest(ops.sum(moduli, axis=-1), axis=-1)
 
     def longest_column(self):
         squares = ops.square(self.matrices)
-        return ops.sqrt(0.5 * ops.max(ops.sum(squares, axis=1) + ops.sum(squares, axis=2)))
+        return ops.sqrt(0.5 * largest(ops.sum(squares, axis=1) + ops.sum(squares, axis=2)))
 
 
 def _gram_on_grid(kernel, strides, grid_size):

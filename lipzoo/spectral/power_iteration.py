@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from lipzoo.spectral.convolve import convolve, convolve_adjoint
+from lipzoo.spectral.largest import largest
 from lipzoo.spectral.padding import CIRCULAR, margins, standardize_padding
 from lipzoo.spectral.validation import positive_integers
 
@@ -69,7 +70,7 @@ def power_iteration(
     dtype = keras.backend.standardize_dtype(kernel.dtype)
     dtype = "float64" if dtype == "float64" else "float32"
     kernel = ops.cast(kernel, dtype)
-    scale = ops.maximum(ops.max(ops.abs(kernel)), 1e-37)
+    scale = ops.maximum(largest(ops.abs(kernel)), 1e-37)
     kernel = kernel / scale
     if rank == 0:
         sizes: tuple[int, ...] = ()
