@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from lipzoo import activations
 from lipzoo.activations import Activation
 from lipzoo.bounds import (
     LayerBound,
@@ -308,3 +309,23 @@ def test_a_model_that_changes_what_calling_it_does_is_refused():
 
     with pytest.raises(UncertifiedLayerError, match="subclassed model"):
         lipschitz_bound(Loud([keras.Input((2,)), keras.layers.ReLU()]))
+
+
+@pytest.mark.parametrize(
+    ("activation", "is_head"),
+    [(None, True), ("linear", True), (activations.get("linear"), True), ("relu", False)],
+)
+def test_a_dense_layer_is_a_linear_head_without_an_activation(activation, is_head):
+    layer = keras.layers.Dense(3, activation=activation)
+    layer.build((None, 2))
+    assert (linear_weights(layer) is not None) == is_head
+
+
+def test_what_only_calls_itself_linear_is_no_linear_head():
+    def linear(inputs):
+        return 5 * inputs
+
+    for activation in (linear, Activation("linear", linear, 1.0, 1.0)):
+        layer = keras.layers.Dense(3, activation=activation)
+        layer.build((None, 2))
+        assert linear_weights(layer) is None

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lipzoo import activations
 from lipzoo.bounds.overrides import overrides
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.activation import is_softmax
@@ -38,11 +39,16 @@ def linear_weights(layer) -> tuple[np.ndarray, np.ndarray] | None:
                 f"Received: {type(weights).__name__}"
             )
         return _in_float64(*weights)
-    if type(layer) is not keras.layers.Dense or layer.activation is not keras.activations.linear:
+    if type(layer) is not keras.layers.Dense or not _is_linear(layer.activation):
         return None
     if layer.lora_enabled or layer.quantization_mode:
         return None
     return _in_float64(layer.kernel, layer.bias)
+
+
+def _is_linear(activation) -> bool:
+    # By identity: anything may call itself linear.
+    return activation is keras.activations.linear or activation is activations.get("linear")
 
 
 def _in_float64(kernel, bias):
