@@ -5,9 +5,9 @@ import types
 from pathlib import Path
 
 import pytest
-from hub_server import Hub
 
 from lipzoo_catalogue.registry import weights_folder
+from tests.hub_server import Hub
 
 MODEL = "hamnet-swissroll"
 REPO = "someone/roll"

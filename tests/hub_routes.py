@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 
-from hub_storage import LARGE, READER, WRITER, Repository, file_hash, git_hash
+from tests.hub_storage import LARGE, READER, WRITER, Repository, file_hash, git_hash
 
 
 class Routes:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from hub_routes import Routes
-from hub_storage import LARGE, READER, WRITER, Repository
+from tests.hub_routes import Routes
+from tests.hub_storage import LARGE, READER, WRITER, Repository
 
 __all__ = ["READER", "WRITER", "Hub"]
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras.ops import convert_to_numpy
-from operators import exact_norm, jacobian_norms, randomise
 
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
 from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.rules.pooling import average_norm_1d
+from tests.operators import exact_norm, jacobian_norms, randomise
 
 layers = keras.layers
 few = settings(max_examples=25, deadline=None, derandomize=True)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.ops import convert_to_numpy
-from operators import jacobian_norms, materialise, randomise
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
+from tests.operators import jacobian_norms, materialise, randomise
 
 layers = keras.layers
 

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 from keras.ops import convert_to_numpy
-from operators import randomise
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certificates import certify
@@ -19,6 +18,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
+from tests.operators import randomise
 
 layers = keras.layers
 

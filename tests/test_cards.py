@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-import zoo_models
 from huggingface_hub import ModelCard
 
 import lipzoo
@@ -13,6 +12,7 @@ from lipzoo_catalogue.cards import hub_card, is_untouched, plain_card
 from lipzoo_catalogue.cards.sections import architectures
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.registry import weights_folder
+from tests import zoo_models
 
 NAMES = lipzoo.list_models()
 each_model = pytest.mark.parametrize("name", NAMES)

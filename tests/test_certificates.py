@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
-from operators import randomise
 
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
 from lipzoo.certificates import certify
 from lipzoo.layers import GradientFlowDense, SpectralDense, UnitNormDense
 from tests.derivatives import pulled_back
+from tests.operators import randomise
 
 layers = keras.layers
 

@@ -8,11 +8,11 @@ from fractions import Fraction
 import keras
 import numpy as np
 import pytest
-from operators import randomise
 from sklearn.metrics import recall_score
 
 from lipzoo.certificates import certify
 from lipzoo.evaluation import pgd_attack
+from tests.operators import randomise
 
 layers = keras.layers
 

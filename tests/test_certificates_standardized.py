@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from operators import randomise
 
 import lipzoo
 from lipzoo.certificates import certify
 from lipzoo.evaluation import pgd_attack
 from tests.helpers import tensorflow_only
+from tests.operators import randomise
 
 layers = keras.layers
 MEAN = np.array([1.0, -40.0, 0.3, 900.0])

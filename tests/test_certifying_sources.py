@@ -5,7 +5,6 @@ import csv
 import keras
 import numpy as np
 import pytest
-from image_files import big_endian, png, saved
 
 import lipzoo
 import lipzoo_cli
@@ -14,6 +13,7 @@ from lipzoo.data.settings import DataSettings
 from lipzoo.training import DataError
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.model_config import ModelConfig
+from tests.image_files import big_endian, png, saved
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (9, 4, 5), "uint8")

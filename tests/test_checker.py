@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checked_models import MODELS, build, checked, save, tamper
-from hub_client import hub, model_files
 
 import lipzoo
 import lipzoo_cli
@@ -21,7 +19,9 @@ from lipzoo_catalogue.checker.report import compare
 from lipzoo_catalogue.checker.tensors import parse_tensors
 from lipzoo_catalogue.model_source import find
 from lipzoo_cli.check_certificate import check_source
+from tests.checked_models import MODELS, build, checked, save, tamper
 from tests.helpers import dense_jacobian
+from tests.hub_client import hub, model_files
 
 __all__ = ["hub"]
 SMALLER = {"mean": [0.0] * 5, "variance": [0.1] * 5}

@@ -6,7 +6,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.linalg
-from convolution_operators import keras_operator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from lipzoo_catalogue.checker.forward_operators import read_operator
 from lipzoo_catalogue.checker.intervals import Interval
 from lipzoo_catalogue.checker.operators import TorusOperator, convolution_operator
 from lipzoo_catalogue.checker.singular import singular_values
+from tests.convolution_operators import keras_operator
 
 numbers = st.floats(min_value=0, max_value=1e150)
 

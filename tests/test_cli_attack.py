@@ -7,14 +7,14 @@ import shutil
 
 import numpy as np
 import pytest
-import zoo_models
-from tiny_runs import recipe_text, write_blobs
 
 import lipzoo
 import lipzoo_cli
 from lipzoo import training, zoo
 from lipzoo_catalogue.cards import plain_card
 from lipzoo_catalogue.registry import read_registry
+from tests import zoo_models
+from tests.tiny_runs import recipe_text, write_blobs
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_client import MODEL, REPO, hub, model_files, no_waiting
-from hub_server import READER, WRITER
 from huggingface_hub.utils import logging
 
 import lipzoo
@@ -24,6 +22,8 @@ from lipzoo.data.sources import DataError
 from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.registry import weights_folder
+from tests.hub_client import MODEL, REPO, hub, model_files, no_waiting
+from tests.hub_server import READER, WRITER
 
 __all__ = ["hub", "no_waiting"]
 ROOT = Path(__file__).parents[1]

@@ -6,12 +6,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from hub_client import REPO, hub
 
 import lipzoo
 from lipzoo import data
 from lipzoo.training import sources
 from lipzoo_catalogue.cards import is_untouched
+from tests.hub_client import REPO, hub
 
 __all__ = ["hub"]
 FROZEN = sorted(Path(__file__).parent.glob("fixtures/*/*/config.json"))

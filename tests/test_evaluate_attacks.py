@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from attack_cases import linear, small_case
 
 import lipzoo
 from lipzoo.evaluation.attacks import ATTACKS, ProjectedGradient, Target
 from lipzoo.evaluation.attacks.base import lengths, nearest_of_other_classes
+from tests.attack_cases import linear, small_case
 from tests.helpers import in_float64
 
 

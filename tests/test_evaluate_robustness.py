@@ -5,12 +5,12 @@ import sys
 import keras
 import numpy as np
 import pytest
-from attack_cases import linear, small_case
 
 import lipzoo
 from lipzoo.data.stratification import stratified_sample
 from lipzoo.evaluation.adversarial_search import Search
 from lipzoo.evaluation.attacks import Attack, ProjectedGradient
+from tests.attack_cases import linear, small_case
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import zoo_models
-from hub_client import MODEL, REPO, cached_files, hub, model_files, no_waiting
-from hub_server import READER, WRITER
 
 import lipzoo
 from lipzoo.zoo.weights import read_variables
@@ -14,6 +11,9 @@ from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.hub.errors import HubError
 from lipzoo_catalogue.hub.location import parse_location
 from lipzoo_catalogue.model_source import find
+from tests import zoo_models
+from tests.hub_client import MODEL, REPO, cached_files, hub, model_files, no_waiting
+from tests.hub_server import READER, WRITER
 
 __all__ = ["hub", "no_waiting"]
 ADDRESS = f"hf://{REPO}"

@@ -11,13 +11,13 @@ import urllib.request
 
 import numpy as np
 import pytest
-from hub_client import REPO, SETTINGS, hub, model_files
-from hub_server import WRITER
 from huggingface_hub import snapshot_download
 
 import lipzoo
 from lipzoo import zoo
 from lipzoo.zoo.weights import read_variables
+from tests.hub_client import REPO, SETTINGS, hub, model_files
+from tests.hub_server import WRITER
 
 __all__ = ["hub"]
 MODEL = "hamnet-swissroll"

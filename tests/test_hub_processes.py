@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_client import REPO, environment, hub, model_files
-from hub_server import WRITER
-from tiny_runs import recipe_text, write_blobs
 
 import lipzoo
 import lipzoo_cli
+from tests.hub_client import REPO, environment, hub, model_files
+from tests.hub_server import WRITER
+from tests.tiny_runs import recipe_text, write_blobs
 
 __all__ = ["hub"]
 ROOT = Path(__file__).parents[1]

@@ -5,9 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-import zoo_models
-from hub_client import MODEL, REPO, hub, model_files, no_waiting
-from hub_server import READER, WRITER
 
 import lipzoo
 from lipzoo import zoo
@@ -17,6 +14,9 @@ from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.hub.errors import HubError
 from lipzoo_catalogue.hub.publish import publish_files
 from lipzoo_catalogue.registry import weights_folder
+from tests import zoo_models
+from tests.hub_client import MODEL, REPO, hub, model_files, no_waiting
+from tests.hub_server import READER, WRITER
 
 __all__ = ["hub", "no_waiting"]
 BY_HAND = b"---\nlicense: mit\n---\n# Written by a person\n"

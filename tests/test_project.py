@@ -11,11 +11,11 @@ import keras
 import matplotlib
 import numpy as np
 import pytest
-from hub_client import hub, model_files
-from hub_server import WRITER
 
 import lipzoo
 import lipzoo_catalogue
+from tests.hub_client import hub, model_files
+from tests.hub_server import WRITER
 
 __all__ = ["hub"]
 ROOT = Path(__file__).parents[1]

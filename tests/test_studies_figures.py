@@ -7,7 +7,6 @@ import time
 import keras
 import numpy as np
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo.data.dataset import load_data
@@ -16,6 +15,7 @@ from lipzoo.zoo import info, list_models
 from lipzoo_catalogue.cards import model_cards
 from studies import answers, norms, plain, render, startup, swissroll, swissroll_figure
 from studies.timing import interleaved, paired_ratio
+from tests import zoo_models
 
 TABLE = re.compile(r"(<!-- table: \w+ -->\n).*?(<!-- end of table -->)", re.DOTALL)
 

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from tiny_runs import recipe_text
 
 import lipzoo
 from lipzoo import training
@@ -13,6 +12,7 @@ from lipzoo.training.adversary import AdversarialModel, AdversarySettings
 from lipzoo.training.batches import Batches
 from lipzoo.training.recipe import RecipeError, parse_recipe
 from lipzoo.training.settings import AugmentSettings
+from tests.tiny_runs import recipe_text
 
 
 def linear_model():

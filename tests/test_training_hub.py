@@ -4,12 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from hub_client import hub
-from image_files import saved
 
 from lipzoo.data.dataset import load_data
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError, read_source
+from tests.hub_client import hub
+from tests.image_files import saved
 
 __all__ = ["hub"]
 datasets = pytest.importorskip("datasets")

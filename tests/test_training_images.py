@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 import pytest
-from image_files import big_endian, frames, png, saved
 from PIL import Image
 
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError, read_source
+from tests.image_files import big_endian, frames, png, saved
 
 GREYS = np.random.default_rng(1).integers(0, 256, (40, 4, 5), "uint8")
 COLOUR = np.random.default_rng(2).integers(0, 256, (4, 5, 3), "uint8")

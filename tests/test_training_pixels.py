@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tifffile
-from image_files import (
+
+from lipzoo.data.sources.pixels import read_pixels
+from lipzoo.data.sources.raw import DataError
+from tests.image_files import (
     big_endian,
     bmp,
     chunk,
@@ -17,9 +20,6 @@ from image_files import (
     tiff,
     tiff_of_12_bits,
 )
-
-from lipzoo.data.sources.pixels import read_pixels
-from lipzoo.data.sources.raw import DataError
 
 _RANDOM = np.random.default_rng(0)
 COLOUR = _RANDOM.integers(0, 256, (5, 6, 3), "uint8")

@@ -8,7 +8,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo import zoo
@@ -16,6 +15,7 @@ from lipzoo.bounds import lipschitz_bound
 from lipzoo.models import KEEP_THEIR_BOUND
 from lipzoo.zoo.promotion import MAX_MODEL_BYTES
 from lipzoo_catalogue.registry import weights_folder
+from tests import zoo_models
 
 NAMES = zoo.list_models()
 CLASSIFIERS = [name for name in NAMES if zoo.info(name).task == "classification"]

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import safetensors.numpy
-import zoo_models
 
 import lipzoo
 from lipzoo import models
@@ -16,6 +15,7 @@ from lipzoo.zoo import ModelConfig, load, precision, save_model, write_weights
 from lipzoo.zoo.weights import named_variables, read_variables
 from lipzoo_catalogue import files
 from lipzoo_catalogue.files import record_of
+from tests import zoo_models
 from tests.helpers import compile_fast
 
 

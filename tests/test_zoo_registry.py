@@ -4,11 +4,11 @@ import shutil
 import tomllib
 
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo.zoo import info, list_models, read_registry
 from lipzoo_catalogue.registry import model_folder, weights_folder
+from tests import zoo_models
 
 NAMES = ("flow-digits", "flow-digits-2", "flow-digits-10", "ham-roll")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
+from tests import zoo_models
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo import zoo
+from tests import zoo_models
 from tests.helpers import compile_fast
 
 TEXTS = ("description", "dataset", "data_licence", "citation", "intended_use", "limitations")

@@ -6,12 +6,12 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import zoo_models
 
 import lipzoo
 from lipzoo.layers import SpaceToDepth
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.registry import weights_folder
+from tests import zoo_models
 
 MODEL = "hamnet-swissroll"
 
