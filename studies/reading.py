@@ -1,7 +1,7 @@
 """`python -m studies.reading`: a CSV file of 100 MB read by lipzoo, beside pandas alone.
 
-Each reading is a process of its own, the two in turns; ratios of processor time are those of one
-turn. Memory is the peak beyond the imports, as a multiple of the array of float32 that is read.
+Processor time is measured in turns in one process, and a ratio is that of one turn. Memory is the
+peak beyond the imports in a process of its own, as a multiple of the array of float32 that is read.
 Writes studies/reading.json.
 """
 
@@ -20,21 +20,23 @@ from lipzoo.training.run_folder import write_json
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("reading.json")
-COLUMNS, MEGABYTES, ROUNDS = 100, 100, 3
+COLUMNS, MEGABYTES, ROUNDS = 100, 100, 15
 _READ = """
-import json, resource, sys, time
+import json, sys, time
 import pandas
 from studies.memory import memory
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import read_source
-way, path = sys.argv[1:]
-read = {"pandas": lambda: pandas.read_csv(path),
-        "lipzoo": lambda: read_source(path, DataSettings(path))}[way]
-before, start = memory("VmRSS"), time.process_time()
-found = read()
-seconds = time.process_time() - start
-array = 0 if way == "pandas" else found.train.x.nbytes
-print(json.dumps([seconds, memory("VmHWM") - before, array]))
+path, rounds, *ways = sys.argv[1:]
+read = {"pandas": lambda: pandas.read_csv(path).size,
+        "lipzoo": lambda: read_source(path, DataSettings(path)).train.x.nbytes}
+before, seconds = memory("VmRSS"), {way: [] for way in ways}
+for _ in range(int(rounds)):
+    for way in ways:
+        start = time.process_time()
+        size = read[way]()
+        seconds[way].append(time.process_time() - start)
+print(json.dumps([seconds, memory("VmHWM") - before, size]))
 """
 
 
@@ -53,25 +55,30 @@ def write_table(path: Path, columns: int, megabytes: float) -> int:
 
 def measure(path: Path, rounds: int) -> dict:
     """Ratio of processor time, and memory of both as multiples of the array."""
-    found = {"pandas": [], "lipzoo": []}
-    for _ in range(rounds):
-        for way, results in found.items():
-            command = [sys.executable, "-c", _READ, way, str(path)]
-            process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-            results.append(json.loads(process.stdout.splitlines()[-1]))
-    pairs = zip(found["lipzoo"], found["pandas"], strict=True)
-    array = found["lipzoo"][0][2]
-    ratios = sorted(round(ours[0] / theirs[0], 2) for ours, theirs in pairs)
-    peaks = {way: max(result[1] for result in results) for way, results in found.items()}
-    least = {way: min(result[0] for result in results) for way, results in found.items()}
+    _, pandas_peak, _ = _measured(path, 1, "pandas")
+    _, peak, array = _measured(path, 1, "lipzoo")
+    seconds, _, _ = _measured(path, rounds, "pandas", "lipzoo")
+    pairs = zip(seconds["lipzoo"], seconds["pandas"], strict=True)
+    ratios = sorted(round(ours / theirs, 2) for ours, theirs in pairs)
+    least = {way: min(times) for way, times in seconds.items()}
     return {
         "array_megabytes": round(array / 1e6, 1),
         "time_ratio": statistics.median(ratios),
         "time_ratios": ratios,
         "ratio_of_fastest": round(least["lipzoo"] / least["pandas"], 2),
-        "memory_of_array": {way: round(peak / array, 2) for way, peak in peaks.items()},
+        "memory_of_array": {
+            "pandas": round(pandas_peak / array, 2),
+            "lipzoo": round(peak / array, 2),
+        },
         "rounds": rounds,
     }
+
+
+def _measured(path, rounds, *ways):
+    """Seconds of each way, the peak of memory, and the size of what was read last."""
+    command = [sys.executable, "-c", _READ, str(path), str(rounds), *ways]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def main() -> None:
