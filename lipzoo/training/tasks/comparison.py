@@ -71,7 +71,8 @@ def select(task, noise: float = 1.0) -> tuple[float, float]:
 
 def network_row(model, y, x, delta: float) -> dict:
     """What is reported of a network."""
-    model.predict(y[:1], verbose=0)
+    # Before it is timed: a batch of another size would be traced anew.
+    model.predict(y, verbose=0)
     started = time.perf_counter()
     images = model.predict(y, verbose=0)
     seconds = time.perf_counter() - started
