@@ -224,6 +224,7 @@ def _tangent(point, update):
 
 def _share(value, name):
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and 0 <= value < 1):
+    number = float(value) if is_number else -1.0
+    if not 0 <= number < 1:
         raise ValueError(f"{name} must be from 0 to below 1. Received: {name}={value!r}")
-    return float(value)
+    return number
