@@ -134,7 +134,7 @@ def test_keras_file_opens_in_a_fresh_process(tmp_path):
         ({"stem": 0}, "stem must be a positive integer.*Received"),
         ({"stem": 1.5}, "stem must be a positive integer"),
         ({"dense_depth": -3}, "dense_depth must be an integer of at least 0"),
-        ({"features": "x"}, "features must be an integer"),
+        ({"features": "x"}, "features must be a positive integer"),
         ({"patch_depths": 3}, "patch_depths must be.*Received"),
         ({"head": "softmax"}, "head must be one of.*Received"),
         ({"patch_depths": (-1,)}, "patch_depths must be.*Received"),
