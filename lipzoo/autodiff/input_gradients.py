@@ -1,13 +1,11 @@
 """Gradients with respect to the input, on whichever backend Keras runs.
 
-This and `jacobian_products` are the only places in lipzoo that name a backend: `keras.ops` has no
-gradient of its own.
+This package names backends because `keras.ops` has no gradient of its own.
 """
 
 from collections.abc import Callable
 
-import keras
-import numpy as np
+from lipzoo.autodiff.backends import compiled_by_jax, of_backend, on_arrays
 
 
 def input_gradient(function: Callable) -> Callable:
@@ -48,39 +46,25 @@ def value_and_input_gradient(function: Callable, variables=()) -> Callable:
 
     Example:
 
+    >>> import keras, numpy as np
     >>> square = value_and_input_gradient(lambda x: keras.ops.sum(x * x, axis=-1))
     >>> values, gradient = square(np.array([[1.0, 2.0], [3.0, 0.0]], "float32"))
     >>> values.tolist(), gradient.tolist()
     ([5.0, 9.0], [[2.0, 4.0], [6.0, 0.0]])
     """
     differentiate, compile_function = _backend()
-    differentiated = compile_function(differentiate(function), list(variables))
-
-    def evaluate(x, *constants):
-        tensors = [keras.ops.convert_to_tensor(array) for array in (x, *constants)]
-        values, gradient = differentiated(*tensors)
-        return (
-            np.array(keras.ops.convert_to_numpy(values)),
-            np.array(keras.ops.convert_to_numpy(gradient)),
-        )
-
-    return evaluate
+    return on_arrays(compile_function(differentiate(function), list(variables)))
 
 
 def _backend():
     """How the backend differentiates a function, and how it compiles one."""
-    backend = keras.backend.backend()
-    known = {
-        "tensorflow": (_tensorflow, _compiled_by_tensorflow),
-        "jax": (_jax, compiled_by_jax),
-        "torch": (_torch, lambda function, variables: function),
-    }
-    if backend not in known:
-        raise NotImplementedError(
-            f"expected a Keras backend with gradients: {', '.join(known)}; "
-            f"Received: backend={backend}"
-        )
-    return known[backend]
+    return of_backend(
+        {
+            "tensorflow": (_tensorflow, _compiled_by_tensorflow),
+            "jax": (_jax, compiled_by_jax),
+            "torch": (_torch, lambda function, variables: function),
+        }
+    )
 
 
 def _tensorflow(function):
@@ -111,18 +95,6 @@ def _jax(function):
         return values, gradient
 
     return differentiated
-
-
-def compiled_by_jax(function, variables):
-    """Compiles a function whose variables are arguments: as constants they would go stale."""
-    import jax
-
-    @jax.jit
-    def compiled(values, *inputs):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return function(*inputs)
-
-    return lambda *inputs: compiled([variable.value for variable in variables], *inputs)
 
 
 def _torch(function):

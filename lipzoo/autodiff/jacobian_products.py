@@ -8,9 +8,8 @@ compiles, and stays valid while the weights change.
 from collections.abc import Callable
 
 import keras
-import numpy as np
 
-from lipzoo.autodiff.input_gradients import compiled_by_jax
+from lipzoo.autodiff.backends import compiled_by_jax, of_backend, on_arrays
 
 
 def vector_jacobian_product(function: Callable, variables=()) -> Callable:
@@ -32,6 +31,7 @@ def vector_jacobian_product(function: Callable, variables=()) -> Callable:
 
     Example: the Jacobian of `x²` is diag(2x).
 
+    >>> import numpy as np
     >>> pullback = vector_jacobian_product(lambda x: x * x)
     >>> pullback(np.array([[1.0, 10.0]], "float32"), np.array([[3.0, 4.0]], "float32")).tolist()
     [[6.0, 80.0]]
@@ -41,7 +41,7 @@ def vector_jacobian_product(function: Callable, variables=()) -> Callable:
         "jax": _jax_pullback,
         "torch": _torch_pullback,
     }
-    return _on_arrays(_builder(builders)(function, variables))
+    return on_arrays(of_backend(builders)(function, variables))
 
 
 def jacobian_vector_product(function: Callable, variables=()) -> Callable:
@@ -63,6 +63,7 @@ def jacobian_vector_product(function: Callable, variables=()) -> Callable:
 
     Example: the Jacobian of `x ↦ x₁ + x₂` is (1, 1).
 
+    >>> import keras, numpy as np
     >>> pushforward = jacobian_vector_product(lambda x: keras.ops.sum(x, axis=-1, keepdims=True))
     >>> pushforward(np.array([[2.0, 3.0]], "float32"), np.zeros((1, 2), "float32")).tolist()
     [[5.0]]
@@ -72,7 +73,7 @@ def jacobian_vector_product(function: Callable, variables=()) -> Callable:
         "jax": _jax_pushforward,
         "torch": _torch_pushforward,
     }
-    return _on_arrays(_builder(builders)(function, variables))
+    return on_arrays(of_backend(builders)(function, variables))
 
 
 def weight_gradients(function: Callable, variables, others=()) -> Callable:
@@ -92,6 +93,7 @@ def weight_gradients(function: Callable, variables, others=()) -> Callable:
 
     Example:
 
+    >>> import keras, numpy as np
     >>> weight = keras.Variable([1.0, 2.0])
     >>> gradients = weight_gradients(lambda x: keras.ops.sum(x * weight), [weight])
     >>> [gradient.tolist() for gradient in gradients(np.array([3.0, 4.0], "float32"))]
@@ -102,27 +104,7 @@ def weight_gradients(function: Callable, variables, others=()) -> Callable:
         "jax": _jax_weights,
         "torch": _torch_weights,
     }
-    return _on_arrays(_builder(builders)(function, list(variables), list(others)))
-
-
-def _builder(builders):
-    backend = keras.backend.backend()
-    if backend not in builders:
-        raise NotImplementedError(
-            f"expected a Keras backend with gradients: {', '.join(builders)}; "
-            f"Received: backend={backend}"
-        )
-    return builders[backend]
-
-
-def _on_arrays(differentiated):
-    def evaluate(*arrays):
-        result = differentiated(*map(keras.ops.convert_to_tensor, arrays))
-        return keras.tree.map_structure(
-            lambda tensor: np.array(keras.ops.convert_to_numpy(tensor)), result
-        )
-
-    return evaluate
+    return on_arrays(of_backend(builders)(function, list(variables), list(others)))
 
 
 def _tensorflow_pullback(function, variables):
