@@ -12,6 +12,7 @@ from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution_bound import GRID_FACTOR
 from lipzoo.spectral.gram_iteration import autocorrelation, norm_bound_of_gram, polyphase
 from lipzoo.spectral.largest import largest
+from lipzoo.spectral.tall import tall
 from lipzoo.tracing import traced_once
 from lipzoo.validation import integer
 
@@ -141,11 +142,7 @@ class SpectralBound(keras.constraints.Constraint):
         return ops.where(norm > inside, kernel * (target / _positive(norm)), kernel)
 
     def _orthogonalise(self, kernel, target, inside):
-        shape = tuple(kernel.shape)
-        matrix = ops.reshape(kernel, (-1, shape[-1]))
-        wide = matrix.shape[0] < matrix.shape[1]
-        if wide:
-            matrix = ops.transpose(matrix)
+        matrix, back = tall(kernel)
         # Entries of modulus at most 1: products of large kernels would overflow.
         scale = _positive(largest(ops.abs(matrix)))
         matrix = matrix / scale
@@ -158,7 +155,7 @@ class SpectralBound(keras.constraints.Constraint):
                 if step:
                     product = ops.matmul(ops.transpose(iterate), iterate)
                 iterate = 1.5 * iterate - 0.5 * ops.matmul(iterate, product)
-            return ops.reshape(ops.transpose(iterate) if wide else iterate, shape)
+            return back(iterate)
 
         if self._is_matrix(kernel):
             # A column that is too long says that the kernel has to be projected. Then, all that the

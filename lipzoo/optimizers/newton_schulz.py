@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from lipzoo.spectral.largest import largest
+
 # The quintic of Muon: steep at 0, so that small singular values grow fast; larger ones end between
 # 0.68 and 1.14 and not at 1.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
@@ -34,7 +36,7 @@ def approximate_polar(matrix, steps: int):
     """
     a, b, c = _QUINTIC
     # The largest entry first: the norm of a huge or tiny gradient would overflow or vanish.
-    x = matrix / ops.maximum(ops.max(ops.abs(matrix)), 1e-30)
+    x = matrix / ops.maximum(largest(ops.abs(matrix)), 1e-30)
     x = x / ops.maximum(ops.sqrt(ops.sum(ops.square(x))), 1e-30)
     for _ in range(steps):
         gram = ops.matmul(ops.transpose(x), x)

@@ -8,6 +8,7 @@ from keras import ops
 from lipzoo.constraints import SpectralBound
 from lipzoo.optimizers.newton_schulz import approximate_polar
 from lipzoo.rounding import HALF_PRECISION
+from lipzoo.spectral.tall import tall
 from lipzoo.validation import finite_number, integer, positive_number
 
 
@@ -151,12 +152,12 @@ class StiefelMuon(keras.optimizers.Optimizer):
         bound, storage = self._bounds[index], self._momenta[index].dtype
         precision = "float32" if storage in HALF_PRECISION else storage
         kernel = ops.cast(ops.convert_to_tensor(variable), precision)
-        matrix, back = _tall(kernel / bound)
+        matrix, back = tall(kernel / bound)
         # What the constraint divided the kernel of an overlapping convolution by is not known here,
         # but the root mean square of the singular values is.
         size = ops.sqrt(ops.sum(ops.square(matrix)) / matrix.shape[1])
         point = matrix / ops.maximum(size, 1e-30)
-        update, _ = _tall(ops.cast(update, precision))
+        update, _ = tall(ops.cast(update, precision))
         direction = back(approximate_polar(_tangent(point, update), self.newton_schulz_steps))
         length = ops.cast(learning_rate, precision) * size * bound
         self.assign(variable, ops.cast(kernel - length * direction, storage))
@@ -205,15 +206,6 @@ def is_orthonormal(variable) -> bool:
     """Whether a variable is a kernel that its constraint keeps orthonormal."""
     constraint = variable.constraint
     return isinstance(constraint, SpectralBound) and constraint.method == "orthogonal"
-
-
-def _tall(kernel):
-    """The kernel as a matrix with at least as many rows as columns, and the way back."""
-    shape = tuple(kernel.shape)
-    matrix = ops.reshape(kernel, (-1, shape[-1]))
-    if matrix.shape[0] >= matrix.shape[1]:
-        return matrix, lambda result: ops.reshape(result, shape)
-    return ops.transpose(matrix), lambda result: ops.reshape(ops.transpose(result), shape)
 
 
 def _tangent(point, update):
