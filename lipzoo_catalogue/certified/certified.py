@@ -33,20 +33,29 @@ def joined(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Columns of numbers, one piece behind the other.
 
     Raises:
-        ValueError: if a piece has other columns than the first, or other types or row shapes.
+        ValueError: see `check_alike`.
 
     Example:
         >>> joined([{"radius": np.array([0.3])}, {"radius": np.array([0.1])}])["radius"].tolist()
         [0.3, 0.1]
     """
-    known, *others = [
+    for piece in pieces:
+        check_alike(pieces[0], piece)
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def check_alike(first: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> None:
+    """Refuses a piece with other columns than the first, or other types or row shapes.
+
+    Raises:
+        ValueError: see there.
+    """
+    known, found = (
         {name: (column.dtype.str, column.shape[1:]) for name, column in piece.items()}
-        for piece in pieces
-    ]
-    for other in others:
-        if other != known:
-            raise ValueError(f"Expected columns {known}. Received: {other}")
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in known}
+        for piece in (first, other)
+    )
+    if found != known:
+        raise ValueError(f"Expected columns {known}. Received: {found}")
 
 
 @dataclass(frozen=True, eq=False)

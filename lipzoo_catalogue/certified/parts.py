@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lipzoo_catalogue.certified.certified import Certified, joined
+from lipzoo_catalogue.certified.certified import Certified, check_alike, joined
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.certified.shards import Shard, parse_shard
 from lipzoo_catalogue.certified.terms import Terms
@@ -126,7 +126,7 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part]) -> Certified:
     for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: pair[1].shard.number):
         pieces.append(_columns(path, len(part.shard.of(part.settings["examples"]))))
         try:
-            joined([pieces[0], pieces[-1]])
+            check_alike(pieces[0], pieces[-1])
         except ValueError as error:
             raise PartError(f"{path}: {error}") from None
     # Each part's bound is proven; on another processor it may have been rounded otherwise.
