@@ -22,6 +22,10 @@ MODELS = {
         "GradFlowNet",
         {**GRADFLOW, "input_shape": [9, 2], "num_classes": 3, "patch_depths": [1, 1]},
     ),
+    "gradflow-half": (
+        "GradFlowNet",
+        {**IMAGE, **GRADFLOW, "patch_depths": [2], "units": "half"},
+    ),
     "gradflow-gains": (
         "GradFlowNet",
         {**TABLE, **GRADFLOW, "activation": "tanh", "gain": 2.0, "train_gain": True},
@@ -31,12 +35,16 @@ MODELS = {
         {
             **TABLE,
             "features": 4,
+            "units": 3,
             "head": "unit_norm",
             "activation": "softplus",
             "normalization": {"mean": [0.0] * 5, "variance": [0.3, 2.0, 1.0, 0.7, 0.2]},
         },
     ),
-    "hamnet-axial": ("HamNet", {**IMAGE, "depth": 3, "width": 6, "operators": "axial"}),
+    "hamnet-axial": (
+        "HamNet",
+        {**IMAGE, "depth": 3, "width": 6, "units": "half", "operators": "axial"},
+    ),
     "hamnet-verlet": (
         "HamNet",
         {**IMAGE, "depth": 3, "width": 4, "time": 2.0, "method": "verlet", "activation": "sigmoid"},

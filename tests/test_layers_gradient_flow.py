@@ -8,7 +8,13 @@ from keras import ops
 
 from lipzoo import activations
 from lipzoo.constraints import SpectralBound
-from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, GradientFlowDense
+from lipzoo.layers import (
+    GradientFlowConv1D,
+    GradientFlowConv2D,
+    GradientFlowDense,
+    HamiltonianConv2D,
+    HamiltonianDense,
+)
 from tests.helpers import dense_jacobian, linear_operator, randomise
 
 MONOTONE = [name for name in activations.known() if activations.get(name).lower >= 0]
@@ -30,6 +36,45 @@ def test_relu_flow_with_orthonormal_rows_keeps_gradients_exactly():
     layer.build((None, 9))
     jacobian = dense_jacobian(layer, np.random.default_rng(0).normal(size=9).astype("float32"))
     assert np.allclose(np.linalg.svd(jacobian, compute_uv=False), 1.0, atol=1e-3)
+
+
+def test_half_as_many_neurons_turn_half_of_the_space_at_most():
+    """Where all neurons are active the Jacobian is a reflection: -1 on their span, 1 elsewhere."""
+    layer = GradientFlowDense("half")
+    layer.build((None, 8))
+    assert layer.kernel.shape == (8, 4)
+    layer.bias.assign([100.0] * 4)
+    jacobian = dense_jacobian(layer, np.random.default_rng(0).normal(size=8).astype("float32"))
+    eigenvalues = np.sort(np.linalg.eigvalsh((jacobian + jacobian.T) / 2))
+    np.testing.assert_allclose(eigenvalues, [-1] * 4 + [1] * 4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "kernel_shape"),
+    [
+        (GradientFlowDense("half"), (None, 7), (7, 3)),
+        (GradientFlowDense("half"), (None, 1), (1, 1)),
+        (GradientFlowConv2D("half", 2, 2, "circular"), (None, 4, 4, 3), (2, 2, 3, 6)),
+        (GradientFlowConv1D("half", 3), (None, 4, 6), (3, 6, 3)),
+        (HamiltonianDense("half"), (None, 8), (4, 2)),
+        (HamiltonianConv2D("half", 3), (None, 4, 4, 8), (3, 3, 4, 2)),
+    ],
+)
+def test_half_is_half_of_the_operators_inputs(layer, shape, kernel_shape):
+    layer.build(shape)
+    kernels = [weight for weight in layer.weights if "kernel" in weight.name]
+    assert {tuple(kernel.shape) for kernel in kernels} == {kernel_shape}
+    again = type(layer).from_config(layer.get_config())
+    again.build(shape)
+    assert [w.shape for w in again.weights] == [w.shape for w in layer.weights]
+
+
+@pytest.mark.parametrize("units", ["third", 0, 1.5, True, np.array(["half"])])
+def test_other_numbers_of_neurons_are_refused(units):
+    with pytest.raises(ValueError, match=r"positive integer, None or 'half'\. Received: units="):
+        GradientFlowDense(units)
+    with pytest.raises(ValueError, match=r"positive integer, None or 'half'\. Received: filters="):
+        GradientFlowConv2D(units)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import math
 import keras
 
 from lipzoo.layers._constrained import channels_of, check_operator
+from lipzoo.layers._neurons import check_neurons, neurons
 from lipzoo.layers._spatial import ConvolutionOperator, standardize_padding, standardize_sizes
 from lipzoo.layers._step_rounding import OperatorFacts
-from lipzoo.validation import integer
 
 
 class ConvolutionLayer(keras.layers.Layer):
@@ -21,7 +21,7 @@ class ConvolutionLayer(keras.layers.Layer):
     def __init__(self, filters, kernel_size, strides, padding, shift, **kwargs):
         strides = standardize_sizes(strides, self.rank, "strides")
         super().__init__(strides=strides, **kwargs)
-        self.filters = None if filters is None else integer(filters, "filters")
+        self.filters = check_neurons(filters, "filters")
         self.kernel_size = standardize_sizes(kernel_size, self.rank, "kernel_size")
         self.strides = strides
         self.padding = standardize_padding(padding)
@@ -33,7 +33,7 @@ class ConvolutionLayer(keras.layers.Layer):
 
     def _kernel_shape(self, input_shape):
         channels = channels_of(input_shape, self.rank, self)
-        filters = self.filters or channels * math.prod(self.strides)
+        filters = neurons(self.filters, channels * math.prod(self.strides))
         self._convolution(input_shape)
         return (*self.kernel_size, channels, filters)
 

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from lipzoo.layers._constrained import check_operator
+from lipzoo.layers._neurons import check_neurons, neurons
 from lipzoo.layers._step_rounding import OperatorFacts
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
-from lipzoo.validation import integer
 
 
 class DenseLayer(keras.layers.Layer):
@@ -16,7 +16,7 @@ class DenseLayer(keras.layers.Layer):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        self.units = None if units is None else integer(units, "units")
+        self.units = check_neurons(units, "units")
         self.input_spec = self._accepted()
 
     def _accepted(self, **axes):
@@ -29,7 +29,7 @@ class DenseLayer(keras.layers.Layer):
                 f"{type(self).__name__} expects a known last axis. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        return (features, self.units or features)
+        return (features, neurons(self.units, features))
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

@@ -58,7 +58,8 @@ class GradientFlowConv2D(_GradientFlowConv):
     `lipschitz_bound` proves it in float64 for the actual size, from the weights as they are.
 
     Args:
-        filters: output channels of A; None for `channels · prod(strides)`, a square patch matrix.
+        filters: output channels of A; None for `channels · prod(strides)`, a square patch matrix,
+            `"half"` for half of that.
         kernel_size, strides: an int or one int per axis; strides at most the kernel size.
         padding: `"same"` (zeros), `"valid"` or `"circular"` (sizes divisible by the strides).
         shift: cyclic shift in pixels before A (undone after Aᵀ); needs circular padding.

@@ -21,7 +21,8 @@ class GradientFlowDense(DenseLayer, GradientFlow):
     from the weights as they are.
 
     Args:
-        units: number of columns of K (neurons); None for as many as features.
+        units: number of columns of K (neurons); None for as many as features, `"half"` for half of
+            them: the Jacobian of a ReLU flow then has as many eigenvalues 1 as it can have -1.
         time: integration time T; None for the longest single step, `2 / (β bound²)`.
         activation: a non-decreasing activation with known slopes, see `lipzoo.activations.known()`.
         gain: the layer applies `σ(gain · z) / gain`, which has the slopes of σ.

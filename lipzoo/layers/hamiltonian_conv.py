@@ -60,7 +60,8 @@ class HamiltonianConv2D(_HamiltonianConv):
     for the actual size, from the weights as they are.
 
     Args:
-        filters: output channels of B and of C; None for `channels / 2 · prod(strides)`.
+        filters: output channels of B and of C; None for `channels / 2 · prod(strides)`, `"half"`
+            for half of that.
         kernel_size, strides, padding, shift: as in `GradientFlowConv2D`.
         time, activation: as in `HamiltonianDense`.
         steps, method, share_weights: as in `HamiltonianDense`.

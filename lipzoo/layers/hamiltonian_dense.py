@@ -24,7 +24,8 @@ class HamiltonianDense(DenseLayer, Hamiltonian):
     from the weights as they are.
 
     Args:
-        units: number of columns of each kernel (neurons); None for as many as features of a half.
+        units: number of columns of each kernel (neurons); None for as many as features of a half of
+            the state, `"half"` for half as many.
         time: integration time T; the step size is `h = time / steps`.
         steps: number of steps.
         method: `"symplectic_euler"` (order 1) or `"verlet"` (leapfrog, order 2).

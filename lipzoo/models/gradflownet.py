@@ -30,6 +30,7 @@ def GradFlowNet(
     width=32,
     stem=2,
     patch_depths=(6,),
+    units=None,
     axial_depth=6,
     axial_units=224,
     features=256,
@@ -65,6 +66,8 @@ def GradFlowNet(
         width: channels after the stem; at least `channels · stem²`.
         stem: block size of the stem, 1 for none.
         patch_depths: number of patch flows per resolution.
+        units: neurons of the patch and dense flows: None for as many as the operator has inputs,
+            `"half"` for half of them, or an integer.
         axial_depth: number of axial flows.
         axial_units: number of neurons of an axial flow, and numbers that a column is projected to.
         features: size of the feature vector.
@@ -110,14 +113,14 @@ def GradFlowNet(
     if rank:
         x = _stem(x, rank, stem, width, len(patch_depths))
         for stage, depth in enumerate(patch_depths, start=1):
-            x = _patch_stage(x, rank, depth, flow, f"stage{stage}")
+            x = _patch_stage(x, rank, units, depth, flow, f"stage{stage}")
         x = _axial_stage(x, rank, axial_depth, axial_units, flow)
         x = _project_columns(x, rank, axial_units)
         x = keras.layers.Flatten(data_format=DATA_FORMAT, name="flatten")(x)
     to_features = Lift if x.shape[-1] <= features else SpectralDense
     x = to_features(features, name="to_features")(x)
     for i in range(1, dense_depth + 1):
-        x = GradientFlowDense(**flow, name=f"dense_flow{i}")(x)
+        x = GradientFlowDense(units, **flow, name=f"dense_flow{i}")(x)
     if include_top:
         head_layer = SpectralDense if head == "orthogonal" else UnitNormDense
         x = head_layer(num_classes, name="head")(x)
@@ -129,9 +132,10 @@ def _stem(x, rank, stem, width, resolutions):
     return Lift(width, name="stem_lift")(x)
 
 
-def _patch_stage(x, rank, depth, flow, name):
+def _patch_stage(x, rank, units, depth, flow, name):
     for i in range(1, depth + 1):
         x = _FLOW[rank](
+            units,
             kernel_size=2,
             strides=2,
             padding="circular",

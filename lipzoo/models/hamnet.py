@@ -78,8 +78,9 @@ def HamNet(
         num_classes: number of logits.
         depth: number of Hamiltonian layers.
         width: channels of the lifted state, q and p together; even, at least `channels · stem²`.
-        units: neurons of each step's operators; None for as many as there are inputs: channels of a
-            half of the state, times the length of the axis that an axial operator spans.
+        units: neurons of each step's operators; None for as many as there are inputs (channels of a
+            half of the state, times the length of the axis that an axial operator spans), `"half"`
+            for half of them.
         stem: block size of the stem, 1 for none.
         stages: number of resolutions, among which the depth is divided evenly.
         operators: `"convolution"`, or `"axial"`: matrices that span whole columns and whole rows in
@@ -118,8 +119,13 @@ def HamNet(
     input_shape = checked_shape(input_shape)
     check_classes(num_classes)
     check_integers(
-        {"depth": depth, "width": width, "stem": stem, "stages": stages, "kernel_size": kernel_size}
-        | ({} if units is None else {"units": units}),
+        {
+            "depth": depth,
+            "width": width,
+            "stem": stem,
+            "stages": stages,
+            "kernel_size": kernel_size,
+        },
         minimum=1,
     )
     check_choice(head, "head", HEADS)
@@ -149,8 +155,7 @@ def HamNet(
             if not rank:
                 step = HamiltonianDense(units, name=layer_name, **shared)
             elif operators == "convolution":
-                filters = units or x.shape[-1] // 2
-                step = _FLOW[rank](filters, kernel_size, name=layer_name, **shared)
+                step = _FLOW[rank](units, kernel_size, name=layer_name, **shared)
             else:
                 size = one_axis(x.shape[1:-1], (i - 1) % rank)
                 step = _FLOW[rank](units, size, size, "circular", name=layer_name, **shared)

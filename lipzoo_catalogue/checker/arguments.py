@@ -21,6 +21,22 @@ def count(value: object, name: str, least: int) -> int:
     return value
 
 
+def neurons(value: object, inputs: int, name: str) -> int:
+    """Returns how many neurons an operator of so many inputs has.
+
+    As many as inputs for None, half of them for `"half"`, else the number itself.
+
+    Raises:
+        ValueError: for anything else.
+
+    >>> neurons("half", 9, "units")
+    4
+    """
+    if value is None:
+        return inputs
+    return max(1, inputs // 2) if value == "half" else count(value, name, 1)
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number, and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)

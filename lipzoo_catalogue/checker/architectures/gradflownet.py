@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lipzoo_catalogue.checker import layers
-from lipzoo_catalogue.checker.arguments import choice, count, counts, sizes
+from lipzoo_catalogue.checker.arguments import choice, count, counts, neurons, sizes
 from lipzoo_catalogue.checker.network import Network
 from lipzoo_catalogue.checker.tensors import Tensors
 
@@ -22,6 +22,7 @@ def gradflownet(
     width: object = 32,
     stem: object = 2,
     patch_depths: object = (6,),
+    units: object = None,
     axial_depth: object = 6,
     axial_units: object = 224,
     features: object = 256,
@@ -36,11 +37,11 @@ def gradflownet(
     """Walks through the architecture; every flow is one step of size 2/β.
 
     1. blocks of `stem` pixels a side become channels, zero channels up to `width`;
-    2. for each of `patch_depths` so many flows on patches of two pixels a side, then
-       space-to-depth;
+    2. for each of `patch_depths` so many flows on patches of two pixels a side, with `units`
+       neurons (as many as a patch has numbers, half of them, or so many), then space-to-depth;
     3. `axial_depth` flows with `axial_units` neurons on whole columns and rows in turn;
     4. columns projected to `axial_units` numbers, everything to `features` (or lifted to them), and
-       `dense_depth` flows;
+       `dense_depth` flows with `units` neurons;
     5. the head. Both kinds of head are matrices, whose norm is whatever it is.
     """
     flow = _Flow(activation, layers.positive(gain, "gain"), train_gain)
@@ -53,14 +54,14 @@ def gradflownet(
         network.lift("stem_lift", count(width, "width", 1))
         for stage, depth in enumerate(depths, start=1):
             for i in range(1, depth + 1):
-                flow.add(network, f"stage{stage}_flow{i}", (2,) * network.rank)
+                flow.add(network, f"stage{stage}_flow{i}", (2,) * network.rank, units)
             network.space_to_depth(f"stage{stage}_space_to_depth")
-        units = count(axial_units, "axial_units", 1)
+        columns = count(axial_units, "axial_units", 1)
         for i in range(count(axial_depth, "axial_depth", 0)):
             axis = i % network.rank
             name = f"axial_flow{i + 1}_{_AXES[network.rank][axis]}"
-            flow.add(network, name, network.window(axis), units)
-        _project_columns(network, units)
+            flow.add(network, name, network.window(axis), columns)
+        _project_columns(network, columns)
         network.flatten()
     wanted = count(features, "features", 1)
     if network.channels <= wanted:
@@ -68,7 +69,7 @@ def gradflownet(
     else:
         network.dense("to_features", wanted)
     for i in range(1, count(dense_depth, "dense_depth", 0) + 1):
-        flow.add(network, f"dense_flow{i}", ())
+        flow.add(network, f"dense_flow{i}", (), units)
     if include_top:
         network.dense("head", count(num_classes, "num_classes", 2))
     return network
@@ -82,15 +83,13 @@ class _Flow:
     gain: float
     train_gain: bool
 
-    def add(
-        self, network: Network, name: str, window: Sequence[int], units: int | None = None
-    ) -> None:
-        """A flow on disjoint patches, by default with as many neurons as a patch has numbers."""
-        neurons = units or network.channels * math.prod(window)
-        operator, bias = network.patches(name, window, network.channels, neurons)
+    def add(self, network: Network, name: str, window: Sequence[int], units: object) -> None:
+        """A flow on disjoint patches."""
+        outputs = neurons(units, network.channels * math.prod(window), "units")
+        operator, bias = network.patches(name, window, network.channels, outputs)
         gain: float | np.ndarray = self.gain
         if self.train_gain:
-            gain = network.tensors.take(f"{name}.gain", (neurons,))
+            gain = network.tensors.take(f"{name}.gain", (outputs,))
             if not gain.all():
                 raise ValueError(f"{name}: expected gains other than 0. Received: a gain of 0")
         flow = layers.gradient_flow(operator, bias, self.activation, gain=gain)

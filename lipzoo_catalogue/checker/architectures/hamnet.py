@@ -3,7 +3,7 @@
 import math
 
 from lipzoo_catalogue.checker import layers
-from lipzoo_catalogue.checker.arguments import choice, count, sizes
+from lipzoo_catalogue.checker.arguments import choice, count, neurons, sizes
 from lipzoo_catalogue.checker.network import Network
 from lipzoo_catalogue.checker.operators import Operator
 from lipzoo_catalogue.checker.tensors import Tensors
@@ -16,7 +16,7 @@ def hamnet(
     num_classes: object,
     depth: object = 64,
     width: object = 32,
-    units: int | None = None,
+    units: object = None,
     stem: object = 2,
     stages: object = 2,
     operators: object = "convolution",
@@ -78,13 +78,13 @@ def _operator(
     name: str,
     window: tuple[int, ...] | None,
     kernel_size: object,
-    units: int | None,
+    units: object,
     part: str,
 ) -> Operator:
     """The operator on one half of the channels; a convolution for the window None."""
     half = network.channels // 2
     if window is None:
         size = count(kernel_size, "kernel_size", 1)
-        return network.convolution(name, size, half, units or half, f"_{part}")[0]
-    outputs = units or half * math.prod(window)
+        return network.convolution(name, size, half, neurons(units, half, "units"), f"_{part}")[0]
+    outputs = neurons(units, half * math.prod(window), "units")
     return network.patches(name, window, half, outputs, f"_{part}")[0]
