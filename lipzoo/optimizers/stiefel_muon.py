@@ -40,7 +40,7 @@ class StiefelMuon(keras.optimizers.Optimizer):
             function without arguments.
         momentum: μ, from 0 to below 1.
         nesterov: whether the tangent step is that of U, or of M.
-        newton_schulz_steps: steps for the polar factor.
+        newton_schulz_steps: steps for the polar factor. Three train as well as five.
         adam_lr_ratio: learning rate of AdamW, relative to `learning_rate`.
         adam_beta_1, adam_beta_2, epsilon: as in `keras.optimizers.AdamW`.
         adam_weight_decay: decoupled weight decay of the variables that AdamW moves; orthonormal
@@ -73,7 +73,7 @@ class StiefelMuon(keras.optimizers.Optimizer):
         learning_rate=0.02,
         momentum=0.95,
         nesterov=True,
-        newton_schulz_steps=5,
+        newton_schulz_steps=3,
         adam_lr_ratio=0.3,
         adam_beta_1=0.9,
         adam_beta_2=0.999,
