@@ -53,6 +53,17 @@ def test_singular_values_come_near_one_and_vectors_stay(scale):
     assert not ops.convert_to_numpy(approximate_polar(np.zeros((3, 2), "float32"), 5)).any()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_steps_on_the_gram_matrix_are_those_on_the_matrix(steps):
+    matrix = np.random.default_rng(1).normal(size=(30, 12))
+    iterate = matrix / np.sum(np.linalg.svd(matrix, compute_uv=False) ** 8) ** (1 / 8)
+    for _ in range(steps):
+        gram = iterate.T @ iterate
+        iterate = iterate @ (3.4445 * np.eye(12) - 4.7750 * gram + 2.0315 * gram @ gram)
+    found = approximate_polar(matrix.astype("float32"), steps)
+    np.testing.assert_allclose(ops.convert_to_numpy(found), iterate, atol=1e-4)
+
+
 def test_the_tangent_part_is_the_orthogonal_projection():
     """Tangent at W is what keeps WᵀT skew; what is taken away is orthogonal to all of that."""
     rng = np.random.default_rng(0)

@@ -60,6 +60,31 @@ def test_hash_depends_on_values_not_on_layout():
             "jit_compile = 1",
             "'training.jit_compile': expected one of",
         ),
+        (
+            "warmup_epochs = 0.5",
+            "stiefel_muon = {momentum = 0.9}",
+            "'training.stiefel_muon': expected no such table without `optimizer",
+        ),
+        (
+            "warmup_epochs = 0.5",
+            'optimizer = "stiefel_muon"\nstiefel_muon = {momentum = nan}',
+            "'training.stiefel_muon.momentum': expected a number from 0 to below 1",
+        ),
+        (
+            "warmup_epochs = 0.5",
+            'optimizer = "stiefel_muon"\nstiefel_muon = {newton_schulz_steps = 0}',
+            "'training.stiefel_muon.newton_schulz_steps': expected a whole number, at least 1",
+        ),
+        (
+            "warmup_epochs = 0.5",
+            'optimizer = "stiefel_muon"\nstiefel_muon = {adam_lr_ratio = -1.0}',
+            "'training.stiefel_muon.adam_lr_ratio': expected a finite positive number",
+        ),
+        (
+            "warmup_epochs = 0.5",
+            'optimizer = "stiefel_muon"\nweight_decay = 1.0',
+            "'training.weight_decay': expected a number below 1",
+        ),
         ("warmup_epochs = 0.5", "augment = {shift = -1}", "'training.augment.shift'"),
         ("warmup_epochs = 0.5", 'augment = ["flip"]', "'training.augment': expected a table"),
         ("epsilon = 0.5", "margin = 0.5", "'training.loss.margin': expected no such key for loss"),

@@ -177,6 +177,7 @@ def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkey
         "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01",
         "restart = {epochs = 2, learning_rate = 0.01}",
         "adversary = {epsilon = 0.5, steps = 2}",
+        'optimizer = "stiefel_muon"\nema = 0.9\nstiefel_muon = {momentum = 0.9}',
     ],
 )
 def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path, monkeypatch):
@@ -282,6 +283,18 @@ def test_diverged_training_is_an_error(source, tmp_path):
     text = recipe_text(source).replace("0.02", "1e38")
     with pytest.raises(training.DivergedError, match="after epoch 1"):
         training.train(text, tmp_path / "run", verbose=False)
+
+
+def test_an_optimizer_for_other_networks_is_refused_before_the_first_step(source, tmp_path):
+    text = recipe_text(source, training='optimizer = "stiefel_muon"')
+    text = (
+        text.replace('"GradFlowNet"', '"MLP"')
+        .replace("dense_depth = 1", "")
+        .replace("features = 8", "width = 8")
+    )
+    with pytest.raises(training.TrainingError, match="at least one kernel with an orthogonal"):
+        training.train(text, tmp_path / "run", verbose=False)
+    assert not list((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize(

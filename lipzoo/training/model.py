@@ -2,12 +2,14 @@
 
 import difflib
 import inspect
+from dataclasses import asdict
 
 import keras
 
 from lipzoo import losses, models
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.metrics import CertifiedAccuracy
+from lipzoo.optimizers import StiefelMuon
 from lipzoo.training.settings import TrainingSettings
 
 
@@ -56,25 +58,36 @@ def compile_model(
 
 
 def compile_with(model: keras.Model, training: TrainingSettings, steps: int, loss, metrics) -> None:
-    """Compiles with the recipe's optimizer and schedule, and builds the optimizer."""
-    optimizer = keras.optimizers.get(
-        {
-            "class_name": training.optimizer,
-            "config": {
-                "learning_rate": schedule(training, steps),
-                "weight_decay": training.weight_decay or None,
-                "use_ema": training.ema > 0,
-                "ema_momentum": training.ema or 0.99,
-            },
-        }
-    )
+    """Compiles with the recipe's optimizer and schedule, and builds the optimizer.
+
+    Raises:
+        TrainingError: if the optimizer is not for such a model.
+    """
+    optimizer = _optimizer(training, schedule(training, steps))
     model.compile(
         optimizer=optimizer,
         loss=loss,
         metrics=metrics,
         jit_compile=_jit_compile(training.jit_compile),
     )
-    optimizer.build(model.trainable_variables)
+    try:
+        optimizer.build(model.trainable_variables)
+    except ValueError as error:
+        raise TrainingError(f"[training] optimizer: {error}") from error
+
+
+def _optimizer(training: TrainingSettings, learning_rate) -> keras.optimizers.Optimizer:
+    average = {"use_ema": training.ema > 0, "ema_momentum": training.ema or 0.99}
+    if training.optimizer == "stiefel_muon":
+        return StiefelMuon(
+            learning_rate,
+            adam_weight_decay=training.weight_decay,
+            **asdict(training.stiefel_muon),
+            **average,
+        )
+    decay = training.weight_decay or None
+    config = {"learning_rate": learning_rate, "weight_decay": decay, **average}
+    return keras.optimizers.get({"class_name": training.optimizer, "config": config})
 
 
 def _watched(model, epsilons):

@@ -81,6 +81,8 @@ class Recipe:
             del values["training"]["restart"]
         if not self.training.adversary.epsilon:
             del values["training"]["adversary"]
+        if self.training.optimizer != "stiefel_muon":
+            del values["training"]["stiefel_muon"]
         if self.training.class_weight == "none":
             del values["training"]["class_weight"]
         plain = dataclasses.asdict(DataSettings(self.data.source))

@@ -130,6 +130,24 @@ class RestartSettings:
 
 
 @dataclass(frozen=True)
+class StiefelMuonSettings:
+    """Arguments of `lipzoo.optimizers.StiefelMuon`, for `optimizer = "stiefel_muon"`; see there."""
+
+    momentum: float = 0.95
+    newton_schulz_steps: int = 3
+    adam_lr_ratio: float = 0.3
+
+    def check(self):
+        """Yields `(key, expected, value)` for each value that is out of its range."""
+        if not 0 <= self.momentum < 1:
+            yield "momentum", "a number from 0 to below 1", self.momentum
+        if self.newton_schulz_steps < 1:
+            yield "newton_schulz_steps", "a whole number, at least 1", self.newton_schulz_steps
+        if not (math.isfinite(self.adam_lr_ratio) and self.adam_lr_ratio > 0):
+            yield "adam_lr_ratio", "a finite positive number", self.adam_lr_ratio
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """Optimiser and schedule: linear warm-up, then a cosine to the final learning rate.
 
@@ -139,8 +157,10 @@ class TrainingSettings:
         learning_rate: the rate at the end of the warm-up.
         final_learning_rate: the last rate, as a fraction of `learning_rate`.
         warmup_epochs: length of the warm-up, in epochs.
-        optimizer: name of a Keras optimizer.
-        weight_decay: decoupled weight decay.
+        optimizer: name of a Keras optimizer, or `"stiefel_muon"` for networks of lipzoo's layers
+            with orthonormal kernels. The learning rate of the latter is the length of a step.
+        weight_decay: decoupled weight decay; of `"stiefel_muon"`, of what is not orthonormal.
+        stiefel_muon: the other arguments of that optimizer.
         class_weight: `"balanced"` weights the loss of each example by `n / (k n_c)`, for n training
             examples of k classes, n_c of them in the example's class, so that every class counts
             the same.
@@ -162,7 +182,7 @@ class TrainingSettings:
     learning_rate: float
     final_learning_rate: float = 0.01
     warmup_epochs: int | float = 1
-    optimizer: Literal["adam", "adamw", "nadam", "sgd", "rmsprop", "lion"] = "adam"
+    optimizer: Literal["adam", "adamw", "nadam", "sgd", "rmsprop", "lion", "stiefel_muon"] = "adam"
     weight_decay: float = 0.0
     class_weight: Literal["none", "balanced"] = "none"
     ema: float = 0.0
@@ -173,6 +193,7 @@ class TrainingSettings:
     augment: AugmentSettings = field(default_factory=AugmentSettings)
     restart: RestartSettings = field(default_factory=RestartSettings)
     adversary: AdversarySettings = field(default_factory=AdversarySettings)
+    stiefel_muon: StiefelMuonSettings = field(default_factory=StiefelMuonSettings)
 
     @property
     def total_epochs(self) -> int:
@@ -199,6 +220,10 @@ class TrainingSettings:
             yield "weight_decay", "a finite non-negative number", self.weight_decay
         if not 0 <= self.ema < 1:
             yield "ema", "a decay from 0 to below 1", self.ema
+        if self.optimizer != "stiefel_muon" and self.stiefel_muon != StiefelMuonSettings():
+            yield "stiefel_muon", 'no such table without `optimizer = "stiefel_muon"`', "one"
+        elif self.optimizer == "stiefel_muon" and self.weight_decay >= 1:
+            yield "weight_decay", "a number below 1 for stiefel_muon", self.weight_decay
 
 
 @dataclass(frozen=True)
