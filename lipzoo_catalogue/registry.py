@@ -42,11 +42,13 @@ class RegistryEntry:
     """One model of the registry.
 
     Args:
-        name: `architecture-dataset[-variant]`; never given to other weights.
+        name: `architecture-dataset[-variant]`, which means the newest version of a model; `name@1`
+            for an earlier version that is kept.
         files: hash and size of every file of the model.
         parameters: number of parameters.
         repo: `owner/name` on the Hugging Face Hub, or `None` until published.
         revision: full commit id there, or `None` until published.
+        version: number of the weights, 1 for the first that had the name.
     """
 
     name: str
@@ -54,15 +56,21 @@ class RegistryEntry:
     parameters: int
     repo: str | None = None
     revision: str | None = None
+    version: int = 1
 
     def to_dict(self) -> dict[str, object]:
         """The entry as JSON values."""
         return {
+            "version": self.version,
             "repo": self.repo,
             "revision": self.revision,
             "parameters": self.parameters,
             "files": {name: vars(record) for name, record in self.files.items()},
         }
+
+    def is_version(self, number: str) -> bool:
+        """Whether a text is the entry's version, written as a number."""
+        return number == str(self.version)
 
 
 def weights_folder() -> Path:
@@ -120,6 +128,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
     Args:
         pattern: a name with wildcards: `*` for any text, `?` for any character, `[ab]` for a or b.
+            One with an `@` matches the names of earlier versions, such as `*@1`.
 
     Raises:
         ValueError: if `pattern` is not text.
@@ -132,7 +141,18 @@ def list_models(pattern: str = "*") -> list[str]:
     # Not every caller has a type checker.
     if not isinstance(pattern, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"pattern must be text such as 'gradflow*'. Received: pattern={pattern!r}")
-    return [name for name in read_registry() if fnmatch.fnmatchcase(name, pattern)]
+    return [
+        name
+        for name in read_registry()
+        if fnmatch.fnmatchcase(name, pattern) and ("@" in name) == ("@" in pattern)
+    ]
+
+
+def is_known(name: str) -> bool:
+    """Whether a text is the name of a model of the zoo, with a version that it has or without."""
+    base, at, number = name.partition("@")
+    entries = read_registry()
+    return name in entries or (bool(at) and base in entries and entries[base].is_version(number))
 
 
 def model_folder(name: str) -> Path:
@@ -146,14 +166,19 @@ def model_folder(name: str) -> Path:
 
 
 def find_entry(name: str, entries: Mapping[str, RegistryEntry]) -> RegistryEntry:
-    """Returns the entry of that name.
+    """Returns the entry of a name, or of a version: `name@1`.
 
     Raises:
-        ValueError: if there is none; the nearest names are suggested.
+        ValueError: if there is none; the nearest names, or the versions, are suggested.
     """
-    check_name(name)
-    if name not in entries:
-        near = difflib.get_close_matches(name, entries, n=3, cutoff=0.5)
+    # Not every caller has a type checker.
+    is_text = isinstance(name, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+    base, at, number = name.partition("@") if is_text else (name, "", "")
+    check_name(base)
+    if at and base in entries:
+        return _find_version(base, number, entries)
+    if base not in entries:
+        near = difflib.get_close_matches(base, entries, n=3, cutoff=0.5)
         if near:
             advice = f"Did you mean {' or '.join(map(repr, near))}?"
         else:
@@ -162,6 +187,20 @@ def find_entry(name: str, entries: Mapping[str, RegistryEntry]) -> RegistryEntry
             f"Expected the name of a model of the zoo. {advice} Received: name={name!r}"
         )
     return entries[name]
+
+
+def _find_version(name: str, number: str, entries: Mapping[str, RegistryEntry]) -> RegistryEntry:
+    newest = entries[name]
+    if newest.is_version(number):
+        return newest
+    earlier = {key: entry for key, entry in entries.items() if key.startswith(f"{name}@")}
+    if f"{name}@{number}" not in earlier:
+        known = sorted(entry.version for entry in (*earlier.values(), newest))
+        raise ValueError(
+            f"Expected a version of {name} that is there: {', '.join(map(str, known))}. "
+            f"Received: name={f'{name}@{number}'!r}"
+        )
+    return earlier[f"{name}@{number}"]
 
 
 def check_name(name: str) -> str:
@@ -195,13 +234,18 @@ def natural_key(name: str) -> list[tuple[bool, Any]]:
 
 
 def _read_entry(name: str, stated: object, path: Path) -> RegistryEntry:
+    base, at, number = name.partition("@")
     try:
-        check_name(name)
+        check_name(base)
     except ValueError as error:
         raise ValueError(f"{path}: key 'models': {error}") from None
     prefix = f"models.{name}."
     keys = ("repo", "revision", "parameters", "files")
-    values = check_keys(stated, keys, keys, path, prefix)
+    values = check_keys(stated, ("version", *keys), keys, path, prefix)
+    version = values.get("version", 1)
+    if not is_count(version) or (at and number != str(version)):
+        what = "a positive integer, and that of the name"
+        raise ValueError(f"{path}: {mismatch(f'{prefix}version', what, version)}")
     files = read_records(values["files"], path, f"{prefix}files.")
     for file in files:
         if file not in MODEL_FILES:
@@ -222,4 +266,4 @@ def _read_entry(name: str, stated: object, path: Path) -> RegistryEntry:
     if (repo is None) != (revision is None) or revision != commit:
         what = "a full commit id where repo is set, and null where it is null"
         raise ValueError(f"{path}: {mismatch(f'{prefix}revision', what, revision)}")
-    return RegistryEntry(name, files, parameters, repo, commit)
+    return RegistryEntry(name, files, parameters, repo, commit, version)

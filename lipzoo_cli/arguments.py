@@ -14,17 +14,17 @@ def settings_of(arguments: argparse.Namespace) -> HubSettings:
 
 def model_of(text: str) -> str | Path:
     """What a user names: a name of the zoo means the same wherever it is typed, else a folder."""
-    from lipzoo_catalogue.registry import list_models
+    from lipzoo_catalogue.registry import is_known
 
-    return Path(text) if text not in list_models() and Path(text).is_dir() else text
+    return Path(text) if not is_known(text) and Path(text).is_dir() else text
 
 
 def is_exported(text: str) -> bool:
     """Whether a user names an exported file, or the folder of a SavedModel, and no model."""
-    from lipzoo_catalogue.registry import list_models
+    from lipzoo_catalogue.registry import is_known
 
     path = Path(text).expanduser()
-    return text not in list_models() and (path.is_file() or (path / "saved_model.pb").is_file())
+    return not is_known(text) and (path.is_file() or (path / "saved_model.pb").is_file())
 
 
 def print_json(values: object) -> None:

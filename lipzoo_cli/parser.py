@@ -332,7 +332,14 @@ def _add_making(add: AddCommand) -> None:
     command.add_argument("--name", help="name in the zoo (default: the recipe's)")
     command.add_argument("--weights", metavar="DIR", help="weights folder (default: the zoo's)")
     command.add_argument(
-        "--replace", action="store_true", help="replace a model of that name with other weights"
+        "--replace",
+        action="store_true",
+        help="replace a model of that name with other weights, as its next version",
+    )
+    command.add_argument(
+        "--keep-previous",
+        action="store_true",
+        help="with --replace: keep the replaced weights as NAME@VERSION",
     )
 
     command = add(

@@ -182,6 +182,8 @@ def _publish(arguments: argparse.Namespace) -> None:
 def _promote(arguments: argparse.Namespace) -> None:
     if not Path(arguments.run).is_dir():
         raise FileNotFoundError(f"Expected a run folder. Received: {arguments.run!r}")
+    if arguments.keep_previous and not arguments.replace:
+        raise ValueError("Expected --keep-previous with --replace. Received: it alone")
 
 
 def _demo(arguments: argparse.Namespace) -> None:
@@ -225,12 +227,12 @@ def _check_model(arguments: argparse.Namespace, name: str | None = None) -> None
     """The model, as far as that needs no request: a folder, a name, the form of an address."""
     from lipzoo_catalogue.files import CONFIG
     from lipzoo_catalogue.model_source import find
-    from lipzoo_catalogue.registry import list_models
+    from lipzoo_catalogue.registry import is_known
 
     model = model_of(name or arguments.model)
     if isinstance(model, str) and model.startswith(PREFIX):
         parse_location(model)
-    elif model not in list_models():
+    elif isinstance(model, Path) or not is_known(model):
         source = find(model, revision=getattr(arguments, "revision", None))
         if not source.has(CONFIG):
             # The error of a missing file, with its advice.

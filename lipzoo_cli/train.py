@@ -34,9 +34,15 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def promote(arguments: argparse.Namespace) -> None:
-    """`lipzoo promote RUN [--name NAME] [--weights DIR] [--replace] [--json]`."""
+    """`lipzoo promote RUN [--name NAME] [--weights DIR] [--replace [--keep-previous]]
+    [--json]`.
+    """
     folder = zoo.promote(
-        Path(arguments.run), arguments.name, arguments.weights, replace=arguments.replace
+        Path(arguments.run),
+        arguments.name,
+        arguments.weights,
+        replace=arguments.replace,
+        keep_previous=arguments.keep_previous,
     )
     if arguments.json:
         print_json({"name": folder.name, "folder": str(folder)})

@@ -1,5 +1,6 @@
 """Putting a finished run into the zoo."""
 
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ from lipzoo_catalogue.tasks import read_metrics
 from lipzoo_catalogue.weights_header import count_parameters
 
 # The zoo travels inside the wheel.
-MAX_MODEL_BYTES = 5_000_000
+MAX_MODEL_BYTES = 8_000_000
 _REQUIRED = (CONFIG, WEIGHTS, CERTIFICATE, METRICS)
 
 
@@ -43,19 +44,22 @@ def promote(
     weights_dir: str | Path | None = None,
     *,
     replace: bool = False,
+    keep_previous: bool = False,
 ) -> Path:
     """Copies a finished run into the zoo's folder and enters it into the registry.
 
     The run must load, its bound must not exceed what its certificate claims, and its metrics must
-    hold test results. A name is never given to other weights unless `replace` says so. A model of
-    the zoo whose `card.toml` or metrics changed is promoted from its own folder; its entry then
-    names no published revision, until it is published again.
+    hold test results. A name is never given to other weights unless `replace` says so; these are
+    then its next version, and the earlier one goes, or stays as `name@1`. A model of the zoo whose
+    `card.toml` or metrics changed is promoted from its own folder; its entry then names no
+    published revision, until it is published again.
 
     Args:
         run_folder: folder with the files of a model.
         name: name in the zoo. Default: the `name` of the run's recipe, else the folder's name.
         weights_dir: the folder of the zoo. Default: `weights/` of the checkout.
         replace: whether a model of that name with other weights may be replaced.
+        keep_previous: whether the replaced weights stay in the zoo under their number.
 
     Returns:
         The model's folder in the zoo.
@@ -64,28 +68,46 @@ def promote(
         FileNotFoundError: if the run is not finished: a file is missing.
         FileExistsError: if the name has other weights.
         OSError: if the folder cannot be written.
-        ValueError: if the run fails a check, or has more than 5 MB.
+        ValueError: if the run fails a check, or has more than 8 MB.
     """
     run = Path(run_folder)
     contents = _read_run(run)
-    name = check_name(default_name(run, contents) if name is None else name)
+    name = default_name(run, contents) if name is None else name
+    folder = _zoo_folder(weights_dir)
+    entries = read_registry(folder) if (folder / REGISTRY).exists() else {}
+    # A version that is kept may get other metrics and texts.
+    if name not in entries:
+        check_name(name)
     _check_texts(contents, run)
     _check_hashes(contents, run)
     load(run.absolute())
-    folder = _zoo_folder(weights_dir)
-    entries = read_registry(folder) if (folder / REGISTRY).exists() else {}
+    previous = entries.get(name)
     entry = RegistryEntry(
         name=name,
         files={file: record_of(content) for file, content in contents.items()},
         parameters=count_parameters(contents[WEIGHTS]),
+        version=1 if previous is None else previous.version,
     )
-    _check_name_is_free(entry, entries, folder, replace)
-    published = entries.get(name)
-    if published is not None and published.files == entry.files:
-        entry = published
+    if previous is not None and previous.files[WEIGHTS] != entry.files[WEIGHTS]:
+        _check_may_be_replaced(previous, folder, replace)
+        entry = dataclasses.replace(entry, version=previous.version + 1)
+        if keep_previous:
+            entries |= _kept(previous, folder)
+    elif previous is not None and previous.files == entry.files:
+        entry = previous
     write_folder(folder / name, {file: contents.get(file) for file in MODEL_FILES})
     write_registry(folder, {**entries, name: entry})
     return folder / name
+
+
+def _kept(entry, folder):
+    """The entry of a version that is kept, its files copied into a folder of its own."""
+    name = f"{entry.name}@{entry.version}"
+    contents = {
+        file: read_file(folder / entry.name / file, entry.files[file]) for file in entry.files
+    }
+    write_folder(folder / name, contents)
+    return {name: dataclasses.replace(entry, name=name)}
 
 
 def _read_run(run):
@@ -183,11 +205,11 @@ def _zoo_folder(weights_dir):
     return folder
 
 
-def _check_name_is_free(entry, entries, folder, replace):
-    other = entries.get(entry.name)
-    if other is None or replace or other.files[WEIGHTS] == entry.files[WEIGHTS]:
-        return
-    raise FileExistsError(
-        f"{folder}: a name is never given to other weights. Choose another one, or replace=True. "
-        f"Received: name={entry.name!r}, which has weights of SHA-256 {other.files[WEIGHTS].sha256}"
-    )
+def _check_may_be_replaced(previous, folder, replace):
+    """Refuses other weights unasked, and for a version that is kept always."""
+    if "@" in previous.name or not replace:
+        advice = "" if "@" in previous.name else " Choose another one, or replace=True."
+        raise FileExistsError(
+            f"{folder}: a name is never given to other weights unasked.{advice} Received: "
+            f"name={previous.name!r}, which has weights of SHA-256 {previous.files[WEIGHTS].sha256}"
+        )

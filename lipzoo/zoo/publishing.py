@@ -40,12 +40,14 @@ class Package:
         repo: `owner/name` on the Hub.
         contents: content by file name, without the card.
         card: the README.
+        version: number of the weights, by the registry.
     """
 
     name: str
     repo: str
     contents: Mapping[str, bytes]
     card: str
+    version: int = 1
 
     def entry(self, revision: str | None = None) -> RegistryEntry:
         """The model's entry for `registry.json`, at the revision that it was published as."""
@@ -55,6 +57,7 @@ class Package:
             parameters=count_parameters(self.contents[WEIGHTS]),
             repo=None if revision is None else self.repo,
             revision=revision,
+            version=self.version,
         )
 
     def __str__(self):
@@ -99,7 +102,8 @@ def prepare(model: str | Path, repo: str) -> Package:
         where = source.path(METRICS)
         check_belonging(parse_json(contents[METRICS], where), record_of(contents[WEIGHTS]), where)
     name = source.name if source.entry else default_name(source.folder, contents)
-    return Package(name, repo, contents, hub_card(describe(source), repo))
+    version = source.entry.version if source.entry else 1
+    return Package(name, repo, contents, hub_card(describe(source), repo), version)
 
 
 def publish(
