@@ -161,14 +161,17 @@ def test_energy_stays_near_where_explicit_euler_drifts(method):
         q_rate = kernel_p @ np.tanh(kernel_p.T @ p + bias_p)
         return state + 0.02 * np.concatenate([q_rate, -kernel_q @ np.tanh(kernel_q.T @ q + bias_q)])
 
-    inputs = state = keras.Input((4,))
-    for _ in range(100):
-        state = layer(state)
-    hundred = keras.Model(inputs, state)
+    # A loop in the graph: the layer is traced once, not a hundred times.
+    class Hundred(keras.layers.Layer):
+        def call(self, state):
+            return keras.ops.fori_loop(0, 100, lambda _, before: layer(before), state)
+
+    inputs = keras.Input((4,), dtype=layer.compute_dtype)
+    hundred = keras.Model(inputs, Hundred(dtype=layer.dtype_policy)(inputs))
     start = np.random.default_rng(1).normal(size=4)
     symplectic, euler, drifts = start[None], start, []
     for _ in range(100):
-        symplectic = hundred.predict(symplectic, verbose=0)
+        symplectic = hundred.predict_on_batch(symplectic)
         drifts.append(abs(energy(symplectic[0]) - energy(start)))
         for _ in range(100):
             euler = explicit(euler)
