@@ -293,12 +293,26 @@ def test_the_users_own_function_stays_what_it_was():
     assert model.predict_function is function
 
 
-def test_what_the_user_predicts_after_a_certificate_is_what_was_certified():
+@pytest.mark.parametrize("chain", [False, True])
+def test_what_the_user_predicts_after_a_certificate_is_what_was_certified(chain):
+    inputs = keras.Input((X.shape[1],))
     model = keras.Model(*tensors())
+    if chain:
+        # Its norms are measured by another model that shares its layers.
+        model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dense(4)(inputs)))
     lipzoo.certify(model, X, verbose=0)
     model.predict(X, verbose=0)
     layer = model.layers[-1]
     layer.activation = keras.activations.tanh
+    certificate = lipzoo.certify(model, X, verbose=0)
+    np.testing.assert_allclose(model.predict(X, verbose=0), certificate.logits, atol=1e-6)
+
+
+def test_what_was_predicted_before_the_first_certificate_is_outdated_too():
+    layers = [keras.layers.Dense(4), keras.layers.Dense(3), keras.layers.Rescaling(9.0)]
+    model = keras.Sequential([keras.Input((X.shape[1],)), *layers])
+    model.predict(X, verbose=0)
+    model.pop()
     certificate = lipzoo.certify(model, X, verbose=0)
     np.testing.assert_allclose(model.predict(X, verbose=0), certificate.logits, atol=1e-6)
 

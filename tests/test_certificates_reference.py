@@ -42,6 +42,22 @@ def test_radii_lie_halfway_between_the_two_arithmetics(networks, x):
 
 
 @pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_casts_of_the_network_count_where_the_reference_has_none(dtype):
+    """The two largest entries, rounded to half precision, are equal before they are in truth."""
+    models = []
+    for policy in (dtype, "float64"):
+        inputs = keras.Input((3,), dtype="float32" if policy == dtype else "float64")
+        models.append(keras.Model(inputs, keras.layers.Permute((1,), dtype=policy)(inputs)))
+    model, reference = models
+    x, other = np.array([[-2.0, 2.0, 4.5]]), np.array([[-2.0, 3.2495, 3.2505]])
+    certificate = lipzoo.certify(model, x, reference=reference, verbose=0)
+    logits = keras.ops.convert_to_numpy(keras.ops.cast(model(other.astype("float32")), "float32"))
+    assert (certificate.prediction[0], logits[0].argmax()) == (2, 1)
+    assert 0 < certificate.radius[0] < np.linalg.norm(other - x)
+
+
+@pytest.mark.usefixtures("float64")
 def test_no_computed_prediction_changes_inside_the_radius():
     """A linear network: the worst direction is known, and 2,000 points sit at the very edge."""
     size, count = 4096, 2000

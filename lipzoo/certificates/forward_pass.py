@@ -10,7 +10,7 @@ from lipzoo.bounds.model_bound import LinearHead
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import input_names, joint_norms
-from lipzoo.certificates.prediction import predict
+from lipzoo.certificates.prediction import drop_outdated_prediction, predict
 from lipzoo.certificates.rounding_error import (
     Uncertainty,
     bounded_uncertainty,
@@ -58,7 +58,8 @@ class Evaluation:
             centre: this evaluation, or another one of the same network on the same inputs.
         """
         dtype = head_dtype(self.bound)
-        if centre.sizes is None:
+        if self.sizes is None or centre.sizes is None:
+            # Between the layers of this network may be casts that round, where the other has none.
             return self._bounded(radius, dtype)
         layers, entry = _layers_to_margin(self.bound), _entry_error(self, radius)
         error, norm = errors_in_ball(self.bound, layers, centre.sizes, radius, entry)
@@ -137,6 +138,7 @@ def evaluate(
     if measuring is None:
         outputs = predict(model, inputs, batch_size, verbose)
     else:
+        drop_outdated_prediction(model)
         outputs = measuring.model.predict(inputs, batch_size=batch_size, verbose=verbose)
     logits = _check_logits(outputs[0] if measuring else outputs, len(arrays[0]))
     norms, entry = joint_norms(arrays), None

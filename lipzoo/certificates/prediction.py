@@ -177,6 +177,19 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
         model.predict_function = outside if state is not None and known == state else None
 
 
+def drop_outdated_prediction(model: keras.Model) -> None:
+    """Drops what `model.predict` compiled before the model was changed.
+
+    What it returned afterwards would not be what is certified. A function that may be of another
+    state than the one in which the model was last evaluated here is dropped.
+    """
+    state = model_state(model)
+    known, _ = getattr(model, _ATTRIBUTE, (None, None))
+    if state is None or known != state:
+        object.__setattr__(model, _ATTRIBUTE, (state, None))
+        model.predict_function = None
+
+
 def predict(model: keras.Model, inputs, batch_size: int, verbose: int | str = 0):
     """`model.predict`, as `own_prediction` has it."""
     with own_prediction(model):
