@@ -391,6 +391,23 @@ def test_arguments_that_a_rule_does_not_know_are_refused(shape, make, reason):
         lipschitz_bound(model)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow fuses such sums")
+def test_a_constant_that_would_be_taken_for_a_bias_is_refused():
+    vector = np.array([0.5], "float32")
+    with pytest.raises(UncertifiedLayerError, match=r"shape \(1,\) wrongly .* add a number"):
+        lipschitz_bound(on((5,), lambda x: layers.Dense(4)(x) + vector))
+    for make in (
+        lambda x: layers.Dense(4)(x) + 0.5,
+        lambda x: layers.Dense(4)(x) - vector,
+        lambda x: layers.Dense(1)(x) + vector,
+        lambda x: layers.Dense(4)(x) + np.full(4, 0.5, "float32"),
+    ):
+        model = on((5,), make)
+        assert float(lipschitz_bound(model)) > 0
+        data = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
+        np.testing.assert_allclose(model.predict(data, verbose=0), model(data), atol=1e-5)
+
+
 class Scaled(layers.Layer):
     def call(self, inputs, factor=1.0, training=True):
         return factor * inputs

@@ -39,6 +39,22 @@ def _shifted(call):
     return LayerBound(value, "shift", offset, mul_up(unit, value), mul_up(unit, offset))
 
 
+def _added(call):
+    """`_shifted`, but for a constant that TensorFlow may add to a product as a bias it is not.
+
+    In compiled graphs a product, its bias and a constant vector that is added to them become one
+    kernel. For a vector of a single number, the kernel reads as many as the product has columns.
+    """
+    alone = np.shape(call.constant()) == (1,) and call.output_shape[-1] != 1
+    if alone and keras.backend.backend() == "tensorflow":
+        raise UncertifiedLayerError(
+            call.operation,
+            "TensorFlow, when it compiles a model, may add a constant of shape (1,) wrongly behind "
+            "a Dense or Conv layer: add a number instead, x + 0.5.",
+        )
+    return _shifted(call)
+
+
 def _scaled(call, factors):
     value = mul_up(largest(factors), call.copies())
     return LayerBound(
@@ -241,7 +257,7 @@ def _activation(name, **required):
 
 
 _RULES = {
-    "Add": _shifted,
+    "Add": _added,
     "Subtract": _shifted,
     "Multiply": _multiplied,
     "Divide": _divided,
@@ -300,7 +316,7 @@ _KNOWN_ARGUMENTS = {
     **{
         kind: ("x1", "x2")
         for kind, rule in OPERATION_RULES.items()
-        if rule in (_shifted, _multiplied, _divided, _compared)
+        if rule in (_added, _shifted, _multiplied, _divided, _compared)
     },
     numpy_operations.Pad: ("constant_values",),
     numpy_operations.GetItem: ("key",),
