@@ -259,15 +259,15 @@ class PlugAndPlay(OperatorLayer):
         box = LayerBound(0.0, "box", self._size_of_box(), 0.0, 0.0)
         once = self._in_box(step.bound_from(input_shape, [box, data]).then(mix))
         slope, constant = once.rounding_slope, once.rounding_offset
+        remaining = float(math.nextafter(1.0 - q, 0.0))
+        stopped = self._stopping_error(q, remaining)
         if slope is not None and constant is not None:
             # Up to the true fixed point: sum of a geometric series of the errors of the steps.
-            remaining = float(math.nextafter(1.0 - q, 0.0))
             slope = div_up(slope, remaining)
-            constant = div_up(constant, remaining)
-            constant = add_up(constant, self._stopping_error(q, remaining))
+            constant = add_up(div_up(constant, remaining), stopped)
         return LayerBound(
             mul_up(position, data.value),
-            f"fixed point, q = {q:.6g}",
+            f"fixed point, q = {q:.6g}, stopped within {stopped:.3g} of it",
             self._size_of_box(),
             slope,
             constant,
