@@ -35,7 +35,8 @@ def main(arguments=None) -> int:
         seeds = range(first, min(first + options.part, last))
         record = _read(path, seeds)
         if record is None or (options.again and record["commit"] != commit):
-            shown = _progress(number, len(starts), len(seeds), started, done)
+            failed = sum(len(earlier["failures"]) for earlier in records)
+            shown = _progress(number, len(starts), len(seeds), started, done, failed)
             record = part_record(seeds, commit_of(ROOT), shown)
             _write(path, record)
             done += 1
@@ -57,8 +58,8 @@ def commit_of(root) -> str:
     return git("rev-parse", "HEAD") + ("+" if changed else "")
 
 
-def _progress(number, parts, models, started, done):
-    """Prints where the run stands and when it will end."""
+def _progress(number, parts, models, started, done, failed):
+    """Prints where the run stands, `failed` the failures of earlier parts, and when it will end."""
 
     def shown(index, failures):
         share = (number + index / models) / parts
@@ -69,7 +70,11 @@ def _progress(number, parts, models, started, done):
         filled = int(30 * share)
         bar = "█" * filled + "·" * (30 - filled)
         end = "\n" if index == models else "\r"
-        print(f"{bar} {share:6.1%}, {failures} failures, {left:.0f} min left ", end=end, flush=True)
+        print(
+            f"{bar} {share:6.1%}, {failed + failures} failures, {left:.0f} min left ",
+            end=end,
+            flush=True,
+        )
 
     return shown
 

@@ -6,6 +6,7 @@ import numpy as np
 
 import lipzoo
 from lipzoo.inverse import certify_reconstruction
+from lipzoo.inverse.layers import PlugAndPlay
 from studies.differential.functions import Function
 
 # The twin computes in float64, and the bound is one for exact arithmetic.
@@ -33,6 +34,8 @@ def points(random, size: int, examples: int = _POINTS) -> np.ndarray:
     rows = random.standard_normal((examples, size)) * random.choice([0.3, 1.0, 3.0], (examples, 1))
     rows[1::4] = np.round(2 * rows[1::4]) / random.choice([1.0, 2.0])
     rows[2::4] = np.nextafter(np.round(rows[2::4]).astype("float32"), np.float32(9.0))
+    # No numbers that backends take for 0: certificates assume that nothing underflows.
+    rows[np.abs(rows) < np.finfo("float32").tiny] = 0.0
     rows[3::8] += 2.0**-11 * random.integers(-3, 4, rows[3::8].shape)
     return rows.astype("float32").astype("float64")
 
@@ -56,19 +59,27 @@ def attack_bound(twin: Function, bound, random, found: Found):
         return rows, values, jacobians
     _, norms, directions = np.linalg.svd(jacobians, full_matrices=False)
     worst = float(norms[:, 0].max())
-    limit = bound.value
-    found.bound = max(found.bound, worst / limit if limit > 0 else 0.0)
+    limit, settles = bound.value, not stops_by_rule(twin.model)
     noise = _noise(bound, rows)
-    if worst > limit * (1 + _RELATIVE) + 1e-9 * float(noise.max()):
+    allowed = limit * (1 + _RELATIVE) + 1e-9 * float(noise.max())
+    if worst > allowed:
+        # On a kink, where entries that are sorted tie for instance, automatic differentiation may
+        # return what is the derivative on no side. Next to it there is one.
+        beside = few + random.uniform(1e-7, 1e-5, few.shape) * random.choice([-1, 1], few.shape)
+        worst = float(np.linalg.norm(twin.derivatives(beside, outputs), 2, axis=(1, 2)).max())
+    if worst > allowed and settles:
         raise Violation(f"Jacobian of norm {worst:.9g} above the bound {limit:.9g}")
     starts, ends = _pairs(random, rows, few, directions[:, 0])
     moved = np.linalg.norm(ends - starts, axis=1)
     both = twin.eager(np.concatenate([starts, ends]))
     change = np.linalg.norm(both[len(starts) :] - both[: len(starts)], axis=1)
     allowed = limit * moved * (1 + _RELATIVE) + _noise(bound, starts)
+    if not settles:
+        allowed += 2 * _stopping_error(twin, starts, ends)
     far = moved > 1e-6
-    if limit > 0 and far.any():
-        found.bound = max(found.bound, float(np.max(change[far] / (limit * moved[far]))))
+    if limit > 0 and far.any() and settles:
+        share = float(np.max(change[far] / (limit * moved[far])))
+        found.bound = max(found.bound, worst / limit, share)
     bad = ~(change <= allowed)
     if bad.any():
         worst = int(np.argmax(change / allowed))
@@ -77,6 +88,22 @@ def attack_bound(twin: Function, bound, random, found: Found):
             f"bound {limit:.9g}: from {starts[worst].tolist()} to {ends[worst].tolist()}"
         )
     return rows, values, jacobians
+
+
+def stops_by_rule(model) -> bool:
+    """Whether an iteration in a model ends where its steps are short.
+
+    Its bound is that of the limit, which the map computed comes near to; the error is stated.
+    """
+    layers = model._flatten_layers(include_self=False)
+    return any(isinstance(la, PlugAndPlay) and la.tolerance is not None for la in layers)
+
+
+def _stopping_error(twin, *ends):
+    """How far what the twin computes is from what its bound is of, at the farther of the ends."""
+    bound = lipzoo.lipschitz_bound(twin.model).output.bound
+    size = np.max([np.linalg.norm(rows, axis=1) for rows in ends], axis=0)
+    return bound.rounding_offset + bound.rounding_slope * size
 
 
 def _noise(bound, rows):
@@ -114,6 +141,9 @@ def attack_balls(model: Function, rows, jacobians, random, found: Found, predict
     examples = len(jacobians)
     rows = rows[:examples]
     noise = random.choice([0.0, 1e-6, 1e-2, 1.0], examples)
+    if any("float16" in layer.dtype_policy.name for layer in model.model._flatten_layers()):
+        # Such a small number underflows in half precision, which the statement excludes.
+        noise[noise == 1e-6] = 1e-2
     certificate = certify_reconstruction(
         model.model, model.structured(model.arrays(rows)), noise, verbose=0
     )

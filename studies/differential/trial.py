@@ -100,6 +100,7 @@ def _twin_of(made, seed, attempt):
     if any(keras.backend.is_float_dtype(t) and t != "float64" for t in map(_computes_in, layers)):
         return None
     wide.model.set_weights(ours)
+    _give_constants(made.model, wide.model)
     twin = Function(wide.model)
     twin.draw = wide.draw
     try:
@@ -107,6 +108,20 @@ def _twin_of(made, seed, attempt):
     except Exception:
         return None
     return twin
+
+
+def _give_constants(model, wide):
+    """Gives the wide model the statistics of the other one, which are rounded to its type."""
+    pairs = zip(_normalizations(model), _normalizations(wide), strict=True)
+    for layer, wider in pairs:
+        if layer.mean is not None:
+            wider.mean = keras.ops.cast(layer.mean, "float64")
+            wider.variance = keras.ops.cast(layer.variance, "float64")
+
+
+def _normalizations(model):
+    layers = model._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
 
 
 def _computes_in(layer):
