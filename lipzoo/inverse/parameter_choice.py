@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipzoo.inverse.operators.arguments import check_alpha
 from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
 from lipzoo.inverse.total_variation.reconstruction import total_variation
-from lipzoo.validation import check_bounds
+from lipzoo.validation import check_bounds, positive_number
 
 # An end of the grid is extended while its error is lower than all others by this share.
 _WORTHWHILE = 1e-3
@@ -185,7 +184,7 @@ def _checked_pairs(operator, y, x):
 def _checked_values(values, name):
     candidates = list(values) if isinstance(values, list | tuple | np.ndarray) else []
     try:
-        candidates = [check_alpha(value) for value in candidates]
+        candidates = [positive_number(value, "alpha") for value in candidates]
     except ValueError:
         candidates = []
     if not candidates:

@@ -4,7 +4,7 @@ import keras
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse.layers._with_operator import OperatorLayer
-from lipzoo.inverse.operators.arguments import check_alpha
+from lipzoo.validation import positive_number
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -36,7 +36,7 @@ class Tikhonov(OperatorLayer):
 
     def __init__(self, operator, alpha, **kwargs):
         super().__init__(operator, **kwargs)
-        self.alpha = check_alpha(alpha)
+        self.alpha = positive_number(alpha, "alpha")
         self.inverse = self.operator.regularised_inverse(self.alpha)
 
     def build(self, input_shape):

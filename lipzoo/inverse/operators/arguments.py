@@ -1,9 +1,6 @@
-"""What operators are called with: batches, shapes, the strength of a regularisation."""
-
-import math
+"""What operators are called with: batches and shapes."""
 
 import keras
-import numpy as np
 
 from lipzoo.validation import check_real, real_array
 
@@ -26,21 +23,6 @@ def as_batch(values, shape):
             f"Expected a batch of shape {(None, *shape)}. Received: {tuple(tensor.shape)}"
         )
     return tensor
-
-
-def check_alpha(alpha) -> float:
-    """Returns α as a float if it is positive and finite.
-
-    Raises:
-        ValueError: otherwise.
-
-    >>> check_alpha(1)
-    1.0
-    """
-    valid = isinstance(alpha, int | float | np.floating) and not isinstance(alpha, bool)
-    if not (valid and 0 < alpha < math.inf):
-        raise ValueError(f"alpha must be a positive finite number. Received: alpha={alpha!r}")
-    return float(alpha)
 
 
 def checked_shape(shape, name) -> tuple[int, ...]:

@@ -11,12 +11,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.arguments import as_batch, check_alpha, checked_shape
+from lipzoo.inverse.operators.arguments import as_batch, checked_shape
 from lipzoo.inverse.operators.product_rounding import matrix_rounding
 from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
-from lipzoo.validation import real_array
+from lipzoo.validation import positive_number, real_array
 
 # Entries of a dense matrix that is made of an operator: 256 MiB in float64.
 MAX_ENTRIES = 2**25
@@ -83,7 +83,7 @@ class LinearOperator:
         Raises:
             ValueError: if α is not positive, or the matrix would have more than 2²⁵ entries.
         """
-        alpha = check_alpha(alpha)
+        alpha = positive_number(alpha, "alpha")
         entries = self.inputs * self.outputs
         if entries > MAX_ENTRIES:
             raise ValueError(

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from lipzoo.inverse.operators.arguments import as_batch, check_alpha
+from lipzoo.inverse.operators.arguments import as_batch
 from lipzoo.inverse.operators.base import LinearOperator
 from lipzoo.rounding import add_up, div_up, unit_roundoff
-from lipzoo.validation import real_array
+from lipzoo.validation import positive_number, real_array
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
@@ -95,7 +95,7 @@ class Mask(LinearOperator):
         return 0.0, 0.0
 
     def regularised_inverse(self, alpha: float) -> LinearOperator:
-        return _Attenuated(self, check_alpha(alpha))
+        return _Attenuated(self, positive_number(alpha, "alpha"))
 
     def get_config(self):
         packed = np.packbits(self.mask.astype(bool).reshape(-1))
