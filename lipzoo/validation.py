@@ -9,6 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
+# As many neurons as half of the inputs.
+HALF = "half"
+
 
 def integer(value, name: str, minimum: int = 1) -> int:
     """Returns `value` as an int if it is a whole number of at least `minimum`, NumPy's among them.
@@ -31,6 +34,39 @@ def integer(value, name: str, minimum: int = 1) -> int:
         what = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
         raise ValueError(f"{name} must be {what}. Received: {name}={value!r}")
     return number
+
+
+def check_neurons(value, name: str):
+    """Returns `value` if it is None, `"half"` or a positive integer (as an int).
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+
+    >>> check_neurons("third", "units")
+    Traceback (most recent call last):
+    ValueError: units must be a positive integer, None or 'half'. Received: units='third'
+    """
+    if value is None or (isinstance(value, str) and value == HALF):
+        return value
+    try:
+        return integer(value, name)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a positive integer, None or {HALF!r}. Received: {name}={value!r}"
+        ) from None
+
+
+def neurons(value, inputs: int) -> int:
+    """The number that a checked value stands for, with an operator of so many inputs.
+
+    >>> [neurons(value, 9) for value in (None, "half", 3)]
+    [9, 4, 3]
+    """
+    if value is None:
+        return inputs
+    return max(1, inputs // 2) if value == HALF else value
 
 
 def positive_number(value: Any, name: str) -> float:

@@ -5,9 +5,9 @@ import math
 import keras
 
 from lipzoo.layers._constrained import channels_of, check_operator
-from lipzoo.layers._neurons import check_neurons, neurons
 from lipzoo.layers._spatial import ConvolutionOperator, standardize_padding, standardize_sizes
 from lipzoo.layers._step_rounding import OperatorFacts
+from lipzoo.validation import check_neurons, neurons
 
 
 class ConvolutionLayer(keras.layers.Layer):

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from lipzoo.layers._constrained import check_operator
-from lipzoo.layers._neurons import check_neurons, neurons
 from lipzoo.layers._step_rounding import OperatorFacts
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
+from lipzoo.validation import check_neurons, neurons
 
 
 class DenseLayer(keras.layers.Layer):

@@ -16,6 +16,7 @@ from lipzoo.layers import (
 from lipzoo.models.checking import check_choice, check_classes, check_integers, checked_shape
 from lipzoo.models.stages import DATA_FORMAT, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
+from lipzoo.validation import check_neurons
 
 HEADS = ("orthogonal", "unit_norm")
 _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
@@ -105,6 +106,7 @@ def GradFlowNet(
     depths = {"axial_depth": axial_depth, "dense_depth": dense_depth}
     check_integers(sizes, minimum=1)
     check_integers(depths, minimum=0)
+    check_neurons(units, "units")
     _validate(input_shape, num_classes, width, stem, patch_depths, features, head)
     flow = {"activation": activation, "gain": gain, "train_gain": train_gain}
     inputs = keras.Input(input_shape, name="input")

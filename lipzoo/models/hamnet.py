@@ -25,7 +25,7 @@ from lipzoo.models.checking import (
 )
 from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
-from lipzoo.validation import positive_number
+from lipzoo.validation import check_neurons, positive_number
 
 HEADS = {
     "dense": keras.layers.Dense,
@@ -128,6 +128,7 @@ def HamNet(
         },
         minimum=1,
     )
+    check_neurons(units, "units")
     check_choice(head, "head", HEADS)
     check_choice(operators, "operators", OPERATORS)
     positive_number(time, "time")
