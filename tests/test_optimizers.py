@@ -8,7 +8,7 @@ from keras import ops
 import lipzoo
 from lipzoo.constraints import SpectralBound
 from lipzoo.optimizers import StiefelMuon
-from lipzoo.optimizers.newton_schulz import approximate_polar
+from lipzoo.optimizers.newton_schulz import MAX_STEPS, approximate_polar
 from lipzoo.optimizers.stiefel_muon import _tangent
 
 
@@ -64,6 +64,16 @@ def test_steps_on_the_gram_matrix_are_those_on_the_matrix(steps):
     np.testing.assert_allclose(ops.convert_to_numpy(found), iterate, atol=1e-4)
 
 
+@pytest.mark.parametrize("rank", [1, 8, 40])
+def test_gradients_of_low_rank_stay_of_that_size_at_the_most_steps(rank):
+    rng = np.random.default_rng(rank)
+    matrix = (rng.normal(size=(256, rank)) @ rng.normal(size=(rank, 128))).astype("float32")
+    found = ops.convert_to_numpy(approximate_polar(matrix, MAX_STEPS)).astype("float64")
+    values = np.linalg.svd(found, compute_uv=False)
+    assert np.all((values[:rank] > 0.6) & (values[:rank] < 1.25))
+    assert np.all(values[rank:] < 0.1)
+
+
 def test_the_tangent_part_is_the_orthogonal_projection():
     """Tangent at W is what keeps WᵀT skew; what is taken away is orthogonal to all of that."""
     rng = np.random.default_rng(0)
@@ -115,7 +125,7 @@ def test_the_step_is_that_of_the_formula():
     point = ops.convert_to_numpy(kernel).astype("float64")
     momentum = np.zeros((6, 4))
     # Without its constraint, so that nothing is retracted between the steps.
-    optimizer = StiefelMuon(0.1, newton_schulz_steps=6)
+    optimizer = StiefelMuon(0.1, newton_schulz_steps=5)
     optimizer.build([kernel])
     for gradient in gradients:
         optimizer.update_step(gradient, kernel, 0.1)
@@ -241,6 +251,7 @@ def test_networks_without_orthonormal_kernels_are_refused_before_the_first_step(
         ({"momentum": 1.0}, "momentum must be from 0 to below 1"),
         ({"momentum": float("nan")}, "momentum must be from 0 to below 1"),
         ({"newton_schulz_steps": 0}, "newton_schulz_steps must be a positive integer"),
+        ({"newton_schulz_steps": 6}, "newton_schulz_steps must be at most 5"),
         ({"adam_lr_ratio": 0.0}, "adam_lr_ratio must be a positive finite number"),
         ({"adam_beta_2": "much"}, "adam_beta_2 must be from 0 to below 1"),
         ({"epsilon": float("inf")}, "epsilon must be a positive finite number"),

@@ -73,7 +73,7 @@ def test_hash_depends_on_values_not_on_layout():
         (
             "warmup_epochs = 0.5",
             'optimizer = "stiefel_muon"\nstiefel_muon = {newton_schulz_steps = 0}',
-            "'training.stiefel_muon.newton_schulz_steps': expected a whole number, at least 1",
+            "'training.stiefel_muon.newton_schulz_steps': expected a whole number from 1 to 5",
         ),
         (
             "warmup_epochs = 0.5",

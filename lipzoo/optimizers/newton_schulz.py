@@ -9,6 +9,10 @@ from lipzoo.spectral.largest import largest
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
+# Rounding leaves eigenvalues of the Gram matrix just below 0; a step makes them 12 times larger.
+MAX_STEPS = 5
+
+
 def approximate_polar(matrix, steps: int):
     """Brings the singular values of a matrix near 1 and leaves its singular vectors as they are.
 
@@ -27,7 +31,7 @@ def approximate_polar(matrix, steps: int):
 
     Args:
         matrix: tensor of shape `(rows, columns)`, at least as many rows as columns.
-        steps: number of steps.
+        steps: number of steps, at most `MAX_STEPS`.
 
     Returns:
         A tensor of the same shape; 0 for the zero matrix.

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from lipzoo.constraints import SpectralBound
-from lipzoo.optimizers.newton_schulz import approximate_polar
+from lipzoo.optimizers.newton_schulz import MAX_STEPS, approximate_polar
 from lipzoo.rounding import HALF_PRECISION
 from lipzoo.spectral.tall import tall
 from lipzoo.validation import finite_number, integer, positive_number
@@ -40,7 +40,7 @@ class StiefelMuon(keras.optimizers.Optimizer):
             function without arguments.
         momentum: μ, from 0 to below 1.
         nesterov: whether the tangent step is that of U, or of M.
-        newton_schulz_steps: steps for the polar factor. Three train as well as five.
+        newton_schulz_steps: steps for the polar factor, 1 to 5.
         adam_lr_ratio: learning rate of AdamW, relative to `learning_rate`.
         adam_beta_1, adam_beta_2, epsilon: as in `keras.optimizers.AdamW`.
         adam_weight_decay: decoupled weight decay of the variables that AdamW moves; orthonormal
@@ -114,6 +114,12 @@ class StiefelMuon(keras.optimizers.Optimizer):
         self.momentum = _share(momentum, "momentum")
         self.nesterov = bool(nesterov)
         self.newton_schulz_steps = integer(newton_schulz_steps, "newton_schulz_steps")
+        if newton_schulz_steps > MAX_STEPS:
+            raise ValueError(
+                f"newton_schulz_steps must be at most {MAX_STEPS}: more let rounding errors grow "
+                "until they overflow. "
+                f"Received: newton_schulz_steps={newton_schulz_steps!r}"
+            )
         self.adam_lr_ratio = positive_number(adam_lr_ratio, "adam_lr_ratio")
         self.adam_beta_1 = _share(adam_beta_1, "adam_beta_1")
         self.adam_beta_2 = _share(adam_beta_2, "adam_beta_2")

@@ -141,8 +141,8 @@ class StiefelMuonSettings:
         """Yields `(key, expected, value)` for each value that is out of its range."""
         if not 0 <= self.momentum < 1:
             yield "momentum", "a number from 0 to below 1", self.momentum
-        if self.newton_schulz_steps < 1:
-            yield "newton_schulz_steps", "a whole number, at least 1", self.newton_schulz_steps
+        if not 1 <= self.newton_schulz_steps <= 5:
+            yield "newton_schulz_steps", "a whole number from 1 to 5", self.newton_schulz_steps
         if not (math.isfinite(self.adam_lr_ratio) and self.adam_lr_ratio > 0):
             yield "adam_lr_ratio", "a finite positive number", self.adam_lr_ratio
 
