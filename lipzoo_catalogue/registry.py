@@ -111,6 +111,11 @@ def read_registry(folder: str | Path | None = None) -> dict[str, RegistryEntry]:
     if not is_object(models):
         raise ValueError(f"{path}: {mismatch('models', 'an object', models)}")
     entries = {name: _read_entry(name, entry, path) for name, entry in models.items()}
+    for name, entry in entries.items():
+        newest = entries.get(name.partition("@")[0])
+        if newest is None or entry.version > newest.version:
+            what = "a newer version under the plain name"
+            raise ValueError(f"{path}: {mismatch('models', what, name)}")
     return dict(sorted(entries.items(), key=lambda item: natural_key(item[0])))
 
 

@@ -11,6 +11,7 @@ import pytest
 import lipzoo
 from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
+from lipzoo.zoo import promotion
 from tests import zoo_models
 
 
@@ -145,6 +146,52 @@ def test_replaced_weights_may_be_kept_under_their_number(run, finished, tmp_path
     assert zoo.info("flow-digits@1").metrics.clean == 0.95
     with pytest.raises(FileExistsError, match="never given to other weights"):
         zoo.promote(run, "flow-digits@1", replace=True)
+
+
+def test_a_promotion_that_fails_leaves_the_zoo_as_it_was(run, tmp_path, monkeypatch):
+    weights = tmp_path / "weights"
+    zoo_models.use_zoo(monkeypatch, tmp_path)
+    zoo.promote(run)
+    first = contents(weights / "flow-digits")
+    zoo_models.save_run(run, seed=4)
+    write = promotion.write_registry
+
+    def fails_for_new_weights(folder, entries):
+        if entries["flow-digits"].version == 2:
+            raise OSError("no space left on device")
+        write(folder, entries)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(promotion, "write_registry", fails_for_new_weights)
+        with pytest.raises(OSError, match="no space left"):
+            zoo.promote(run, replace=True, keep_previous=True)
+    assert contents(weights / "flow-digits") == first
+    assert contents(weights / "flow-digits@1") == first
+    assert zoo.info("flow-digits").name == "flow-digits"
+    zoo.promote(run, replace=True, keep_previous=True)
+    assert contents(weights / "flow-digits@1") == first
+    assert zoo.read_registry()["flow-digits"].version == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            promotion, "write_registry", lambda *_: (_ for _ in ()).throw(OSError("full"))
+        )
+        with pytest.raises(OSError, match="full"):
+            zoo.promote(run, "flow-other")
+    assert not (weights / "flow-other").exists()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_earlier_version_has_a_newer_one(run, tmp_path, monkeypatch, version):
+    zoo_models.use_zoo(monkeypatch, tmp_path)
+    zoo.promote(run)
+    zoo_models.edit_json(
+        tmp_path / "weights" / "registry.json",
+        lambda v: v["models"].update(
+            {f"flow-digits@{version}": {**v["models"]["flow-digits"], "version": version}}
+        ),
+    )
+    with pytest.raises(ValueError, match="expected a newer version under the plain name"):
+        zoo.read_registry()
 
 
 UNFINISHED = {

@@ -1,6 +1,7 @@
 """Putting a finished run into the zoo."""
 
 import dataclasses
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +60,7 @@ def promote(
         name: name in the zoo. Default: the `name` of the run's recipe, else the folder's name.
         weights_dir: the folder of the zoo. Default: `weights/` of the checkout.
         replace: whether a model of that name with other weights may be replaced.
-        keep_previous: whether the replaced weights stay in the zoo under their number.
+        keep_previous: whether weights that are replaced stay in the zoo under their number.
 
     Returns:
         The model's folder in the zoo.
@@ -92,22 +93,42 @@ def promote(
         _check_may_be_replaced(previous, folder, replace)
         entry = dataclasses.replace(entry, version=previous.version + 1)
         if keep_previous:
-            entries |= _kept(previous, folder)
+            # Both names are of the same files until the newest are exchanged below.
+            entries = _with_kept(previous, entries, folder)
+            write_registry(folder, entries)
     elif previous is not None and previous.files == entry.files:
         entry = previous
-    write_folder(folder / name, {file: contents.get(file) for file in MODEL_FILES})
-    write_registry(folder, {**entries, name: entry})
+    _exchange(folder / name, contents, lambda: write_registry(folder, {**entries, name: entry}))
     return folder / name
 
 
-def _kept(entry, folder):
-    """The entry of a version that is kept, its files copied into a folder of its own."""
+def _with_kept(entry, entries, folder):
+    """The entries with one of a version that is kept, its files copied into their own folder."""
     name = f"{entry.name}@{entry.version}"
+    if name in entries:
+        # Of a promotion that did not come to its end.
+        return entries
+    files = {file: entry.files.get(file) for file in MODEL_FILES}
     contents = {
-        file: read_file(folder / entry.name / file, entry.files[file]) for file in entry.files
+        file: None if record is None else read_file(folder / entry.name / file, record)
+        for file, record in files.items()
     }
     write_folder(folder / name, contents)
-    return {name: dataclasses.replace(entry, name=name)}
+    return {**entries, name: dataclasses.replace(entry, name=name)}
+
+
+def _exchange(folder, contents, register):
+    """Writes a model's files and then the registry; what was there comes back if that fails."""
+    there = {file: (folder / file).read_bytes() for file in MODEL_FILES if (folder / file).exists()}
+    write_folder(folder, {file: contents.get(file) for file in MODEL_FILES})
+    try:
+        register()
+    except BaseException:
+        if there:
+            write_folder(folder, {file: there.get(file) for file in MODEL_FILES})
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _read_run(run):
