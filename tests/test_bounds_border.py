@@ -394,10 +394,19 @@ def test_arguments_that_a_rule_does_not_know_are_refused(shape, make, reason):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow fuses such sums")
 def test_a_constant_that_would_be_taken_for_a_bias_is_refused():
     vector = np.array([0.5], "float32")
-    with pytest.raises(UncertifiedLayerError, match=r"shape \(1,\) wrongly .* add a number"):
-        lipschitz_bound(on((5,), lambda x: layers.Dense(4)(x) + vector))
+    inner = keras.Sequential([keras.Input((5,)), layers.Dense(4)])
+    for shape, make in (
+        ((5,), lambda x: layers.Dense(4)(x) + vector),
+        ((5,), lambda x: ops.add(vector, layers.Dense(4)(x))),
+        ((5,), lambda x: inner(x) + vector[None]),
+        ((3, 5), lambda x: layers.Dense(4)(x) + np.ones((3, 1), "float32")),
+        ((5,), lambda x: layers.Rescaling(1.0, offset=[0.5])(layers.Dense(4)(x))),
+    ):
+        with pytest.raises(UncertifiedLayerError, match=r"1,?\) wrongly .* add a number"):
+            lipschitz_bound(on(shape, make))
     for make in (
         lambda x: layers.Dense(4)(x) + 0.5,
+        lambda x: layers.Rescaling(1.0, offset=0.5)(layers.Dense(4)(x)),
         lambda x: layers.Dense(4)(x) - vector,
         lambda x: layers.Dense(1)(x) + vector,
         lambda x: layers.Dense(4)(x) + np.full(4, 0.5, "float32"),

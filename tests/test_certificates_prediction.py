@@ -317,6 +317,18 @@ def test_what_was_predicted_before_the_first_certificate_is_outdated_too():
     np.testing.assert_allclose(model.predict(X, verbose=0), certificate.logits, atol=1e-6)
 
 
+def test_what_evaluate_compiled_before_a_change_is_outdated_too():
+    model = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(3)])
+    model.add(keras.layers.Rescaling(1.0))
+    model.compile(metrics=["accuracy"], loss="sparse_categorical_crossentropy")
+    labels = model.predict(X, verbose=0).argmax(axis=1)
+    assert model.evaluate(X, labels, verbose=0)[1] == 1.0
+    model.layers[-1].scale = -1.0
+    certificate = lipzoo.certify(model, X, labels, verbose=0)
+    assert certificate.accuracy < 1.0
+    assert model.evaluate(X, labels, verbose=0)[1] == pytest.approx(certificate.accuracy)
+
+
 def test_models_of_the_zoo_have_a_state():
     model = lipzoo.load("gradflow-ecg200")
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -174,20 +174,24 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
         # Not by Keras' __setattr__, which would take it for a part of the model.
         object.__setattr__(model, _ATTRIBUTE, (state, model.predict_function))
         # What `predict` compiled for another state would contradict the certificate.
-        model.predict_function = outside if state is not None and known == state else None
+        same = state is not None and known == state
+        model.predict_function = outside if same else None
+        if not same:
+            model.test_function = None
 
 
 def drop_outdated_prediction(model: keras.Model) -> None:
     """Drops what `model.predict` compiled before the model was changed.
 
-    What it returned afterwards would not be what is certified. A function that may be of another
-    state than the one in which the model was last evaluated here is dropped.
+    What it returned afterwards would not be what is certified, and what `evaluate` compiled would
+    count it. They are dropped where the model is not as it was when it was last evaluated here;
+    what was compiled while it was changed for a time, and changed back, cannot be told from that.
     """
     state = model_state(model)
     known, _ = getattr(model, _ATTRIBUTE, (None, None))
     if state is None or known != state:
         object.__setattr__(model, _ATTRIBUTE, (state, None))
-        model.predict_function = None
+        model.predict_function = model.test_function = None
 
 
 def predict(model: keras.Model, inputs, batch_size: int, verbose: int | str = 0):

@@ -89,6 +89,31 @@ def scale_and_shift(layer, scale, shift, input_shape, dtype, roundings, derivati
     return LayerBound(factor, derivation, offset, mul_up(unit, factor), mul_up(unit, offset))
 
 
+def refuse_narrow_shift(operation, shift, shape) -> None:
+    """Refuses a constant that TensorFlow may add to a product as a bias that it is not.
+
+    In compiled graphs a product, its bias and a constant that is added to them become one kernel.
+    Where the constant's last axis has a single number, the kernel reads as many as the product has
+    columns, or fails.
+
+    Args:
+        operation: what adds it.
+        shift: the constant.
+        shape: shape of what it is added to.
+
+    Raises:
+        UncertifiedLayerError: see there.
+    """
+    sizes = np.shape(shift)
+    narrow = bool(sizes) and sizes[-1] == 1 and shape[-1] != 1
+    if narrow and keras.backend.backend() == "tensorflow":
+        raise UncertifiedLayerError(
+            operation,
+            f"TensorFlow, when it compiles a model, may add a constant of shape {sizes} wrongly "
+            "behind a Dense or Conv layer: add a number instead, 0.5 and not [0.5].",
+        )
+
+
 def _batch_normalization(layer, input_shape):
     variance = as_float64(layer.moving_variance)
     # With different signs the sum cancels, and its rounding has no bound.
@@ -169,6 +194,7 @@ def _rescaling(layer, input_shape):
                 raise UncertifiedLayerError(
                     layer, f"An array as {name} is not analysed for channels_first."
                 )
+    refuse_narrow_shift(layer, shift, input_shape)
     dtype = constant_dtype(layer.compute_dtype)
     return scale_and_shift(layer, scale, shift, input_shape, dtype, 4, "largest scale factor")
 

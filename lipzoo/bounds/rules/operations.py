@@ -20,6 +20,7 @@ from lipzoo.bounds.rules._numbers import (
     largest,
 )
 from lipzoo.bounds.rules.activation import scalar_bound
+from lipzoo.bounds.rules.linear import refuse_narrow_shift
 from lipzoo.bounds.rules.merging import merge_kind
 from lipzoo.keras_internals import core_operations, nn_operations, numpy_operations
 from lipzoo.rounding import div_up, gamma, mul_up, norm_up, sqrt_up, unit_roundoff
@@ -40,18 +41,7 @@ def _shifted(call):
 
 
 def _added(call):
-    """`_shifted`, but for a constant that TensorFlow may add to a product as a bias it is not.
-
-    In compiled graphs a product, its bias and a constant vector that is added to them become one
-    kernel. For a vector of a single number, the kernel reads as many as the product has columns.
-    """
-    alone = np.shape(call.constant()) == (1,) and call.output_shape[-1] != 1
-    if alone and keras.backend.backend() == "tensorflow":
-        raise UncertifiedLayerError(
-            call.operation,
-            "TensorFlow, when it compiles a model, may add a constant of shape (1,) wrongly behind "
-            "a Dense or Conv layer: add a number instead, x + 0.5.",
-        )
+    refuse_narrow_shift(call.operation, call.constant(), call.output_shape)
     return _shifted(call)
 
 
