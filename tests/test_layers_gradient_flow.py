@@ -49,6 +49,15 @@ def test_half_as_many_neurons_turn_half_of_the_space_at_most():
     np.testing.assert_allclose(eigenvalues, [-1] * 4 + [1] * 4, atol=1e-3)
 
 
+def test_sorting_pairs_is_a_step_of_half_rank():
+    flow = GradientFlowDense("half", use_bias=False)
+    flow.build((None, 6))
+    flow.kernel.assign(np.kron(np.eye(3), [[1.0], [-1.0]]) / np.sqrt(2))
+    x = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
+    pairs = np.sort(x.reshape(50, 3, 2), axis=2).reshape(50, 6)
+    np.testing.assert_allclose(ops.convert_to_numpy(flow(x)), pairs, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "kernel_shape"),
     [
