@@ -12,7 +12,7 @@ from studies import frontier
 from studies.small_classifiers import finished_or, mean_and_interval, small_recipe, train_small
 
 
-def _tiny_dataset():
+def tiny_dataset():
     """Bright tops and bright bottoms, as stored bytes."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 96)
@@ -50,7 +50,7 @@ def test_a_small_network_is_the_recipes_and_repeats_itself():
     )
     assert recipe.training.loss.epsilon == 0.1
     assert recipe.model.arguments["width"] == 4
-    dataset = _tiny_dataset()
+    dataset = tiny_dataset()
     first, again, other = (train_small(recipe, dataset, seed) for seed in (0, 0, 1))
     x = dataset.inputs(dataset.test)
     expected = first.predict(x, verbose=0)
