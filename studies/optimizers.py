@@ -8,9 +8,6 @@ interrupted go on where they were.
 
 import argparse
 import dataclasses
-import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -22,6 +19,7 @@ from lipzoo.optimizers import StiefelMuon
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import Batches, EpochStart
 from lipzoo.training.run_folder import write_json
+from studies.machine import machine
 from studies.small_classifiers import RUNS, accuracies, finished_or, mean_and_interval
 from studies.timing import interleaved, paired_ratio
 
@@ -161,13 +159,7 @@ def main(arguments=None) -> None:
         "batch_size": BATCH_SIZE,
         "rows": rows,
         "steps": step_costs(options.rounds),
-        "machine": {
-            "cpus": os.cpu_count(),
-            "processor": platform.machine(),
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-            keras.backend.backend(): version(keras.backend.backend()),
-        },
+        "machine": machine(),
     }
     write_json(options.output, results)
 

@@ -5,13 +5,11 @@ import dataclasses
 import json
 import os
 import platform
-from importlib.metadata import version
 from pathlib import Path
-
-import keras
 
 from lipzoo.training import read_recipe
 from studies import costs, norms
+from studies.machine import machine
 
 RESULTS = Path(__file__).with_name("results.json")
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -33,14 +31,7 @@ def measure(name: str, quick: bool) -> dict:
         "load": costs.loading(name, 1 if quick else 7),
         "patch_kernels": norms.patch_kernels(name),
         "overlapping_kernels": norms.overlapping_kernels(1 if quick else 15),
-        "machine": {
-            "cpus": os.cpu_count(),
-            "processor": platform.machine(),
-            "python": platform.python_version(),
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-            keras.backend.backend(): version(keras.backend.backend()),
-        },
+        "machine": {**machine(), "python": platform.python_version()},
     }
 
 

@@ -9,14 +9,10 @@ studies/stability.json and stability.png.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
-import keras
 import numpy as np
 
 import lipzoo
@@ -24,6 +20,7 @@ from lipzoo.constraints import METHODS
 from lipzoo.training import read_recipe
 from lipzoo.training.model import compile_model
 from lipzoo.training.run_folder import write_json
+from studies.machine import machine
 from studies.stability_figure import figure
 from studies.stability_networks import (
     CLASSES,
@@ -191,13 +188,7 @@ def main(arguments=None):
     results = json.loads(options.output.read_text()) if options.only else {}
     for name in options.only or parts:
         results[name] = parts[name]()
-        results["machine"] = {
-            "cpus": os.cpu_count(),
-            "processor": platform.machine(),
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-            keras.backend.backend(): version(keras.backend.backend()),
-        }
+        results["machine"] = machine()
         write_json(options.output, results)
     figure(results, options.output.with_suffix(".png"))
 
