@@ -155,9 +155,10 @@ def list_models(pattern: str = "*") -> list[str]:
 
 def is_known(name: str) -> bool:
     """Whether a text is the name of a model of the zoo, with a version that it has or without."""
-    base, at, number = name.partition("@")
-    entries = read_registry()
-    return name in entries or (bool(at) and base in entries and entries[base].is_version(number))
+    try:
+        return bool(find_entry(name, read_registry()))
+    except ValueError:
+        return False
 
 
 def model_folder(name: str) -> Path:

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lipzoo.optimizers.newton_schulz import MAX_STEPS
 from lipzoo.training.adversary import AdversarySettings
 from lipzoo_catalogue.formatting import parse_fraction
 
@@ -141,8 +142,9 @@ class StiefelMuonSettings:
         """Yields `(key, expected, value)` for each value that is out of its range."""
         if not 0 <= self.momentum < 1:
             yield "momentum", "a number from 0 to below 1", self.momentum
-        if not 1 <= self.newton_schulz_steps <= 5:
-            yield "newton_schulz_steps", "a whole number from 1 to 5", self.newton_schulz_steps
+        if not 1 <= self.newton_schulz_steps <= MAX_STEPS:
+            expected = f"a whole number from 1 to {MAX_STEPS}"
+            yield "newton_schulz_steps", expected, self.newton_schulz_steps
         if not (math.isfinite(self.adam_lr_ratio) and self.adam_lr_ratio > 0):
             yield "adam_lr_ratio", "a finite positive number", self.adam_lr_ratio
 
