@@ -13,27 +13,7 @@ import sys
 from lipzoo_catalogue.backend import check_backend
 from lipzoo_catalogue.native_messages import without_native_messages
 from lipzoo_cli.exit_codes import Command, run_command
-from lipzoo_cli.parser import build_parser
-
-# Where the commands are that answer from files alone, and those that need Keras.
-_WITHOUT_KERAS = {
-    "list": "catalogue:list_models",
-    "info": "catalogue:info",
-    "card": "catalogue:card",
-    "download": "catalogue:download",
-    "join": "join:join",
-}
-_WITH_KERAS = {
-    "init": "init:init",
-    "train": "train:train",
-    "promote": "train:promote",
-    "evaluate": "evaluate:evaluate",
-    "certify": "certify:certify",
-    "verify": "hub:verify",
-    "publish": "hub:publish",
-    "demo": "demo:demo",
-    "export": "export:export",
-}
+from lipzoo_cli.parser import USAGES, build_parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,7 +55,8 @@ def _without_keras(arguments: argparse.Namespace) -> str | None:
             return "check_certificate:check_exported" if arguments.against is None else None
         if arguments.certificate:
             return "check_certificate:check"
-    return _WITHOUT_KERAS.get(arguments.command)
+    usage = USAGES[arguments.command]
+    return None if usage.needs_keras else usage.run
 
 
 def _run_with_keras(arguments: argparse.Namespace) -> int:
@@ -93,7 +74,7 @@ def _run_with_keras(arguments: argparse.Namespace) -> int:
         from lipzoo.training import DivergedError, TrainingError
         from lipzoo.training.run_folder import CheckpointError
 
-        command = _imported(_WITH_KERAS[arguments.command])
+        command = _imported(USAGES[arguments.command].run)
         # Certifying several models one after another is no mistake, though TensorFlow warns of it.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         try:

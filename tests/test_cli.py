@@ -10,24 +10,11 @@ import pytest
 
 import lipzoo
 import lipzoo_cli
+from lipzoo_cli.parser import USAGES
 from tests.helpers import in_float64
 from tests.tiny_runs import recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = (
-    "list",
-    "info",
-    "card",
-    "download",
-    "verify",
-    "certify",
-    "join",
-    "evaluate",
-    "demo",
-    "train",
-    "promote",
-    "publish",
-)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +36,7 @@ def _fails(capsys, arguments, code=2):
     return message
 
 
-@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)])
+@pytest.mark.parametrize("command", [(), *((command,) for command in USAGES)])
 def test_help_has_an_example(command, capsys):
     assert lipzoo_cli.main([*command, "--help"]) == 0
     text = capsys.readouterr().out

@@ -1,0 +1,63 @@
+"""How `lipzoo certify` is called."""
+
+import argparse
+
+from lipzoo_cli.usage.options import MODEL, add_dtype, add_printing
+from lipzoo_cli.usage.usage import Usage
+
+
+def _certify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", help=MODEL)
+    command.add_argument(
+        "data",
+        help="an .npy file of examples, which may be larger than memory; an .npz or .csv file, an "
+        "image, a folder of images, or hf:OWNER/NAME, with or without labels; or tfds:NAME, "
+        "sklearn:NAME; where there are splits, the test split is used",
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write prediction, radius and nearest rival of every example, with norm and units, to "
+        "a .csv, .json or .npz file",
+    )
+    command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
+    command.add_argument(
+        "--labels", metavar="FILE", help="an .npy file with the labels of an .npy file of examples"
+    )
+    command.add_argument(
+        "--read",
+        metavar="KEY=VALUE",
+        action="append",
+        help="how a table is read, as in [data] of a recipe: header, delimiter, decimal, comment, "
+        "label (first, last, none, or a column), columns, ignore, missing (drop), missing_values; "
+        "may be repeated",
+    )
+    command.add_argument(
+        "--shard",
+        metavar="k/K",
+        help="certify part k of K only, for lipzoo join; needs --out with an .npz file",
+    )
+    add_printing(command)
+    command.add_argument(
+        "--norm",
+        choices=("l1", "l2", "linf"),
+        default="l2",
+        help="norm of the radii; those in l1 and linf follow from l2 (default: l2)",
+    )
+    command.add_argument(
+        "--standardized",
+        action="store_true",
+        help="radii in standard deviations, for a model that begins by standardising its input; "
+        "for a table also a radius of each feature alone in its own units, in --json and --out",
+    )
+    add_dtype(command)
+
+
+CERTIFY = Usage(
+    name="certify",
+    summary="Certify the predictions of a model on data: an l2 radius for every example.",
+    example="lipzoo certify gradflow-fmnist images.npz --out radii.csv",
+    add_arguments=_certify,
+    run="certify:certify",
+    hub=True,
+)

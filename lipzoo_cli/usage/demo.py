@@ -1,0 +1,23 @@
+"""How `lipzoo demo` is called."""
+
+import argparse
+
+from lipzoo_cli.usage.usage import Usage
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output", metavar="FILE", help="the figure (default: lipzoo-demo.png)")
+    command.add_argument("--examples", metavar="N", help="number of test images (default: all)")
+    command.add_argument(
+        "--digits", action="store_true", help="use scikit-learn's digits, which need no download"
+    )
+
+
+DEMO = Usage(
+    name="demo",
+    summary="Load, bound, certify, attack and fine-tune a model, and draw the result.",
+    example="lipzoo demo --output certificates.png",
+    add_arguments=_demo,
+    run="demo:demo",
+    json=False,
+)
