@@ -21,6 +21,7 @@ from lipzoo_catalogue.json_validation import (
     is_texts,
     mismatch,
 )
+from lipzoo_catalogue.task_names import CLASSIFICATION, RECONSTRUCTION, TASK_NAMES
 
 FORMAT_VERSION = 1
 # A configuration is refused before anything is built when it asks for more than this.
@@ -46,6 +47,8 @@ class ModelConfig:
             values that the model is meant for (`None`: unbounded).
         class_names: names of the classes in the order of the logits; empty where there are none.
         feature_names: names of the features of a table, in their order; empty where there are none.
+        task: what the model does, `"classification"` or `"reconstruction"`. Empty, as in files of
+            earlier versions: what its arguments tell; models with an `operator` reconstruct.
         description: one line about the model.
         dataset: the data that it was trained on.
         data_licence: licence of the data.
@@ -57,15 +60,17 @@ class ModelConfig:
         lipzoo_version: the version that wrote the file.
 
     Raises:
-        ValueError: if a value has the wrong type, two features have one name, or a limit is
-            exceeded: integers up to 65,536, inputs up to 2²⁴ values, lists up to 4,096 items,
-            nesting up to 8 levels.
+        ValueError: if a value has the wrong type, two features have one name, the task is unknown
+            or contradicts the arguments, or a limit is exceeded: integers up to 65,536, inputs up
+            to 2²⁴ values, lists up to 4,096 items, nesting up to 8 levels.
 
     Example:
 
     >>> config = ModelConfig("GradFlowNet", {"input_shape": [28, 28, 1], "num_classes": 10})
     >>> ModelConfig.from_dict(config.to_dict()) == config
     True
+    >>> config.task
+    'classification'
     """
 
     architecture: str
@@ -82,6 +87,7 @@ class ModelConfig:
     limitations: str = ""
     lipzoo_version: str = ""
     feature_names: tuple[str, ...] = ()
+    task: str = ""
 
     def __post_init__(self) -> None:
         # Lists and tuples mean the same in JSON; one form makes equal configurations equal.
@@ -91,6 +97,7 @@ class ModelConfig:
             if isinstance(getattr(self, key), list | tuple):
                 object.__setattr__(self, key, tuple(getattr(self, key)))
         self._check()
+        object.__setattr__(self, "task", _task(self.task, self.arguments))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -106,9 +113,11 @@ class ModelConfig:
         """The configuration as JSON values, `format_version` first."""
         values: dict[str, Any] = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
         values["class_names"] = list(self.class_names)
-        # Models without named features keep the file that they had before there were any.
-        names = values.pop("feature_names")
-        return {**values, **({"feature_names": list(names)} if names else {})}
+        # Models without named features, and classifiers, keep the file that they had before there
+        # were these keys.
+        names, task = values.pop("feature_names"), values.pop("task")
+        values |= {"feature_names": list(names)} if names else {}
+        return {**values, **({"task": task} if task != CLASSIFICATION else {})}
 
     @classmethod
     def from_dict(
@@ -219,6 +228,22 @@ def _check_limits(value: object, key: str, depth: int = 1) -> None:
             raise _ConfigError(mismatch(key, "a finite number", value))
     elif not isinstance(value, str):
         raise _ConfigError(mismatch(key, "a JSON value", value))
+
+
+def _task(stated: str, arguments: Mapping[str, object]) -> str:
+    """What a model does: as is stated, else as its arguments tell."""
+    measures = "operator" in arguments
+    if not stated:
+        return RECONSTRUCTION if measures else CLASSIFICATION
+    if stated not in TASK_NAMES:
+        raise _ConfigError(mismatch("task", " or ".join(map(repr, TASK_NAMES)), stated))
+    if measures and stated != RECONSTRUCTION:
+        expected = f"{RECONSTRUCTION!r} of a model with 'arguments.operator'"
+        raise _ConfigError(mismatch("task", expected, stated))
+    if arguments.get("num_classes") is not None and stated != CLASSIFICATION:
+        expected = f"{CLASSIFICATION!r} of a model with 'arguments.num_classes'"
+        raise _ConfigError(mismatch("task", expected, stated))
+    return stated
 
 
 def _check_shape(arguments: Mapping[str, object]) -> None:

@@ -22,7 +22,8 @@ from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.json_validation import is_mapping, is_row
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
-from lipzoo_catalogue.tasks import TASKS, read_metrics, task_of
+from lipzoo_catalogue.task_names import CLASSIFICATION
+from lipzoo_catalogue.tasks import TASKS, read_metrics
 from lipzoo_catalogue.training_record import TrainingRecord
 from lipzoo_catalogue.weights_header import count_parameters
 
@@ -69,7 +70,7 @@ class ModelInfo:
     @property
     def task(self) -> str:
         """What the model does: `"classification"` or `"reconstruction"`."""
-        return task_of(self.config, self.metrics)
+        return self.config.task
 
     @property
     def architecture(self) -> str:
@@ -139,7 +140,7 @@ class ModelInfo:
 
     def __str__(self) -> str:
         classes = ""
-        if self.task == "classification":
+        if self.task == CLASSIFICATION:
             classes = str(self.config.num_classes or "none")
             if self.class_names:
                 classes += f": {', '.join(self.class_names)}"
@@ -208,7 +209,7 @@ def describe(source: Source) -> ModelInfo:
     metrics, training, text = None, TrainingRecord(), CardText()
     if source.has(METRICS):
         values = source.read_json(METRICS)
-        metrics = read_metrics(values, source.path(METRICS))
+        metrics = read_metrics(values, source.path(METRICS), config)
         training = TrainingRecord.from_dict(values, source.path(METRICS))
     if source.has(CARD):
         text = CardText.from_toml(_decoded(source, CARD), source.path(CARD))

@@ -14,8 +14,11 @@ from lipzoo.training.tasks.classification import ClassificationTask, certified_t
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.training.tasks.reconstruction import ReconstructionTask
 from lipzoo.zoo.loading import load_from
+from lipzoo_catalogue.files import CONFIG
 from lipzoo_catalogue.formatting import parse_fraction
+from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
+from lipzoo_catalogue.task_names import RECONSTRUCTION
 from lipzoo_cli.arguments import model_of, print_json, settings_of
 from lipzoo_cli.evaluate_attacked import evaluate_attacked
 from lipzoo_cli.exit_codes import CheckFailed
@@ -43,8 +46,14 @@ def evaluate(arguments: argparse.Namespace) -> None:
     if arguments.data is not None:
         text = replace_source(text, arguments.data)
     recipe = training.parse_recipe(text, where=str(path))
+    config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
+    if recipe.task != config.task:
+        raise ValueError(
+            f"{path}: expected a recipe of the model's task, {config.task}, as {CONFIG} says. "
+            f"Received: one of {recipe.task}"
+        )
     published = source.read_json("metrics.json") if source.has("metrics.json") else None
-    if recipe.reconstructs:
+    if config.task == RECONSTRUCTION:
         _evaluate_reconstruction(arguments, source, recipe, published)
         return
     model, reference = load_from(source, dtype=arguments.dtype), None
@@ -108,7 +117,7 @@ def _evaluate_reconstruction(
     model = load_from(source, dtype=arguments.dtype)
     result: dict[str, Any] = {
         "name": arguments.model,
-        "task": "reconstruction",
+        "task": RECONSTRUCTION,
         "dtype": arguments.dtype,
         "data": {"source": dataset.source, "sha256": dataset.fingerprint()},
         "lipschitz_bound": float(lipschitz_bound(model)),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lipzoo_catalogue.task_names import RECONSTRUCTION
 from lipzoo_catalogue.tasks import reconstruction
 
 # Tables of metrics.json, and what they are called in print.
@@ -27,7 +28,7 @@ def format_metrics(metrics: Mapping[str, Any]) -> str:
     certified 0.25                  80.00 %
     """
     lines = [f"{metrics['name']}: proven Lipschitz bound {metrics['lipschitz_bound']:.9g}"]
-    if metrics.get("task") == "reconstruction":
+    if metrics.get("task") == RECONSTRUCTION:
         known = reconstruction.read_metrics({"format_version": 1, **metrics})
         return "\n".join([*lines, *reconstruction.plain_lines(known)])
     tables: dict[str, dict[str, Any]] = {}

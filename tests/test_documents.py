@@ -130,7 +130,7 @@ def _written(path, name, inner=None):
 _CLAIM = Claim(1.0, {}, probes=Probes(0, ((1.0,),), (0.0,))).to_dict()
 TRUTHS = {
     "record": _fields(FileRecord),
-    "config.json": ModelConfig("A", {}, feature_names=("a",)).to_dict(),
+    "config.json": ModelConfig("A", {}, feature_names=("a",), task="reconstruction").to_dict(),
     "config.json preprocessing": UNIT_PIXELS,
     "certificate.json": _CLAIM,
     "certificate.json probes": _CLAIM["probes"],

@@ -13,6 +13,7 @@ from lipzoo import training, zoo
 from lipzoo.data.dataset import load_data
 from lipzoo.training.recipe import RecipeError, parse_recipe
 from lipzoo.training.tasks import ReconstructionTask, task_of
+from tests.tiny_runs import recipe_text
 
 RECIPE = """\
 name = "tiny-scan"
@@ -203,3 +204,12 @@ def test_the_command_line_says_when_the_numbers_are_others(run, tmp_path, capsys
     (folder / "metrics.json").write_text(json.dumps(values))
     assert lipzoo_cli.main(["evaluate", str(folder)]) == 1
     assert "recomputed numbers differ" in capsys.readouterr().err
+
+
+def test_a_recipe_of_another_task_than_the_models_is_refused(run, tmp_path, capsys):
+    folder = tmp_path / "mixed"
+    shutil.copytree(run[0], folder)
+    assert json.loads((folder / "config.json").read_text())["task"] == "reconstruction"
+    (folder / "recipe.toml").write_text(recipe_text("a.npz"))
+    assert lipzoo_cli.main(["evaluate", str(folder)]) == 2
+    assert "task, reconstruction, as config.json says" in capsys.readouterr().err

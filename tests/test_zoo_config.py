@@ -9,6 +9,7 @@ from lipzoo.zoo import Metrics, ModelConfig, read_config
 from lipzoo_catalogue.certificate_claim import Claim
 from lipzoo_catalogue.files import parse_json
 from lipzoo_catalogue.model_config import dump_config
+from lipzoo_catalogue.tasks import read_metrics
 from lipzoo_catalogue.tasks.classification import results
 
 FULL = ModelConfig(
@@ -30,6 +31,29 @@ def test_tuples_and_lists_mean_the_same():
     other = dataclasses.replace(FULL, arguments={**FULL.arguments, "input_shape": [28, 28, 1]})
     assert other == FULL
     assert FULL.input_shape == (28, 28, 1)
+
+
+OPERATOR = {"operator": {"class_name": "Tomography"}}
+
+
+def test_the_task_is_stated_unless_it_is_classification_and_told_by_older_files():
+    scan = ModelConfig("InvNet", OPERATOR)
+    assert scan.task == "reconstruction" == scan.to_dict()["task"]
+    assert FULL.task == "classification"
+    assert "task" not in FULL.to_dict()
+    older = {key: value for key, value in scan.to_dict().items() if key != "task"}
+    assert ModelConfig.from_dict(older) == scan == ModelConfig.from_dict(scan.to_dict())
+    # What has no operator among its arguments says so.
+    assert ModelConfig("Another", {}, task="reconstruction").task == "reconstruction"
+    assert ModelConfig("Another", {}).task == "classification"
+
+
+def test_metrics_of_another_task_than_the_models_are_refused():
+    expected = "metrics.json: key 'task': expected 'reconstruction', which the model's"
+    with pytest.raises(ValueError, match=f"{expected}.*Received: 'classification'"):
+        read_metrics(
+            {"format_version": 1, "test": TEST}, "metrics.json", ModelConfig("A", OPERATOR)
+        )
 
 
 def test_later_changes_of_the_arguments_do_not_reach_the_configuration():
@@ -66,6 +90,18 @@ BROKEN = {
     "key 'feature_names': expected names all different. Received: ['b']": {
         "arguments": {"input_shape": [3], "num_classes": 2},
         "feature_names": ["a", "b", "b"],
+    },
+    "key 'task': expected 'classification' or 'reconstruction'. Received: 'segmentation'": {
+        "task": "segmentation"
+    },
+    "key 'task': expected text. Received: 1": {"task": 1},
+    "key 'task': expected 'classification' of a model with 'arguments.num_classes'": {
+        "task": "reconstruction"
+    },
+    "key 'task': expected 'reconstruction' of a model with 'arguments.operator'": {
+        "arguments": OPERATOR,
+        "class_names": [],
+        "task": "classification",
     },
     "missing key 'preprocessing.minimum'": {"preprocessing": {"scale": "x", "maximum": 1}},
     "key 'preprocessing.maximum': expected above the minimum": {

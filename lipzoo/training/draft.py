@@ -13,14 +13,14 @@ from lipzoo.training.model import build_model
 from lipzoo.training.provenance import content_sha256
 from lipzoo.training.recipe import parse_document, parse_recipe
 from lipzoo.training.tasks import task_of
+from lipzoo_catalogue.task_names import CLASSIFICATION, TASK_NAMES
 
-TASKS = ("classification", "reconstruction")
 # Steps of training that a first run takes, about.
 _STEPS = 4000
 _MIN_EPOCHS, _MAX_EPOCHS = 5, 60
 
 
-def draft_recipe(source: str, task: str = "classification", data: str = "") -> str:
+def draft_recipe(source: str, task: str = CLASSIFICATION, data: str = "") -> str:
     """Writes a recipe that fits a data source and trains as it is.
 
     Shape, kind, classes and the hash of the data are read from the source; sizes of network and
@@ -51,10 +51,10 @@ def draft_recipe(source: str, task: str = "classification", data: str = "") -> s
     return drafted(source, task, data)[0]
 
 
-def drafted(source: str, task: str = "classification", data: str = "") -> tuple[str, Dataset]:
+def drafted(source: str, task: str = CLASSIFICATION, data: str = "") -> tuple[str, Dataset]:
     """The recipe of `draft_recipe`, and the data that it is for."""
-    if task not in TASKS:
-        raise ValueError(f"Expected a task of {', '.join(TASKS)}. Received: task={task!r}")
+    if task not in TASK_NAMES:
+        raise ValueError(f"Expected a task of {', '.join(TASK_NAMES)}. Received: task={task!r}")
     name = _name_of(source)
     reading = parse_document(data, "--set")
     lines = [f"source = {_quoted(source)}", tomlkit.dumps(reading).strip()]
@@ -62,10 +62,10 @@ def drafted(source: str, task: str = "classification", data: str = "") -> tuple[
     # Everything but the data is filled in below; a whole recipe is what is read and checked.
     stub = f'name = "{name}"\n[data]\n{table}\n[model]\narchitecture = "MLP"\n[training]\n'
     stub += "epochs = 1\nbatch_size = 1\nlearning_rate = 1.0\n"
-    dataset = load_data(parse_recipe(stub, where="--set").data, task == "classification")
+    dataset = load_data(parse_recipe(stub, where="--set").data, task == CLASSIFICATION)
     if "kind" not in reading:
         table += f'\nkind = "{dataset.kind}"'
-    body = _classifier if task == "classification" else _reconstruction
+    body = _classifier if task == CLASSIFICATION else _reconstruction
     text = _HEAD.format(name=name, data=table) + body(dataset, reading)
     text += _REGISTRY.format(sha256=content_sha256(dataset), classes=_classes(dataset))
     recipe = parse_recipe(text)

@@ -23,6 +23,7 @@ from lipzoo.training.settings import (
     RegistrySettings,
     TrainingSettings,
 )
+from lipzoo_catalogue.task_names import CLASSIFICATION, RECONSTRUCTION
 
 # The keys of [data] that count in the hash of a recipe whatever they are; others if they are set.
 _FIRST_DATA_KEYS = frozenset(
@@ -66,6 +67,11 @@ class Recipe:
     def reconstructs(self) -> bool:
         """Whether the recipe trains a reconstruction and not a classifier."""
         return self.measurement.noise > 0
+
+    @property
+    def task(self) -> str:
+        """The task that its model's configuration states."""
+        return RECONSTRUCTION if self.reconstructs else CLASSIFICATION
 
     def to_dict(self) -> dict:
         """The recipe as JSON values, defaults included."""

@@ -148,6 +148,7 @@ def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
         intended_use=registry.intended_use,
         limitations=registry.limitations,
         lipzoo_version=__version__,
+        task=task.name,
     )
 
 

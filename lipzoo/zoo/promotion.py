@@ -163,8 +163,8 @@ def default_name(run: Path, contents: Mapping[str, bytes]) -> str:
 def _check_texts(contents, run):
     """Checks the metrics, the card's texts, and that the model can be described."""
     values = parse_json(contents[METRICS], run / METRICS)
-    read_metrics(values, run / METRICS)
     config = ModelConfig.from_dict(parse_json(contents[CONFIG], run / CONFIG), run / CONFIG)
+    read_metrics(values, run / METRICS, config)
     check_stated(config, contents, run)
     for key in ("licence", "paper"):
         if not getattr(config, key):

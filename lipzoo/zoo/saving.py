@@ -84,7 +84,7 @@ def save_model(
             f"own. Received: config={config!r}"
         )
     if metrics is not None:
-        read_metrics(metrics)
+        read_metrics(metrics, config=config)
     return write_model(folder, model, config, metrics=metrics, outlived=_outlived(Path(folder)))
 
 

@@ -142,7 +142,7 @@ class _Verifier:
                 bound = self.check("bound", lambda: self.bounded(model, claim))
                 self.check("outputs", lambda: self.compared(model, tensors, claim, bound))
         if METRICS in self.contents:
-            self.check("test results", lambda: self.measured(claim))
+            self.check("test results", lambda: self.measured(claim, config))
         if CARD in self.contents:
             self.check("card", self.described)
 
@@ -246,10 +246,10 @@ class _Verifier:
             found.append(f"{dtype}: {distance:.1e} apart, at most {most:.1e} by rounding")
         return claim, f"at {len(probes.outputs)} inputs as stored; {'; '.join(found)}"
 
-    def measured(self, claim):
+    def measured(self, claim, config):
         path = self.source.path(METRICS)
         values = self.json(METRICS)
-        metrics = read_metrics(values, path)
+        metrics = read_metrics(values, path, config)
         if WEIGHTS in self.contents:
             check_belonging(values, record_of(self.contents[WEIGHTS]), path)
         stated = values.get("lipschitz_bound")

@@ -11,6 +11,7 @@ from lipzoo_catalogue.files import CONFIG, CURVES, RECIPE, WEIGHTS
 from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_info import ModelInfo
+from lipzoo_catalogue.task_names import CLASSIFICATION
 from lipzoo_catalogue.tasks import TASKS, Task
 
 _BOOK = """\
@@ -164,7 +165,7 @@ def _limits(info: ModelInfo) -> str:
         "It says nothing about other norms, about rotations, or about data unlike the training "
         "data, and not that an output is right."
     ]
-    if info.task == "classification":
+    if info.task == CLASSIFICATION:
         parts.append(
             "A certified radius also accounts for the rounding of the forward pass, assuming sums "
             "that are accumulated in the arithmetic named (no TF32, no Winograd or FFT "

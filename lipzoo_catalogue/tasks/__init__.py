@@ -1,6 +1,6 @@
 """What models do, and so what is measured of them and how it is shown: one module for each task.
 
-`metrics.json` names the task, `"task": "classification"` unless it says otherwise. Each module is a
+`ModelConfig.task` says which a model has, and its `metrics.json` states the same. Each module is a
 `Task`; nothing else in lipzoo distinguishes tasks in print.
 """
 
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from lipzoo_catalogue.classification_metrics import Metrics
 from lipzoo_catalogue.json_validation import mismatch
 from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.task_names import CLASSIFICATION, RECONSTRUCTION
 from lipzoo_catalogue.tasks import classification, reconstruction
 from lipzoo_catalogue.tasks.reconstruction import ReconstructionMetrics
 
@@ -63,41 +64,37 @@ class Task(Protocol):
         ...
 
 
-TASKS: Mapping[str, Task] = {"classification": classification, "reconstruction": reconstruction}
-
-
-def task_of(config: ModelConfig, metrics: Metrics | ReconstructionMetrics | None = None) -> str:
-    """Returns what a model does: as its test results say, else as its configuration tells.
-
-    >>> task_of(ModelConfig("InvNet", {"operator": {"class_name": "Tomography"}}))
-    'reconstruction'
-    """
-    if metrics is not None:
-        return metrics.task
-    return "reconstruction" if "operator" in config.arguments else "classification"
+TASKS: Mapping[str, Task] = {CLASSIFICATION: classification, RECONSTRUCTION: reconstruction}
 
 
 def read_metrics(
-    values: Mapping[str, object], where: str | Path = "metrics"
+    values: Mapping[str, object],
+    where: str | Path = "metrics",
+    config: ModelConfig | None = None,
 ) -> Metrics | ReconstructionMetrics:
     """Reads and checks the content of `metrics.json`, by its task.
 
     Args:
         values: the content.
         where: name of the file, for errors.
+        config: the model's configuration, whose task it must be; `None` for any task.
 
     Returns:
         `Metrics` of a classifier, or `ReconstructionMetrics`.
 
     Raises:
-        ValueError: if the task is unknown, or a key is wrong; the message names file and key.
+        ValueError: if the task is unknown or not the model's, or a key is wrong; the message names
+            file and key.
 
     >>> test = {"examples": 10, "clean": 0.9, "certified": {"0.5": 0.7}}
     >>> read_metrics({"format_version": 1, "test": test}).task
     'classification'
     """
-    task = values.get("task", "classification")
+    task = values.get("task", CLASSIFICATION)
     if not isinstance(task, str) or task not in TASKS:
         known = " or ".join(map(repr, TASKS))
         raise ValueError(f"{where}: {mismatch('task', known, task)}")
+    if config is not None and task != config.task:
+        expected = f"{config.task!r}, which the model's configuration says"
+        raise ValueError(f"{where}: {mismatch('task', expected, task)}")
     return TASKS[task].read_metrics(values, where)

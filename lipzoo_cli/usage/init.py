@@ -2,6 +2,7 @@
 
 import argparse
 
+from lipzoo_catalogue.task_names import CLASSIFICATION, TASK_NAMES
 from lipzoo_cli.usage.usage import Usage
 
 
@@ -14,8 +15,8 @@ def _init(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--task",
-        choices=("classification", "reconstruction"),
-        default="classification",
+        choices=TASK_NAMES,
+        default=CLASSIFICATION,
         help="what to learn (default: classification)",
     )
     command.add_argument(

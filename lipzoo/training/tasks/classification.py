@@ -15,6 +15,7 @@ from lipzoo.training.batches import Batches
 from lipzoo.training.model import TrainingError, builder_of, compile_model
 from lipzoo.training.recipe import Recipe
 from lipzoo.training.training_curves import write_curves
+from lipzoo_catalogue.task_names import CLASSIFICATION
 
 
 class ClassificationTask:
@@ -27,6 +28,8 @@ class ClassificationTask:
     Raises:
         TrainingError: if the recipe's positive class is none of the data's two.
     """
+
+    name = CLASSIFICATION
 
     def __init__(self, recipe: Recipe, dataset: Dataset):
         self.recipe, self.dataset = recipe, dataset

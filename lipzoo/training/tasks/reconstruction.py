@@ -13,6 +13,7 @@ from lipzoo.training.model import TrainingError, compile_with
 from lipzoo.training.recipe import Recipe
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.training.training_curves import write_reconstruction_curves
+from lipzoo_catalogue.task_names import RECONSTRUCTION
 
 
 class MeasuredBatches(Batches):
@@ -46,6 +47,8 @@ class ReconstructionTask:
     Raises:
         TrainingError: if the operator is missing, malformed, or does not fit the images.
     """
+
+    name = RECONSTRUCTION
 
     def __init__(self, recipe: Recipe, dataset: Dataset):
         self.recipe, self.dataset = recipe, dataset
@@ -124,7 +127,7 @@ class ReconstructionTask:
 
     def tables(self, folder: Path, model: keras.Model) -> dict:
         """The comparison with the classical methods, by its keys in `metrics.json`."""
-        return {"task": "reconstruction", "test": compare(self, model)}
+        return {"task": self.name, "test": compare(self, model)}
 
     def write_curves(self, path: Path, history: list[dict], tables: dict) -> None:
         """Draws the run.
