@@ -1,15 +1,21 @@
 """Recipes: what is right is read exactly, what is wrong is named with file and key."""
 
+import dataclasses
+import json
 import math
 from pathlib import Path
 
 import pytest
 
 from lipzoo.training.recipe import RecipeError, parse_recipe, read_recipe, replace_source
+from lipzoo.training.recipe_hash import FIRST_KEYS
+from lipzoo.training.settings import TrainingSettings
 from lipzoo_catalogue.formatting import parse_fraction
 from tests.tiny_runs import recipe_text
 
-RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+PUBLISHED = sorted(path.parent for path in (ROOT / "weights").glob("*/recipe.toml"))
 TEXT = recipe_text("points.csv")
 
 
@@ -35,6 +41,57 @@ def test_hash_depends_on_values_not_on_layout():
     recipe = parse_recipe(TEXT)
     assert parse_recipe("# a comment\n" + TEXT.replace(" = ", "=")).sha256() == recipe.sha256()
     assert parse_recipe(TEXT.replace("0.02", "0.03")).sha256() != recipe.sha256()
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_a_published_recipe_keeps_the_hash_that_its_training_recorded(path):
+    recorded = json.loads((path / "metrics.json").read_text(encoding="utf-8"))["recipe_sha256"]
+    assert read_recipe(path / "recipe.toml").sha256() == recorded
+
+
+def _tables(settings, name=""):
+    """Every table of a recipe with its dotted name."""
+    yield name, settings
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _tables(value, f"{name}.{field.name}".lstrip("."))
+
+
+def test_the_first_keys_are_keys_of_every_table():
+    tables = dict(_tables(parse_recipe(TEXT)))
+    assert tables.keys() == FIRST_KEYS.keys()
+    for name, settings in tables.items():
+        assert set(FIRST_KEYS[name]) <= {field.name for field in dataclasses.fields(settings)}, name
+
+
+LATER = {
+    "data": {"missing_values": ("-9",)},
+    "model": {"start": "gradflow-digits"},
+    "training": {"class_weight": "balanced"},
+    "evaluation": {"positive": "a"},
+    "registry": {"units": "metres"},
+}
+
+
+@pytest.mark.parametrize("table", LATER)
+def test_what_came_later_counts_where_it_is_not_the_default(table):
+    recipe = parse_recipe(TEXT)
+    changed = dataclasses.replace(getattr(recipe, table), **LATER[table])
+    assert not set(LATER[table]) & FIRST_KEYS[table]
+    assert dataclasses.replace(recipe, **{table: changed}).sha256() != recipe.sha256()
+
+
+def test_a_new_key_with_a_default_changes_no_hash():
+    @dataclasses.dataclass(frozen=True)
+    class Longer(TrainingSettings):
+        tomorrow: int = 0
+
+    recipe = parse_recipe(TEXT)
+    values = vars(recipe.training)
+    for training, same in ((Longer(**values), True), (Longer(**values, tomorrow=1), False)):
+        longer = dataclasses.replace(recipe, training=training)
+        assert (longer.sha256() == recipe.sha256()) is same
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import hashlib
 import re
 import tomllib
 import types
@@ -16,6 +15,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from lipzoo.data.settings import DataSettings
+from lipzoo.training.recipe_hash import settings_sha256
 from lipzoo.training.settings import (
     EvaluationSettings,
     MeasurementSettings,
@@ -24,11 +24,6 @@ from lipzoo.training.settings import (
     TrainingSettings,
 )
 from lipzoo_catalogue.task_names import CLASSIFICATION, RECONSTRUCTION
-
-# The keys of [data] that count in the hash of a recipe whatever they are; others if they are set.
-_FIRST_DATA_KEYS = frozenset(
-    ["source", "test", "validation", "test_size", "kind", "label", "missing", "standardize"]
-)
 
 
 class RecipeError(ValueError):
@@ -79,34 +74,7 @@ class Recipe:
 
     def sha256(self) -> str:
         """Hash of the recipe's values, the same for files that differ in layout only."""
-        values = self.to_dict()
-        # The weights do not depend on it.
-        del values["training"]["devices"]
-        # Recipes without such settings keep the hash that they had before there were any.
-        if not self.training.restart.epochs:
-            del values["training"]["restart"]
-        if not self.training.adversary.epsilon:
-            del values["training"]["adversary"]
-        if self.training.optimizer != "stiefel_muon":
-            del values["training"]["stiefel_muon"]
-        if self.training.class_weight == "none":
-            del values["training"]["class_weight"]
-        plain = dataclasses.asdict(DataSettings(self.data.source))
-        for key in set(plain) - _FIRST_DATA_KEYS:
-            if values["data"][key] == plain[key]:
-                del values["data"][key]
-        if not self.reconstructs:
-            del values["measurement"]
-        if not self.model.start:
-            del values["model"]["start"]
-        if not self.evaluation.positive:
-            del values["evaluation"]["positive"]
-        # It says which data the texts are about, and nothing of the weights.
-        del values["registry"]["content_sha256"]
-        for key in ("feature_names", "units"):
-            if not values["registry"][key]:
-                del values["registry"][key]
-        return hashlib.sha256(repr(_canonical(values)).encode()).hexdigest()
+        return settings_sha256(self)
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -323,12 +291,3 @@ def _convert(hint, value, where: str, key: str):
     names |= {dict: "a table"}
     expected = " or ".join(names[kind] for kind in kinds if kind in names)
     raise RecipeError(f"{where}: key {key!r}: expected {expected}. Received: {value!r}")
-
-
-def _canonical(value):
-    """Nested tuples with sorted keys, so that equal recipes have equal representations."""
-    if isinstance(value, dict):
-        return tuple((k, _canonical(v)) for k, v in sorted(value.items()))
-    if isinstance(value, (list, tuple)):
-        return tuple(_canonical(v) for v in value)
-    return value
