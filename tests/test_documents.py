@@ -140,7 +140,7 @@ TRUTHS = {
     "metrics.json comparison method": _fields(Method),
     "metrics.json": _shipped(),
     "metrics.json test": _shipped("test", "test_float64", "test_sample", "validation"),
-    "metrics.json data": _written("lipzoo/training/results.py", "metrics", "data"),
+    "metrics.json data": _written("lipzoo/training/results.py", "about", "data"),
     "card.toml": _fields(CardText),
     "registry.json": RegistryEntry("a", {}, 1).to_dict(),
     "recipe.toml": _fields(Recipe),

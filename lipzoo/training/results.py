@@ -47,18 +47,13 @@ def write_results(
         The content of `metrics.json`.
     """
     started = time.perf_counter()
-    claim = write_model(folder, model, model_config(recipe, task, arguments))
-    tables = task.tables(folder, model)
+    write_model(folder, model, model_config(recipe, task, arguments))
     dataset = task.dataset
     write_json(folder / "history.json", history)
     write_atomically(folder / "history.csv", lambda file: file.write(_csv(history).encode()))
-    seconds = sum(row["seconds"] for row in history)
-    metrics = {
+    about = {
         "format_version": 1,
         "name": recipe.name,
-        **tables,
-        "lipschitz_bound": float(lipschitz_bound(model)),
-        "weights_sha256": claim.files[WEIGHTS].sha256,
         "parameters": int(model.count_params()),
         "epochs": len(history),
         "seed": recipe.seed,
@@ -72,14 +67,13 @@ def write_results(
             "notes": list(dataset.notes),
         },
         "recipe_sha256": identity["recipe_sha256"],
-        "seconds": {
-            "training": round(seconds, 1),
-            "evaluation": round(time.perf_counter() - started, 1),
-        },
+        "seconds": {"training": round(sum(row["seconds"] for row in history), 1)},
         **describe_environment(),
     }
+    metrics = _measured(folder, task, model, about)
+    metrics["seconds"]["evaluation"] = round(time.perf_counter() - started, 1)
     try:
-        task.write_curves(folder / "curves.png", history, tables)
+        task.write_curves(folder / "curves.png", history, metrics)
     except ImportError as error:
         warnings.warn(f"no curves.png: {how_to_install('plots')} ({error})", stacklevel=2)
     write_json(folder / "metrics.json", metrics)
@@ -114,19 +108,28 @@ def refresh_metrics(folder: str | Path) -> dict:
             f"{dataset.source}: expected the data of the run, SHA-256 {metrics['data']['sha256']}. "
             f"Received: {dataset.fingerprint()}"
         )
-    model = zoo.load(folder)
-    tables = task_of(recipe, dataset).tables(folder, model)
-    kept = {key: value for key, value in metrics.items() if key not in tables}
-    first = {key: kept.pop(key) for key in ("format_version", "name")}
-    metrics = {
-        **first,
-        **tables,
-        **kept,
+    metrics = _measured(folder, task_of(recipe, dataset), zoo.load(folder), metrics)
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _measured(folder: Path, task, model: keras.Model, about: dict) -> dict:
+    """The content of `metrics.json`: what is measured of a saved model, and what else is known.
+
+    Args:
+        folder: the run folder, with the model's files.
+        task: as in `write_results`.
+        model: the model.
+        about: everything else in the file; what it has of what is measured is replaced.
+    """
+    measured = {
+        **task.tables(folder, model),
         "lipschitz_bound": float(lipschitz_bound(model)),
         "weights_sha256": record_of(read_file(folder / WEIGHTS)).sha256,
     }
-    write_json(folder / "metrics.json", metrics)
-    return metrics
+    first = {key: about[key] for key in ("format_version", "name")}
+    kept = {key: value for key, value in about.items() if key not in first | measured}
+    return {**first, **measured, **kept}
 
 
 def model_config(recipe: Recipe, task, arguments: dict) -> zoo.ModelConfig:
