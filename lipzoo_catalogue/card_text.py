@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lipzoo_catalogue.json_validation import check_keys, is_texts, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    expect,
+    is_text,
+    is_texts,
+)
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,7 @@ class CardText:
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{where}: not a TOML file: {error}") from None
         check_keys(values, [f.name for f in dataclasses.fields(cls)], (), where)
-        names: object = values.setdefault("datasets", [])
-        if not is_texts(names):
-            raise ValueError(f"{where}: {mismatch('datasets', 'a list of texts', names)}")
-        for key in (f.name for f in dataclasses.fields(cls) if f.name != "datasets"):
-            if not isinstance(values.setdefault(key, ""), str):
-                raise ValueError(f"{where}: {mismatch(key, 'text', values[key])}")
-        values["datasets"] = tuple(names)
-        return cls(**values)
+        names = values.pop("datasets", [])
+        datasets = expect(names, is_texts, "a list of texts", "datasets", where)
+        texts = {key: expect(values[key], is_text, "text", key, where) for key in values}
+        return cls(datasets=tuple(datasets), **texts)

@@ -8,10 +8,11 @@ from lipzoo_catalogue.files import CONFIG, WEIGHTS, FileRecord
 from lipzoo_catalogue.json_validation import (
     check_keys,
     check_version,
+    expect,
     is_count,
-    is_list,
-    is_number,
+    is_nonnegative,
     is_object,
+    is_objects,
     is_sha256,
     mismatch,
 )
@@ -64,23 +65,18 @@ class Claim:
         check_version(values, FORMAT_VERSION, where)
         known = ("format_version", "lipschitz_bound", "norm", "layers", "files", "lipzoo_version")
         check_keys(values, (*known, "probes"), ("lipschitz_bound", "norm", "files"), where)
-        bound = values["lipschitz_bound"]
-        if not is_number(bound) or bound < 0:
-            error = mismatch("lipschitz_bound", "a finite non-negative number", bound)
-            raise ValueError(f"{where}: {error}")
+        what, stated = "a finite non-negative number", values["lipschitz_bound"]
+        bound = expect(stated, is_nonnegative, what, "lipschitz_bound", where)
         if values["norm"] != "l2":
             raise ValueError(f"{where}: {mismatch('norm', repr('l2'), values['norm'])}")
-        layers = values.get("layers", [])
-        rows = [row for row in layers if is_object(row)] if is_list(layers) else None
-        if not is_list(layers) or rows is None or len(rows) != len(layers):
-            raise ValueError(f"{where}: {mismatch('layers', 'a list of objects', layers)}")
+        layers = expect(values.get("layers", []), is_objects, "a list of objects", "layers", where)
         files = read_records(values["files"], where, "files.")
         check_keys(files, _VOUCHED, _VOUCHED, where, "files.")
         probes = values.get("probes")
         return cls(
             lipschitz_bound=float(bound),
             files=files,
-            layers=tuple(rows),
+            layers=tuple(layers),
             lipzoo_version=str(values.get("lipzoo_version", "")),
             probes=None if probes is None else Probes.from_dict(probes, where),
         )
@@ -108,23 +104,19 @@ def check_belonging(metrics: Mapping[str, object], weights: FileRecord, where: s
         )
 
 
-def read_records(values: object, where: str | Path, prefix: str) -> dict[str, FileRecord]:
+def read_records(stated: object, where: str | Path, prefix: str) -> dict[str, FileRecord]:
     """Reads an object of `{"sha256": …, "bytes": …}` by file name.
 
     Raises:
         ValueError: if a key is wrong; the message names the file and the key.
     """
-    if not is_object(values):
-        raise ValueError(f"{where}: {mismatch(prefix.rstrip('.'), 'an object', values)}")
     records: dict[str, FileRecord] = {}
-    for name, stated in values.items():
-        key = f"{prefix}{name}"
-        entry = check_keys(stated, ("sha256", "bytes"), ("sha256", "bytes"), where, f"{key}.")
-        if not is_sha256(entry["sha256"]):
-            error = mismatch(f"{key}.sha256", "64 hexadecimal digits", entry["sha256"])
-            raise ValueError(f"{where}: {error}")
-        if not is_count(entry["bytes"]):
-            error = mismatch(f"{key}.bytes", "a positive integer", entry["bytes"])
-            raise ValueError(f"{where}: {error}")
-        records[name] = FileRecord(entry["sha256"], entry["bytes"])
+    values = expect(stated, is_object, "an object", prefix.rstrip("."), where)
+    for name, record in values.items():
+        key = f"{prefix}{name}."
+        entry = check_keys(record, ("sha256", "bytes"), ("sha256", "bytes"), where, key)
+        what = "64 hexadecimal digits"
+        sha256 = expect(entry["sha256"], is_sha256, what, f"{key}sha256", where)
+        size = expect(entry["bytes"], is_count, "a positive integer", f"{key}bytes", where)
+        records[name] = FileRecord(sha256, size)
     return records

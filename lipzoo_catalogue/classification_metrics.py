@@ -8,10 +8,13 @@ from typing import Any
 from lipzoo_catalogue.certificate_claim import FORMAT_VERSION
 from lipzoo_catalogue.comparison import Comparison
 from lipzoo_catalogue.json_validation import (
+    check_required,
     check_version,
+    expect,
     is_count,
-    is_number,
+    is_nonnegative,
     is_object,
+    is_share,
     mismatch,
 )
 
@@ -19,6 +22,7 @@ _METRICS_EXAMPLE = (
     '{"format_version": 1, "test": {"examples": 10000, "clean": 0.89, '
     '"certified": {"36/255": 0.85}}}'
 )
+_FRACTION = "a fraction from 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -118,19 +122,12 @@ class Metrics(Accuracies):
         return cls(**vars(test), **others, comparison=comparison)
 
 
-def _read_accuracies(table: object, key: str, where: str | Path) -> Accuracies:
+def _read_accuracies(stated: object, key: str, where: str | Path) -> Accuracies:
     """Reads and checks `{"examples": …, "clean": …, "certified": {…}}`, the value of `key`."""
-    if not is_object(table):
-        error = mismatch(key, f"test results, as in {_METRICS_EXAMPLE}", table)
-        raise ValueError(f"{where}: {error}")
-    missing = [name for name in ("examples", "clean", "certified") if name not in table]
-    if missing:
-        raise ValueError(f"{where}: missing key '{key}.{missing[0]}'")
-    count = table["examples"]
-    if not is_count(count):
-        error = mismatch(f"{key}.examples", "a positive integer", count)
-        raise ValueError(f"{where}: {error}")
-    clean = _fraction(table["clean"], f"{key}.clean", where)
+    table = expect(stated, is_object, f"test results, as in {_METRICS_EXAMPLE}", key, where)
+    check_required(table, ("examples", "clean", "certified"), where, f"{key}.")
+    count = expect(table["examples"], is_count, "a positive integer", f"{key}.examples", where)
+    clean = expect(table["clean"], is_share, _FRACTION, f"{key}.clean", where)
     certified = _read_shares(table["certified"], f"{key}.certified", clean, where)
     attacked = _read_shares(table.get("attacked", {}), f"{key}.attacked", clean, where)
     for name, radius, share in attacked:
@@ -201,17 +198,16 @@ def _read_rates(
 
 
 def _read_shares(
-    values: object, key: str, clean: float, where: str | Path
+    stated: object, key: str, clean: float, where: str | Path
 ) -> tuple[tuple[str, float, float], ...]:
     """Reads accuracies by radius: fractions that do not grow with the radius."""
-    if not is_object(values):
-        raise ValueError(f"{where}: {mismatch(key, 'an object', values)}")
+    values = expect(stated, is_object, "an object", key, where)
     radii = sorted(((name, _radius(name, key, where)) for name in values), key=lambda row: row[1])
     rows: list[tuple[str, float, float]] = []
     previous, limit = "clean", clean
     for name, radius in radii:
         row_key = f"{key}.{name}"
-        share = _fraction(values[name], row_key, where)
+        share = expect(values[name], is_share, _FRACTION, row_key, where)
         if share > limit:
             what = f"at most the accuracy at {previous}, {limit}"
             raise ValueError(f"{where}: {mismatch(row_key, what, share)}")
@@ -227,13 +223,7 @@ def _radius(name: str, key: str, where: str | Path) -> float:
         radius = float(above) / float(below or 1)
     except (ValueError, ZeroDivisionError):
         radius = -1.0
-    if not is_number(radius) or radius < 0:
+    if not is_nonnegative(radius):
         what = 'radii such as "0.25" or "36/255"'
         raise ValueError(f"{where}: {mismatch(key, what, name)}")
     return radius
-
-
-def _fraction(value: object, key: str, where: str | Path) -> float:
-    if not is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"{where}: {mismatch(key, 'a fraction from 0 to 1', value)}")
-    return value

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TypeGuard
 
 from lipzoo_catalogue.formatting import format_percent
-from lipzoo_catalogue.json_validation import check_keys, is_count, is_list, is_number, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    expect,
+    is_count,
+    is_list,
+    is_number,
+    is_share,
+    mismatch,
+)
 from lipzoo_catalogue.markdown import table
 
 _METHODS = "comparison.methods."
@@ -70,24 +78,20 @@ class Comparison:
         """
         keys = ("radii", "units", "attack", "methods")
         known = check_keys(values, (*keys, "unseen"), keys, where, "comparison.")
-        stated, methods = known["radii"], known["methods"]
-        radii = _numbers(stated)
+        radii = _numbers(known["radii"])
         if (
             radii is None
             or min(radii, default=0) < 0
             or any(a >= b for a, b in itertools.pairwise(radii))
         ):
             what = "increasing radii of at least 0"
-            raise ValueError(f"{where}: {mismatch('comparison.radii', what, stated)}")
-        if not is_list(methods) or not methods:
-            error = mismatch("comparison.methods", "a list of methods", methods)
-            raise ValueError(f"{where}: {error}")
+            raise ValueError(f"{where}: {mismatch('comparison.radii', what, known['radii'])}")
+        key, what = "comparison.methods", "a list of methods"
+        methods = expect(known["methods"], _is_filled, what, key, where)
         unseen = 0
         if "unseen" in known:
-            unseen = known["unseen"]
-            if not is_count(unseen):
-                error = mismatch("comparison.unseen", "a positive integer", unseen)
-                raise ValueError(f"{where}: {error}")
+            key, what = "comparison.unseen", "a positive integer"
+            unseen = expect(known["unseen"], is_count, what, key, where)
         read = tuple(_method(method, len(radii), where, bool(unseen)) for method in methods)
         return cls(radii, str(known["units"]), str(known["attack"]), read, unseen)
 
@@ -127,6 +131,10 @@ class Comparison:
         )
 
 
+def _is_filled(value: object) -> TypeGuard[list[object]]:
+    return is_list(value) and bool(value)
+
+
 def _method(stated: object, count: int, where: str | Path, has_unseen: bool = False) -> Method:
     keys = ("name", "clean", "interval", "certified", "attacked")
     measured = keys[1:]
@@ -141,9 +149,7 @@ def _method(stated: object, count: int, where: str | Path, has_unseen: bool = Fa
         None if values[key] is None else _shares(values, key, count, where)
         for key in ("certified", "attacked")
     )
-    clean = values["clean"]
-    if not _is_share(clean):
-        raise ValueError(f"{where}: {mismatch(f'{_METHODS}clean', 'a fraction', clean)}")
+    clean = expect(values["clean"], is_share, "a fraction", f"{_METHODS}clean", where)
     low, high = interval
     if not low <= clean <= high:
         what = f"an interval that holds the clean share, {clean}"
@@ -169,7 +175,7 @@ def _shares(
     """Reads a list of so many fractions."""
     stated = values[key]
     found = _numbers(stated)
-    if found is None or len(found) != length or not all(map(_is_share, found)):
+    if found is None or len(found) != length or not all(map(is_share, found)):
         error = mismatch(f"{_METHODS}{key}", f"{length} fractions", stated)
         raise ValueError(f"{where}: {error}")
     return found
@@ -181,7 +187,3 @@ def _numbers(values: object) -> tuple[float, ...] | None:
         return None
     found = tuple(value for value in values if is_number(value))
     return found if len(found) == len(values) else None
-
-
-def _is_share(value: object) -> TypeGuard[float]:
-    return is_number(value) and 0 <= value <= 1

@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
-from lipzoo_catalogue.json_validation import check_keys, is_list, is_number, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    expect,
+    is_integer,
+    is_list,
+    is_number,
+    mismatch,
+)
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,8 @@ class Probes:
         """
         keys = ("seed", "outputs", "errors")
         known = check_keys(values, keys, keys, where, "probes.")
-        seed, outputs, errors = (known[key] for key in keys)
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-            raise ValueError(f"{where}: {mismatch('probes.seed', 'a seed', seed)}")
+        seed = expect(known["seed"], _is_seed, "a seed", "probes.seed", where)
+        outputs, errors = known["outputs"], known["errors"]
         rows = [_numbers(row) for row in outputs] if is_list(outputs) else []
         if not rows or not all(rows):
             what = "lists of finite numbers"
@@ -52,6 +59,10 @@ class Probes:
             what = f"{len(rows)} finite numbers of at least 0"
             raise ValueError(f"{where}: {mismatch('probes.errors', what, errors)}")
         return cls(seed, tuple(rows), limits)
+
+
+def _is_seed(value: object) -> TypeGuard[int]:
+    return is_integer(value) and 0 <= value < 2**32
 
 
 def _numbers(row: object) -> tuple[float, ...]:

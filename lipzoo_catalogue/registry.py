@@ -24,6 +24,7 @@ from lipzoo_catalogue.files import (
 from lipzoo_catalogue.json_validation import (
     check_keys,
     check_version,
+    expect,
     is_count,
     is_object,
     mismatch,
@@ -107,9 +108,7 @@ def read_registry(folder: str | Path | None = None) -> dict[str, RegistryEntry]:
     values = parse_json(read_file(path), path)
     check_version(values, FORMAT_VERSION, path)
     check_keys(values, ("format_version", "models"), ("models",), path)
-    models: object = values["models"]
-    if not is_object(models):
-        raise ValueError(f"{path}: {mismatch('models', 'an object', models)}")
+    models = expect(values["models"], is_object, "an object", "models", path)
     entries = {name: _read_entry(name, entry, path) for name, entry in models.items()}
     for name, entry in entries.items():
         newest = entries.get(name.partition("@")[0])
@@ -260,10 +259,8 @@ def _read_entry(name: str, stated: object, path: Path) -> RegistryEntry:
     for file in (CONFIG, WEIGHTS, CERTIFICATE, METRICS):
         if file not in files:
             raise ValueError(f"{path}: missing key '{prefix}files.{file}'")
-    parameters = values["parameters"]
-    if not is_count(parameters):
-        error = mismatch(f"{prefix}parameters", "a positive integer", parameters)
-        raise ValueError(f"{path}: {error}")
+    stated, key = values["parameters"], f"{prefix}parameters"
+    parameters = expect(stated, is_count, "a positive integer", key, path)
     repo, revision = values["repo"], values["revision"]
     if repo is not None and not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
         error = mismatch(f"{prefix}repo", "null or 'owner/name'", repo)

@@ -1,11 +1,18 @@
 """How a model was trained: the part of `metrics.json` that is about the run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
-from lipzoo_catalogue.json_validation import is_list, is_object, mismatch
+from lipzoo_catalogue.json_validation import (
+    is_integer,
+    is_list,
+    is_number,
+    is_object,
+    is_text,
+    optional,
+)
 
 _Value = TypeVar("_Value")
 
@@ -52,61 +59,41 @@ class TrainingRecord:
         Raises:
             ValueError: if a value has the wrong type; the message names the file and the key.
         """
+
+        def text(part: Mapping[str, object], key: str, prefix: str = "") -> str:
+            return optional(part, key, is_text, "text", where, prefix) or ""
+
         data = _object(values, "data", where)
         splits = {key: data[key] for key in ("train", "validation", "test") if key in data}
-        notes = data.get("notes")
-        if notes is not None and not is_list(notes):
-            raise ValueError(f"{where}: {mismatch('data.notes', 'a list of texts', notes)}")
+        notes = optional(data, "notes", is_list, "a list of texts", where, "data.") or ()
+        seconds, versions = (_object(values, key, where) for key in ("seconds", "versions"))
         return cls(
-            epochs=_read(values, "epochs", int, "an integer", where),
-            seed=_read(values, "seed", int, "an integer", where),
-            data_source=_read(data, "source", str, "text", where, "data.") or "",
-            data_sha256=_read(data, "sha256", str, "text", where, "data.") or "",
-            splits=_map({"data": splits}, "data", int, "an integer", where),
-            notes=tuple(str(note) for note in notes or ()),
-            recipe_sha256=_read(values, "recipe_sha256", str, "text", where) or "",
-            seconds=_map(values, "seconds", (int, float), "a number", where),
-            hardware=_read(values, "hardware", str, "text", where) or "",
-            versions=_map(values, "versions", str, "text", where),
-            backend=_read(values, "backend", str, "text", where) or "",
+            epochs=optional(values, "epochs", is_integer, "an integer", where),
+            seed=optional(values, "seed", is_integer, "an integer", where),
+            data_source=text(data, "source", "data."),
+            data_sha256=text(data, "sha256", "data."),
+            splits=_map(splits, is_integer, "an integer", where, "data."),
+            notes=tuple(map(str, notes)),
+            recipe_sha256=text(values, "recipe_sha256"),
+            seconds=_map(seconds, is_number, "a number", where, "seconds."),
+            hardware=text(values, "hardware"),
+            versions=_map(versions, is_text, "text", where, "versions."),
+            backend=text(values, "backend"),
         )
-
-
-def _read(
-    values: Mapping[str, object],
-    key: str,
-    kind: type[_Value] | tuple[type[_Value], ...],
-    what: str,
-    where: str | Path,
-    prefix: str = "",
-) -> _Value | None:
-    """The value of a key, `None` where there is none or null."""
-    value = values.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{where}: {mismatch(prefix + key, what, value)}")
-    return value
 
 
 def _object(values: Mapping[str, object], key: str, where: str | Path) -> Mapping[str, object]:
     """The object at a key, an empty one where there is none."""
-    found = values.get(key)
-    if found is None:
-        return {}
-    if not is_object(found):
-        raise ValueError(f"{where}: {mismatch(key, 'an object', found)}")
-    return found
+    return optional(values, key, is_object, "an object", where) or {}
 
 
 def _map(
     values: Mapping[str, object],
-    key: str,
-    kind: type[_Value] | tuple[type[_Value], ...],
+    fits: Callable[[object], TypeGuard[_Value]],
     what: str,
     where: str | Path,
+    prefix: str,
 ) -> dict[str, _Value]:
     """An object whose values are all of one kind; null is left out."""
-    found = _object(values, key, where)
-    read = {name: _read(found, name, kind, what, where, f"{key}.") for name in found}
+    read = {name: optional(values, name, fits, what, where, prefix) for name in values}
     return {name: value for name, value in read.items() if value is not None}

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def record(source: Source, values: dict[str, Any]) -> Path:
             f"--record: expected a folder with {METRICS}, or a bundled model. "
             f"Received: {source.name} from {source.folder}"
         )
-    metrics = json.loads(source.read(METRICS))
+    metrics = source.read_json(METRICS)
     kept = ("examples", "seed", "clean", "certified", "attacked")
     metrics["test_sample"] = {
         **{key: values[key] for key in kept},

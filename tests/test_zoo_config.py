@@ -11,6 +11,7 @@ from lipzoo_catalogue.files import parse_json
 from lipzoo_catalogue.model_config import dump_config
 from lipzoo_catalogue.tasks import read_metrics
 from lipzoo_catalogue.tasks.classification import results
+from lipzoo_catalogue.training_record import TrainingRecord
 
 FULL = ModelConfig(
     "GradFlowNet",
@@ -194,6 +195,28 @@ BROKEN_METRICS |= {
         "test": {**TEST, "attacked": {"0.25": 0.6}}
     },
 }
+
+
+BROKEN_RECORDS = {
+    "key 'seed': expected an integer. Received: True": {"seed": True},
+    "key 'data': expected an object. Received: []": {"data": []},
+    "key 'data.notes': expected a list of texts. Received: 'none'": {"data": {"notes": "none"}},
+    "key 'data.train': expected an integer. Received: 0.5": {"data": {"train": 0.5}},
+    "key 'seconds.training': expected a number. Received: '1'": {"seconds": {"training": "1"}},
+    "key 'versions.keras': expected text. Received: 3": {"versions": {"keras": 3}},
+}
+
+
+@pytest.mark.parametrize("message", BROKEN_RECORDS)
+def test_a_broken_record_of_a_training_is_refused(message):
+    with pytest.raises(ValueError, match=r"metrics\.json: ") as caught:
+        TrainingRecord.from_dict(BROKEN_RECORDS[message], "metrics.json")
+    assert message in str(caught.value)
+
+
+def test_a_record_without_a_value_has_its_default():
+    values = {"seed": None, "seconds": {"training": 2, "evaluation": None}}
+    assert TrainingRecord.from_dict(values) == TrainingRecord(seconds={"training": 2})
 
 
 def test_metrics_are_read_by_increasing_radius():

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import time
 import warnings
 from pathlib import Path
@@ -18,7 +17,7 @@ from lipzoo.training.recipe import Recipe, parse_recipe
 from lipzoo.training.run_folder import write_atomically, write_json
 from lipzoo.training.tasks import task_of
 from lipzoo.zoo.saving import write_model
-from lipzoo_catalogue.files import WEIGHTS, read_file, record_of
+from lipzoo_catalogue.files import METRICS, WEIGHTS, parse_json, read_file, record_of
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.version import __version__
 
@@ -101,7 +100,7 @@ def refresh_metrics(folder: str | Path) -> dict:
     folder = Path(folder)
     path = folder / "recipe.toml"
     recipe = parse_recipe(path.read_text(encoding="utf-8"), where=str(path))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = parse_json(read_file(folder / METRICS), folder / METRICS)
     dataset = load_data(recipe.data, labelled=not recipe.reconstructs)
     if dataset.fingerprint() != metrics["data"]["sha256"]:
         raise DataError(

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from lipzoo_catalogue.exported.digest import BLANK
 from lipzoo_catalogue.formatting import format_up
-from lipzoo_catalogue.json_validation import check_keys, check_version, is_number, mismatch
+from lipzoo_catalogue.json_validation import (
+    check_keys,
+    check_version,
+    expect,
+    is_list,
+    is_nonnegative,
+    mismatch,
+)
 
 FORMAT_VERSION = 2
 # What version 1 does not have.
@@ -166,15 +173,11 @@ class ExportedCertificate:
         if values["format_version"] == 1:
             names = [name for name in names if name not in _SINCE_2]
         check_keys(values, ("format_version", *names), names, where)
-        bound = values["lipschitz_bound"]
-        if not is_number(bound) or bound < 0:
-            error = mismatch("lipschitz_bound", "a finite non-negative number", bound)
-            raise ValueError(f"{where}: {error}")
+        what = "a finite non-negative number"
+        expect(values["lipschitz_bound"], is_nonnegative, what, "lipschitz_bound", where)
         known = {key: values[key] for key in names}
         for key in ("input_shape", "output_shape", "class_names"):
-            if not isinstance(known[key], list):
-                raise ValueError(f"{where}: {mismatch(key, 'a list', known[key])}")
-            known[key] = tuple(known[key])
+            known[key] = tuple(expect(known[key], is_list, "a list", key, where))
         if known["difference_bounds"] is not None:
             known["difference_bounds"] = _square(known["difference_bounds"], where)
         if values["format_version"] == 1:

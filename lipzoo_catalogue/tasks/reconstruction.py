@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from lipzoo_catalogue.certificate_claim import FORMAT_VERSION
 from lipzoo_catalogue.formatting import format_up
 from lipzoo_catalogue.json_validation import (
+    check_required,
     check_version,
+    expect,
     is_count,
+    is_nonnegative,
     is_number,
     is_object,
     mismatch,
+    optional,
 )
 from lipzoo_catalogue.markdown import table
 from lipzoo_catalogue.model_config import ModelConfig
@@ -96,26 +101,15 @@ class ReconstructionMetrics:
     ) -> "ReconstructionMetrics":
         """Reads and checks the content of `metrics.json`."""
         check_version(values, FORMAT_VERSION, where)
-        test = values.get("test")
-        if not is_object(test):
-            raise ValueError(f"{where}: {mismatch('test', 'test results', test)}")
-        for key in ("examples", "noise", "methods"):
-            if key not in test:
-                raise ValueError(f"{where}: missing key 'test.{key}'")
-        examples, noise = test["examples"], test["noise"]
-        if not is_count(examples):
-            error = mismatch("test.examples", "a positive integer", examples)
-            raise ValueError(f"{where}: {error}")
-        if not is_number(noise) or noise < 0:
-            error = mismatch("test.noise", "a non-negative number", noise)
-            raise ValueError(f"{where}: {error}")
-        methods = test["methods"]
-        if not is_object(methods) or not methods:
-            error = mismatch("test.methods", "an object of methods", methods)
-            raise ValueError(f"{where}: {error}")
+        test = expect(values.get("test"), is_object, "test results", "test", where)
+        check_required(test, ("examples", "noise", "methods"), where, "test.")
+        examples = expect(test["examples"], is_count, "a positive integer", "test.examples", where)
+        noise = expect(test["noise"], is_nonnegative, "a non-negative number", "test.noise", where)
+        stated, what = test["methods"], "an object of methods"
+        methods = expect(stated, _is_filled, what, "test.methods", where)
         read = tuple(_read_method(name, row, where) for name, row in methods.items())
         deviation, perturbation, attacked = (
-            _read_number(test, key, "test.", where)
+            optional(test, key, is_number, "a number or null", where, "test.")
             for key in ("standard_deviation", "perturbation", "attacked_examples")
         )
         return cls(examples, float(noise), read, deviation, perturbation, attacked)
@@ -238,24 +232,18 @@ def _shown(method: MethodResult, key: str) -> str:
     return format_up(value, 5) if form is None else form.format(value)
 
 
+def _is_filled(value: object) -> TypeGuard[dict[str, object]]:
+    return is_object(value) and bool(value)
+
+
 def _read_method(name: str, row: object, where: str | Path) -> MethodResult:
     prefix = f"test.methods.{name}."
-    if not is_object(row):
-        raise ValueError(f"{where}: {mismatch(prefix[:-1], 'an object', row)}")
-    method = MethodResult(name, **{key: _read_number(row, key, prefix, where) for key in _COLUMNS})
+    values = expect(row, is_object, "an object", prefix[:-1], where)
+    what = "a number or null"
+    results = {key: optional(values, key, is_number, what, where, prefix) for key in _COLUMNS}
+    method = MethodResult(name, **results)
     certified, worst = method.certified_movement, method.worst_movement
     if certified is not None and worst is not None and worst > certified * (1 + 1e-6):
         what = f"at most the certified movement, {certified}"
         raise ValueError(f"{where}: {mismatch(f'{prefix}worst_movement', what, worst)}")
     return method
-
-
-def _read_number(
-    values: Mapping[str, object], key: str, prefix: str, where: str | Path
-) -> float | None:
-    value = values.get(key)
-    if value is None:
-        return None
-    if not is_number(value):
-        raise ValueError(f"{where}: {mismatch(prefix + key, 'a number or null', value)}")
-    return value
