@@ -4,9 +4,9 @@ import keras
 
 from lipzoo import activations
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import add_operator, array, spectral_constraint
+from lipzoo.layers._constrained import add_operator, spectral_constraint
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.layers._step_rounding import OperatorFacts, or_infinite
+from lipzoo.layers._step_rounding import AffineMap, affine_map, or_infinite
 from lipzoo.rounding import inflated, mul_up, repeated, unit_roundoff
 
 
@@ -36,16 +36,15 @@ class AffineLayer(keras.layers.Layer):
 
     def call(self, inputs):
         inputs = with_built_sizes(self, inputs)
-        forward, _ = self._operator(inputs.shape)
-        outputs = forward(inputs, self.kernel)
+        outputs = self._operator(inputs.shape, self.kernel).apply(inputs)
         if self.bias is not None:
             outputs = outputs + self.bias
         return self.activation(outputs)
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound `sup|σ'| ‖A‖` for the weights as they are now."""
-        facts = self._operator_facts(tuple(input_shape), array(self.kernel), array(self.bias))
-        return affine_bound(facts, self.activation, self.compute_dtype)
+        affine = affine_map(self, tuple(input_shape), self.kernel, self.bias)
+        return affine_bound(affine, self.activation, self.compute_dtype)
 
     def get_config(self):
         return {
@@ -58,22 +57,23 @@ class AffineLayer(keras.layers.Layer):
         }
 
 
-def affine_bound(facts: OperatorFacts, activation, dtype) -> LayerBound:
+def affine_bound(affine: AffineMap, activation, dtype) -> LayerBound:
     """Returns the `LayerBound` of `σ(Ax + b)`: `sup|σ'| ‖A‖`, ‖σ(b)‖ and the rounding error."""
     activation = activations.get(activation)
-    slope, offset = facts.rounding(dtype)
+    norm, outputs = affine.operator.norm_bound, affine.outputs
+    (slope, _), offset = affine.operator.rounding(dtype), affine.bias_rounding(dtype)
     beta = activation.lipschitz
     relative, absolute = activation.rounding(unit_roundoff(dtype))
-    absolute = repeated(absolute, facts.outputs)
-    at_zero = repeated(abs(activation.at_zero), facts.outputs)
+    absolute = repeated(absolute, outputs)
+    at_zero = repeated(abs(activation.at_zero), outputs)
     rounding_offset = beta * offset + absolute
     if relative:
-        rounding_offset += relative * (facts.bias_norm + offset)
-    rounding_slope = beta * slope + relative * (facts.norm + slope)
+        rounding_offset += relative * (affine.bias_norm + offset)
+    rounding_slope = beta * slope + relative * (norm + slope)
     return LayerBound(
-        value=mul_up(beta, facts.norm),
-        derivation=facts.derivation,
-        offset=inflated(beta * facts.bias_norm + at_zero, operations=2),
+        value=mul_up(beta, norm),
+        derivation=affine.operator.derivation,
+        offset=inflated(beta * affine.bias_norm + at_zero, operations=2),
         rounding_slope=or_infinite(inflated(rounding_slope, operations=3)),
         rounding_offset=or_infinite(inflated(rounding_offset, operations=3)),
     )

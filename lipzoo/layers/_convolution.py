@@ -4,14 +4,13 @@ import math
 
 import keras
 
-from lipzoo.layers._constrained import channels_of, check_operator
-from lipzoo.layers._spatial import ConvolutionOperator, standardize_padding, standardize_sizes
-from lipzoo.layers._step_rounding import OperatorFacts
+from lipzoo.layers._constrained import channels_of
+from lipzoo.operators import ConvolutionOperator, standardize_padding, standardize_sizes
 from lipzoo.validation import check_neurons, neurons
 
 
 class ConvolutionLayer(keras.layers.Layer):
-    """Mixin: arguments and facts of the operator `A: x ↦ conv(shift(x), K)`.
+    """Mixin: arguments and operator of `A: x ↦ conv(shift(x), K)`.
 
     It stands before a class that takes `strides` among its keyword arguments, for the constraint.
     """
@@ -34,7 +33,7 @@ class ConvolutionLayer(keras.layers.Layer):
     def _kernel_shape(self, input_shape):
         channels = channels_of(input_shape, self.rank, self)
         filters = neurons(self.filters, channels * math.prod(self.strides))
-        self._convolution(input_shape)
+        self._operator(input_shape)
         return (*self.kernel_size, channels, filters)
 
     def get_config(self):
@@ -47,34 +46,7 @@ class ConvolutionLayer(keras.layers.Layer):
             "shift": self.shift,
         }
 
-    def _convolution(self, input_shape):
+    def _operator(self, input_shape, kernel=None):
         """The operator on inputs of this shape; the same weights serve images of every size."""
-        return ConvolutionOperator(
-            self.kernel_size, self.strides, self.padding, self.shift, input_shape[1:-1]
-        )
-
-    def _operator(self, input_shape):
-        convolution = self._convolution(input_shape)
-        return convolution.forward, convolution.adjoint
-
-    def _operator_facts(self, input_shape, kernel, bias):
-        check_operator(self, kernel, bias, self._kernel_shape(input_shape))
-        operator = self._convolution(input_shape)
-        channels, filters = kernel.shape[-2:]
-        overlap = math.prod(
-            math.ceil(size / stride)
-            for size, stride in zip(self.kernel_size, self.strides, strict=True)
-        )
-        return OperatorFacts(
-            norm=operator.norm_bound(kernel),
-            partial_norm=operator.partial_norm_bound(kernel),
-            absolute_norm=operator.absolute_norm_bound(kernel),
-            derivation=operator.describe(),
-            fan_in=math.prod(self.kernel_size) * channels,
-            # Wrapped margins are added back: once more per axis.
-            fan_out=overlap * filters + 2 * self.rank,
-            edges=operator.edges(),
-            inputs=math.prod(operator.spatial) * channels,
-            outputs=math.prod(operator.output_spatial) * filters,
-            bias=bias,
-        )
+        sizes = (self.kernel_size, self.strides, self.padding, self.shift, input_shape[1:-1])
+        return ConvolutionOperator(*sizes, kernel)

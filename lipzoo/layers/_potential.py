@@ -12,9 +12,8 @@ class PotentialGradient(keras.layers.Layer):
 
     `γ' = σ` is non-decreasing with slopes in [0, β], so V is convex and β‖A‖²-smooth.
 
-    A mixin provides the operator: the shape of its kernel (`_kernel_shape`), a pair of functions
-    `(tensor, kernel)` for A and Aᵀ (`_operator`), what is known about it (`_operator_facts`), and
-    the layer's `InputSpec` (`_accepted`).
+    A mixin provides the shape of the operator's kernel (`_kernel_shape`), the operator with some
+    kernel (`_operator`), and the layer's `InputSpec` (`_accepted`).
     """
 
     def __init__(
@@ -60,13 +59,12 @@ class PotentialGradient(keras.layers.Layer):
         positive_number(self.gain, "gain")
         positive_number(self.step_size, "step_size")
 
-    def _gradient(self, operator, kernel, bias, inputs):
-        """Returns `Aᵀσ_c(A inputs + b)` for the pair of functions `operator`, c the gain."""
-        forward, adjoint = operator
-        preactivation = forward(inputs, kernel)
+    def _gradient(self, operator, bias, inputs):
+        """Returns `Aᵀσ_c(A inputs + b)`, c the gain."""
+        preactivation = operator.apply(inputs)
         if bias is not None:
             preactivation = preactivation + bias
-        return adjoint(self.activation(preactivation, self._present_gain()), kernel)
+        return operator.adjoint(self.activation(preactivation, self._present_gain()))
 
     def _present_gain(self):
         """The number that the layer was given, or the weight that a layer makes of it."""

@@ -8,8 +8,9 @@ from keras import ops
 
 from lipzoo.activations import Activation
 from lipzoo.bounds.layer_bound import LayerBound
+from lipzoo.layers._constrained import array, check_operator
+from lipzoo.operators import ConvolutionOperator, DenseOperator
 from lipzoo.rounding import (
-    ORDERS,
     add_up,
     affine_rounding,
     inflated,
@@ -25,30 +26,21 @@ _OPERATIONS = 17
 
 
 @dataclass(frozen=True)
-class OperatorFacts:
-    """What a bound needs to know about the affine map `x ↦ Ax + b`.
+class AffineMap:
+    """The map `x ↦ Ax + b` of a layer, for the weights as they are now.
 
     Attributes:
-        norm: proven bound on ‖A‖.
-        partial_norm: proven bound on ‖AD‖ for every D that gives signs to the summands of outputs.
-        absolute_norm: proven bound on the norm of A with absolute values for entries.
-        derivation: how `norm` was bounded.
-        fan_in, fan_out: largest number of summands in an entry of Ax and of Aᵀz.
-        inputs, outputs: number of entries of x and of Ax; infinite where it is not known.
+        operator: A.
         bias: the bias, repeated over the outputs; None without bias.
-        edges: number of ways in which the layer itself puts entries of Aᵀz together.
     """
 
-    norm: float
-    partial_norm: float
-    absolute_norm: float
-    derivation: str
-    fan_in: int
-    fan_out: int
-    inputs: float
-    outputs: float
+    operator: DenseOperator | ConvolutionOperator
     bias: np.ndarray | None
-    edges: int = 1
+
+    @property
+    def outputs(self) -> float:
+        """Number of entries of Ax."""
+        return self.operator.summation.outputs
 
     @property
     def bias_norm(self) -> float:
@@ -57,31 +49,22 @@ class OperatorFacts:
             return 0.0
         return repeated(norm_up(self.bias), self.outputs / self.bias.size)
 
-    def rounding(self, dtype) -> tuple[float, float]:
-        """(slope, offset) of the error of the computed Ax + b, the bias added to finished sums."""
-        return affine_rounding(
-            self.fan_in,
-            self.norm,
-            self.partial_norm,
-            self.bias_norm,
-            dtype,
-            bias_last=True,
-            outputs=self.outputs,
-            absolute_norm=self.absolute_norm,
-        )
+    def bias_rounding(self, dtype) -> float:
+        """What the bias, added to finished sums, adds to the error of the computed Ax + b."""
+        fan_in = self.operator.summation.fan_in
+        _, offset = affine_rounding(fan_in, 0.0, None, self.bias_norm, dtype, bias_last=True)
+        return offset
 
-    def adjoint_rounding(self, dtype) -> float:
-        """The slope of the error of the computed Aᵀz."""
-        slope, _ = affine_rounding(
-            self.fan_out,
-            self.norm,
-            self.partial_norm,
-            dtype=dtype,
-            outputs=self.inputs,
-            absolute_norm=self.absolute_norm,
-            orders=ORDERS * self.edges,
-        )
-        return slope
+
+def affine_map(layer, input_shape, kernel, bias) -> AffineMap:
+    """Returns the map of some of a layer's weights on inputs of this shape.
+
+    Raises:
+        ValueError: if they are of other shapes than the layer was built with.
+    """
+    kernel, bias = array(kernel), array(bias)
+    check_operator(layer, kernel, bias, layer._kernel_shape(input_shape))
+    return AffineMap(layer._operator(input_shape, kernel), bias)
 
 
 @dataclass(frozen=True)
@@ -89,12 +72,12 @@ class Step:
     """One step `x ↦ x ± h Aᵀσ(Ax + b)`, on all of the state or from one half to the other.
 
     Attributes:
-        facts: the affine map.
+        affine: the affine map.
         size: h.
         lipschitz: proven Lipschitz bound of the step in exact arithmetic.
     """
 
-    facts: OperatorFacts
+    affine: AffineMap
     size: float
     lipschitz: float
 
@@ -120,7 +103,7 @@ def layer_bound_of_steps(steps, activation: Activation, gain, dtype: str, deriva
         value = mul_up(value, step.lipschitz)
         offset = add_up(mul_up(step.lipschitz, offset), drift)
         with np.errstate(invalid="ignore"):
-            local = _one_step(state + error, step.facts, activation, gain, step.size, dtype)
+            local = _one_step(state + error, step.affine, activation, gain, step.size, dtype)
         error = step.lipschitz * error + local
         state = step.lipschitz * state + _constant(drift)
     constant, slope = inflated(error, operations=_OPERATIONS * len(steps))
@@ -140,40 +123,41 @@ def or_infinite(error: float) -> float:
 
 def _drift(step, activation, gain):
     """A bound on how far the step moves 0, `h ‖Aᵀσ(b)‖`."""
-    return mul_up(step.size, step.facts.norm, _response_at_bias(step.facts, activation, gain))
+    response = _response_at_bias(step.affine, activation, gain)
+    return mul_up(step.size, step.affine.operator.norm_bound, response)
 
 
-def _one_step(state, facts, activation, gain, step_size, dtype):
+def _one_step(state, affine, activation, gain, step_size, dtype):
     """The error of one computed step on an input of norm at most `state`."""
     unit = unit_roundoff(dtype)
-    beta, norm = activation.upper, facts.norm
-    slope, offset = facts.rounding(dtype)
-    rounded = slope * state + _constant(offset)
-    preactivation = norm * state + _constant(facts.bias_norm) + rounded
-    at_bias = _constant(_response_at_bias(facts, activation, gain))
+    beta, norm = activation.upper, affine.operator.norm_bound
+    slope, adjoint_slope = affine.operator.rounding(dtype)
+    rounded = slope * state + _constant(affine.bias_rounding(dtype))
+    preactivation = norm * state + _constant(affine.bias_norm) + rounded
+    at_bias = _constant(_response_at_bias(affine, activation, gain))
     response = beta * (norm * state + rounded) + at_bias
     relative, absolute = activation.rounding(unit, gain)
-    response_error = beta * rounded + _constant(repeated(absolute, facts.outputs))
+    response_error = beta * rounded + _constant(repeated(absolute, affine.outputs))
     if relative:
         response_error = response_error + relative * preactivation
     response = response + response_error
-    gradient_error = norm * response_error + facts.adjoint_rounding(dtype) * response
+    gradient_error = norm * response_error + adjoint_slope * response
     gradient = norm * response + gradient_error
     # One rounding for h itself, one for the product with it, one for the difference.
     product_error = step_size * (gradient_error + 2 * (1 + unit) * unit * gradient)
     return product_error + unit * (state + step_size * gradient * (1 + unit) ** 2)
 
 
-def _response_at_bias(facts, activation, gain):
+def _response_at_bias(affine, activation, gain):
     """‖σ(b)‖ over all outputs; ‖σ(Ax + b)‖ exceeds it by at most β‖A‖‖x‖."""
-    bias = np.zeros(1) if facts.bias is None else facts.bias.astype("float64")
+    bias = np.zeros(1) if affine.bias is None else affine.bias.astype("float64")
     factors = ops.convert_to_tensor(gain) if isinstance(gain, np.ndarray) else gain
     response = ops.convert_to_numpy(activation(ops.convert_to_tensor(bias), factors))
     # Some backends evaluate this in float32 whatever it is given.
     relative, absolute = activation.rounding(unit_roundoff("float32"), gain)
     bias = np.broadcast_to(bias, response.shape)
     error = add_up(mul_up(relative, norm_up(bias)), repeated(absolute, bias.size))
-    return repeated(add_up(norm_up(response), error), facts.outputs / bias.size)
+    return repeated(add_up(norm_up(response), error), affine.outputs / bias.size)
 
 
 def _constant(value):

@@ -4,11 +4,11 @@ import math
 from fractions import Fraction
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import add_operator, array
+from lipzoo.layers._constrained import add_operator
 from lipzoo.layers._gains import add_gains, checked_gains
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
+from lipzoo.layers._step_rounding import Step, affine_map, layer_bound_of_steps
 from lipzoo.rounding import mul_up
 from lipzoo.validation import positive_number
 
@@ -60,10 +60,9 @@ class GradientFlow(PotentialGradient):
 
     def call(self, inputs):
         inputs = with_built_sizes(self, inputs)
-        operator = self._operator(inputs.shape)
+        operator = self._operator(inputs.shape, self.kernel)
         for _ in range(self.substeps):
-            gradient = self._gradient(operator, self.kernel, self.bias, inputs)
-            inputs = inputs - self.step_size * gradient
+            inputs = inputs - self.step_size * self._gradient(operator, self.bias, inputs)
         return inputs
 
     def get_config(self):
@@ -84,12 +83,15 @@ class GradientFlow(PotentialGradient):
                 set to what the constructor refuses: an activation that decreases, say.
         """
         self._check_attributes()
-        facts = self._operator_facts(tuple(input_shape), array(self.kernel), array(self.bias))
-        smoothness = mul_up(self.activation.upper, mul_up(facts.norm, facts.norm))
+        affine = affine_map(self, tuple(input_shape), self.kernel, self.bias)
+        norm = affine.operator.norm_bound
+        smoothness = mul_up(self.activation.upper, mul_up(norm, norm))
         lipschitz = max(1.0, mul_up(self.step_size, smoothness) - 1.0)
-        steps = [Step(facts, self.step_size, lipschitz)] * self.substeps
+        steps = [Step(affine, self.step_size, lipschitz)] * self.substeps
         plural = "step" if self.substeps == 1 else "steps"
-        derivation = f"{self.substeps} Euler {plural}, ‖A‖ <= {facts.norm:.6f}, {facts.derivation}"
+        derivation = (
+            f"{self.substeps} Euler {plural}, ‖A‖ <= {norm:.6f}, {affine.operator.derivation}"
+        )
         gain = self.gain if self.gains is None else checked_gains(self)
         return layer_bound_of_steps(steps, self.activation, gain, self.compute_dtype, derivation)
 

@@ -6,10 +6,10 @@ import sys
 from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.layers._constrained import add_operator, array
+from lipzoo.layers._constrained import add_operator
 from lipzoo.layers._potential import PotentialGradient
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.layers._step_rounding import Step, layer_bound_of_steps
+from lipzoo.layers._step_rounding import Step, affine_map, layer_bound_of_steps
 from lipzoo.rounding import add_up, hypot_up, mul_up
 from lipzoo.validation import integer, positive_number
 
@@ -119,19 +119,17 @@ class Hamiltonian(PotentialGradient):
         """
         self._check_attributes()
         half = self._half(tuple(input_shape))
-        facts = [
-            tuple(self._operator_facts(half, array(kernel), array(bias)) for kernel, bias in pair)
+        maps = [
+            tuple(affine_map(self, half, kernel, bias) for kernel, bias in pair)
             for pair in self.operators
         ]
-        largest = max(fact.norm for pair in facts for fact in pair)
-        shears = self._shears()
-        derivation = (
-            f"{len(shears)} shears, norms <= {largest:.6f}, {facts[0][0].derivation}; lower bound 1"
-        )
+        largest = max(affine.operator.norm_bound for pair in maps for affine in pair)
+        shears, how = self._shears(), maps[0][0].operator.derivation
+        derivation = f"{len(shears)} shears, norms <= {largest:.6f}, {how}; lower bound 1"
         # Offset and rounding depend on the order; the bound holds for the inverse as well.
         bounds = [
             layer_bound_of_steps(
-                [self._step(facts, shear) for shear in order],
+                [self._step(maps, shear) for shear in order],
                 self.activation,
                 self.gain,
                 self.compute_dtype,
@@ -166,11 +164,12 @@ class Hamiltonian(PotentialGradient):
             "share_weights": self.share_weights,
         }
 
-    def _step(self, facts, shear):
+    def _step(self, maps, shear):
         moves_q, index, size = shear
-        fact = facts[index][0 if moves_q else 1]
-        smoothness = mul_up(abs(size), self.activation.upper, fact.norm, fact.norm)
-        return Step(fact, abs(size), shear_norm(smoothness))
+        affine = maps[index][0 if moves_q else 1]
+        norm = affine.operator.norm_bound
+        smoothness = mul_up(abs(size), self.activation.upper, norm, norm)
+        return Step(affine, abs(size), shear_norm(smoothness))
 
     def _shears(self, backwards=False):
         """The half steps in order: `(whether q moves, which operators, signed step size)`."""
@@ -191,14 +190,15 @@ class Hamiltonian(PotentialGradient):
         return shears
 
     def _run(self, inputs, shears):
-        operator = self._operator(self._half(inputs.shape))
+        half = self._half(inputs.shape)
         q, p = ops.split(inputs, 2, axis=-1)
         for moves_q, index, size in shears:
             kernel, bias = self.operators[index][0 if moves_q else 1]
+            operator = self._operator(half, kernel)
             if moves_q:
-                q = q + size * self._gradient(operator, kernel, bias, p)
+                q = q + size * self._gradient(operator, bias, p)
             else:
-                p = p + size * self._gradient(operator, kernel, bias, q)
+                p = p + size * self._gradient(operator, bias, q)
         return ops.concatenate([q, p], axis=-1)
 
     def _half(self, input_shape):

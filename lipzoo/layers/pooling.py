@@ -8,7 +8,7 @@ from keras import ops
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import channels_of
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.layers._spatial import standardize_sizes
+from lipzoo.operators import standardize_sizes
 from lipzoo.rounding import affine_rounding
 
 

@@ -5,13 +5,14 @@ from keras import ops
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._affine import affine_bound
-from lipzoo.layers._constrained import add_bias, add_projected_kernel, array, check_operator
-from lipzoo.layers._dense import dense_facts
+from lipzoo.layers._constrained import add_operator
+from lipzoo.layers._dense import DenseLayer
+from lipzoo.layers._step_rounding import affine_map
 from lipzoo.validation import integer
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
-class UnitNormDense(keras.layers.Layer):
+class UnitNormDense(DenseLayer):
     """Linear head with unit-norm columns: `logits_j = ⟨w_j, x⟩ + b_j`, `‖w_j‖ = 1`.
 
     Behind features that are L-Lipschitz, every logit is L-Lipschitz and the difference of logits
@@ -53,19 +54,15 @@ class UnitNormDense(keras.layers.Layer):
         bias_initializer="zeros",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.units = integer(units, "units")
+        super().__init__(integer(units, "units"), **kwargs)
         self.use_bias = bool(use_bias)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_constraint = keras.constraints.UnitNorm(axis=0)
-        self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape):
-        features = input_shape[-1]
-        self.kernel = add_projected_kernel(self, (features, self.units))
-        self.bias = add_bias(self, self.units)
-        self.input_spec = keras.layers.InputSpec(ndim=2, axes={-1: features})
+        self.kernel, self.bias = add_operator(self, input_shape)
+        self.input_spec = self._accepted(axes={-1: input_shape[-1]})
 
     def call(self, inputs):
         outputs = ops.matmul(inputs, self.kernel)
@@ -78,17 +75,17 @@ class UnitNormDense(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)
 
+    def _accepted(self, **axes):
+        return keras.layers.InputSpec(ndim=2, **axes)
+
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the proven bound ‖W‖ of all logits jointly."""
-        kernel, bias = array(self.kernel), array(self.bias)
-        check_operator(self, kernel, bias, (input_shape[-1], self.units))
-        facts = dense_facts(input_shape, kernel, bias)
-        return affine_bound(facts, None, self.compute_dtype)
+        affine = affine_map(self, tuple(input_shape), self.kernel, self.bias)
+        return affine_bound(affine, None, self.compute_dtype)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "units": self.units,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.inverse.operators.arguments import as_batch, checked_shape
-from lipzoo.inverse.operators.product_rounding import matrix_rounding
+from lipzoo.operators import BoundedOperator, Summation
 from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
@@ -22,12 +22,15 @@ from lipzoo.validation import positive_number, real_array
 MAX_ENTRIES = 2**25
 
 
-class LinearOperator:
+class LinearOperator(BoundedOperator):
     """Base of linear forward operators `A: x ↦ y` on batches of images or signals.
 
     A subclass states shapes, computes `apply` and `adjoint` with `keras.ops` in the type of its
     argument, and proves `norm_bound`. Everything else (Tikhonov reconstructions, data steps,
     certificates) rests on these. An operator holds no trainable weights and never changes.
+
+    What layers have inside has the same `apply`, `adjoint`, `norm_bound` and `rounding`; shapes,
+    the matrix, the inverse and the configuration are for operators that stand for themselves.
 
     Args:
         input_shape: shape of one image, channels last: `(height, width, channels)` or
@@ -42,19 +45,6 @@ class LinearOperator:
         self.input_shape = checked_shape(input_shape, "input_shape")
         self.output_shape = checked_shape(output_shape, "output_shape")
 
-    def apply(self, x):
-        """Returns `A x` for a tensor of shape `(batch, *input_shape)`."""
-        raise NotImplementedError
-
-    def adjoint(self, y):
-        """Returns `Aᵀ y` for a tensor of shape `(batch, *output_shape)`."""
-        raise NotImplementedError
-
-    @property
-    def norm_bound(self) -> float:
-        """Proven upper bound on ‖A‖, the largest singular value, for the operator in float64."""
-        raise NotImplementedError
-
     @property
     def smallest_singular_value_bound(self) -> float:
         """Proven lower bound on `‖Ax‖ / ‖x‖`; 0 claims nothing."""
@@ -63,13 +53,6 @@ class LinearOperator:
     def matrix(self) -> np.ndarray:
         """The operator as a float64 matrix of shape `(outputs, inputs)`, both flattened."""
         raise NotImplementedError
-
-    def rounding(self, dtype: str) -> tuple[float, float] | None:
-        """Slopes with `‖fl(A)x - Ax‖ <= first ‖x‖` and `‖fl(Aᵀ)y - Aᵀy‖ <= second ‖y‖`.
-
-        `None` where nothing is known; a certificate that accounts for rounding is then refused.
-        """
-        return None
 
     def regularised_inverse(self, alpha: float) -> "LinearOperator":
         """Tikhonov's reconstruction `y ↦ (AᵀA + αI)⁻¹Aᵀy`, itself an operator.
@@ -177,8 +160,7 @@ class Matrix(LinearOperator):
 
     @functools.cached_property
     def norm_bound(self) -> float:
-        with single_threaded_blas():
-            return dense_norm_bound(self._matrix)
+        return dense_norm_bound(self._matrix)
 
     @functools.cached_property
     def smallest_singular_value_bound(self) -> float:
@@ -199,13 +181,15 @@ class Matrix(LinearOperator):
         return self._matrix
 
     def rounding(self, dtype):
-        frobenius = norm_up(self._matrix)
-        sizes = (self.inputs, self.outputs)
-        norms = (self.norm_bound, frobenius, absolute_norm_bound(self._matrix))
-        return tuple(
-            matrix_rounding(*norms, fan_in, outputs, dtype)
-            for fan_in, outputs in (sizes, sizes[::-1])
-        )
+        return Summation(
+            norm=self.norm_bound,
+            absolute_norm=absolute_norm_bound(self._matrix),
+            fan_in=self.inputs,
+            fan_out=self.outputs,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            cast_norm=norm_up(self._matrix),
+        ).rounding(dtype)
 
     def get_config(self):
         return {

@@ -9,8 +9,7 @@ from keras import ops
 
 from lipzoo.inverse.operators.arguments import as_batch
 from lipzoo.inverse.operators.base import LinearOperator
-from lipzoo.layers._convolution import ConvolutionOperator, standardize_padding
-from lipzoo.rounding import add_up, affine_rounding, mul_up, unit_roundoff
+from lipzoo.operators import ConvolutionOperator, Summation, standardize_padding
 from lipzoo.spectral import tap_norm_sum
 from lipzoo.validation import real_array
 
@@ -54,22 +53,20 @@ class Blur(LinearOperator):
         array.flags.writeable = False
         self.kernel = array
         self.padding = standardize_padding(padding)
-        self._convolution = ConvolutionOperator(
-            array.shape, (1,) * rank, self.padding, (0,) * rank, spatial
-        )
+        self._convolution = self._of_channel(array[..., None, None], spatial)
         super().__init__(image_shape, (*self._convolution.output_spatial, channels))
 
     def apply(self, x):
         x = as_batch(x, self.input_shape)
-        return self._per_channel(self._convolution.forward, x, self.output_shape)
+        return self._per_channel("apply", x, self.output_shape)
 
     def adjoint(self, y):
         y = as_batch(y, self.output_shape)
-        return self._per_channel(self._convolution.adjoint, y, self.input_shape)
+        return self._per_channel("adjoint", y, self.input_shape)
 
     @functools.cached_property
     def norm_bound(self) -> float:
-        return self._convolution.norm_bound(self.kernel[..., None, None])
+        return self._convolution.norm_bound
 
     def matrix(self) -> np.ndarray:
         spatial, outputs = self.input_shape[:-1], self.output_shape[:-1]
@@ -90,13 +87,10 @@ class Blur(LinearOperator):
 
     def rounding(self, dtype):
         taps, total = self.kernel.size, tap_norm_sum(self.kernel[..., None, None])
-        # The kernel is first cast to the type.
-        cast = 0.0 if dtype == "float64" else mul_up(unit_roundoff(dtype), total)
         # The sum of the taps' moduli is the norm with absolute values as well: any orders will do.
-        slope, _ = affine_rounding(
-            taps, add_up(self.norm_bound, cast), dtype=dtype, absolute_norm=add_up(total, cast)
-        )
-        return (add_up(cast, slope),) * 2
+        return Summation(
+            norm=self.norm_bound, absolute_norm=total, fan_in=taps, fan_out=taps, cast_norm=total
+        ).rounding(dtype)
 
     def get_config(self):
         return {
@@ -105,15 +99,22 @@ class Blur(LinearOperator):
             "padding": self.padding,
         }
 
-    def _per_channel(self, function, inputs, shape):
-        """Applies a map of single-channel images to every channel."""
+    def _of_channel(self, kernel, spatial):
+        """The operator on images of one channel."""
+        size, rank = self.kernel.shape, self.kernel.ndim
+        sizes = (size, (1,) * rank, self.padding, (0,) * rank, spatial)
+        return ConvolutionOperator(*sizes, kernel)
+
+    def _per_channel(self, name, inputs, shape):
+        """Applies the operator of one channel, or its adjoint, to every channel."""
         kernel = ops.convert_to_tensor(self.kernel[..., None, None], dtype=inputs.dtype)
+        function = getattr(self._of_channel(kernel, self.input_shape[:-1]), name)
         channels, rank = shape[-1], len(shape) - 1
         if channels == 1:
-            return function(inputs, kernel)
+            return function(inputs)
         order = (0, rank + 1, *range(1, rank + 1))
         images = ops.reshape(ops.transpose(inputs, order), (-1, *inputs.shape[1:-1], 1))
-        images = ops.reshape(function(images, kernel), (-1, channels, *shape[:-1]))
+        images = ops.reshape(function(images), (-1, channels, *shape[:-1]))
         return ops.transpose(images, (0, *range(2, rank + 2), 1))
 
 

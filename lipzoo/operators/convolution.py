@@ -1,10 +1,14 @@
 """The linear operator of a convolution, with its exact adjoint and its proven norm bound."""
 
+import functools
 import math
+from typing import Any
 
 import numpy as np
 from keras import ops
 
+from lipzoo.operators.base import BoundedOperator
+from lipzoo.operators.summation import Summation
 from lipzoo.spectral import (
     absolute_norm_bound,
     conv_norm_bound,
@@ -12,6 +16,7 @@ from lipzoo.spectral import (
     tap_norm_sum,
 )
 from lipzoo.spectral.convolve import convolve, convolve_adjoint, shift_cyclically
+from lipzoo.spectral.padding import margins
 
 PADDINGS = ("same", "valid", "circular")
 
@@ -35,7 +40,7 @@ def standardize_padding(padding, allowed=PADDINGS):
     return padding
 
 
-class ConvolutionOperator:
+class ConvolutionOperator(BoundedOperator):
     """`A: x ↦ conv(shift(x), K)` on channels-last tensors with a batch axis, and `Aᵀ`.
 
     Three steps, each with its own adjoint: a cyclic shift (adjoint: the shift back), padding by
@@ -49,13 +54,15 @@ class ConvolutionOperator:
         padding: `"same"` (zeros, Keras' convention), `"valid"` or `"circular"`.
         shift: cyclic shift per spatial axis, in pixels; needs circular padding.
         spatial: the input's spatial shape.
+        kernel: K, of shape `(*kernel_size, channels, filters)`: a tensor, or an array where bounds
+            are asked for; None where only `margins` and `output_spatial` are.
 
     Raises:
         ValueError: if the strides exceed the kernel size, do not divide the size of a circular
             axis, or the kernel exceeds the axis.
     """
 
-    def __init__(self, kernel_size, strides, padding, shift, spatial):
+    def __init__(self, kernel_size, strides, padding, shift, spatial, kernel: Any = None):
         for size, stride, length in zip(kernel_size, strides, spatial, strict=True):
             if length is None:
                 raise ValueError(f"The spatial shape must be known. Received: {tuple(spatial)}")
@@ -86,82 +93,90 @@ class ConvolutionOperator:
         self.padding = padding
         self.shift = tuple(shift)
         self.spatial = tuple(spatial)
-        self.margins = tuple(map(self._margin, self.spatial, self.kernel_size, self.strides))
+        axes = tuple(zip(self.spatial, self.kernel_size, self.strides, strict=True))
+        self.margins = tuple(margins(*axis, 1, padding) for axis in axes)
         self.output_spatial = tuple(
             (length + sum(margin) - size) // stride + 1
-            for length, margin, size, stride in zip(
-                self.spatial, self.margins, self.kernel_size, self.strides, strict=True
-            )
+            for (length, size, stride), margin in zip(axes, self.margins, strict=True)
         )
         self.is_patch_matrix = self.kernel_size == self.strides and all(
-            length % stride == 0 for length, stride in zip(self.spatial, self.strides, strict=True)
+            length % stride == 0 for length, _, stride in axes
         )
+        self._kernel, self._circular = kernel, padding == "circular"
 
-    def _margin(self, length, size, stride):
-        if self.padding == "valid":
-            return (0, 0)
-        total = max((math.ceil(length / stride) - 1) * stride + size - length, 0)
-        return (total // 2, total - total // 2)
-
-    def forward(self, inputs, kernel):
-        """Returns `A inputs`, of shape `(batch, *output_spatial, filters)`."""
+    def apply(self, x):
+        """Returns `A x`, of shape `(batch, *output_spatial, filters)`."""
         if any(self.shift):
-            inputs = shift_cyclically(inputs, self.shift)
+            x = shift_cyclically(x, self.shift)
         if self.is_patch_matrix:
-            patches = self._to_patches(inputs)
-            return ops.matmul(patches, self._matrix(kernel))
-        return convolve(inputs, kernel, self.strides, self.margins, self._circular)
+            return ops.matmul(self._to_patches(x), self._matrix())
+        return convolve(x, self._kernel, self.strides, self.margins, self._circular)
 
-    def adjoint(self, outputs, kernel):
-        """Returns `Aᵀ outputs`, of shape `(batch, *spatial, channels)`."""
+    def adjoint(self, y):
+        """Returns `Aᵀ y`, of shape `(batch, *spatial, channels)`."""
         if self.is_patch_matrix:
-            patches = ops.matmul(outputs, ops.transpose(self._matrix(kernel)))
-            inputs = self._from_patches(patches, kernel.shape[-2])
+            x = self._from_patches(ops.matmul(y, ops.transpose(self._matrix())))
         else:
-            inputs = convolve_adjoint(
-                outputs, kernel, self.strides, self.margins, self.spatial, self._circular
-            )
+            sizes = (self.strides, self.margins, self.spatial)
+            x = convolve_adjoint(y, self._kernel, *sizes, self._circular)
         if any(self.shift):
-            inputs = shift_cyclically(inputs, tuple(-step for step in self.shift))
-        return inputs
+            x = shift_cyclically(x, tuple(-step for step in self.shift))
+        return x
 
-    def norm_bound(self, kernel) -> float:
+    @functools.cached_property
+    def norm_bound(self) -> float:
         """A proven upper bound on ‖A‖ for this spatial shape, in float64."""
-        kernel = np.asarray(kernel, "float64")
+        kernel = self._stored()
         if self.is_patch_matrix:
-            return dense_norm_bound(kernel.reshape(-1, kernel.shape[-1]))
+            return dense_norm_bound(kernel)
         return conv_norm_bound(kernel, self.spatial, strides=self.strides, padding=self.padding)
 
-    def partial_norm_bound(self, kernel) -> float:
-        """A proven bound on ‖AD‖, for any signs D of the pairs of a tap and an input channel."""
-        return self.norm_bound(kernel) if self.is_patch_matrix else tap_norm_sum(kernel)
+    @functools.cached_property
+    def summation(self) -> Summation:
+        """What the rounding of products follows from."""
+        axes = zip(self.kernel_size, self.strides, strict=True)
+        overlap = math.prod(math.ceil(size / stride) for size, stride in axes)
+        channels, filters = self._kernel.shape[-2:]
+        return Summation(
+            norm=self.norm_bound,
+            partial_norm=None if self.is_patch_matrix else tap_norm_sum(self._kernel),
+            absolute_norm=absolute_norm_bound(self._stored()),
+            fan_in=math.prod(self.kernel_size) * channels,
+            # Wrapped margins are added back: once more per axis.
+            fan_out=overlap * filters + 2 * len(self.spatial),
+            inputs=math.prod(self.spatial) * channels,
+            outputs=math.prod(self.output_spatial) * filters,
+            edges=self._edges(),
+        )
 
-    def absolute_norm_bound(self, kernel) -> float:
-        """A proven bound on the norm of A with absolute values for entries."""
-        kernel = np.asarray(kernel, "float64")
-        if self.is_patch_matrix:
-            kernel = kernel.reshape(-1, kernel.shape[-1])
-        return absolute_norm_bound(kernel)
+    def rounding(self, dtype):
+        return self.summation.rounding(dtype)
 
-    def edges(self) -> int:
-        """Number of ways in which entries of `Aᵀ y` are put together, besides the backend's own.
-
-        Where padding wraps around, margins are added back to the positions that they came from:
-        each of those has a split of its taps of its own, all others have none.
-        """
-        if self.padding != "circular" or self.is_patch_matrix:
-            return 1
-        sizes = zip(self.margins, self.spatial, strict=True)
-        return math.prod(min(1 + sum(margin), length) for margin, length in sizes)
-
-    def describe(self) -> str:
+    @property
+    def derivation(self) -> str:
         """How the norm is bounded, in a few words."""
         if self.is_patch_matrix:
             return "Gram eigenvalue of the patch matrix"
         return f"DFT grid, {self.padding} padding"
 
-    def _matrix(self, kernel):
-        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+    def _edges(self) -> int:
+        """Number of ways in which entries of `Aᵀ y` are put together, besides the backend's own.
+
+        Where padding wraps around, margins are added back to the positions that they came from:
+        each of those has a split of its taps of its own, all others have none.
+        """
+        if not self._circular or self.is_patch_matrix:
+            return 1
+        sizes = zip(self.margins, self.spatial, strict=True)
+        return math.prod(min(1 + sum(margin), length) for margin, length in sizes)
+
+    def _stored(self):
+        """The kernel in float64, as a matrix where it is one."""
+        kernel = np.asarray(self._kernel, "float64")
+        return kernel.reshape(-1, kernel.shape[-1]) if self.is_patch_matrix else kernel
+
+    def _matrix(self):
+        return ops.reshape(self._kernel, (-1, self._kernel.shape[-1]))
 
     def _to_patches(self, inputs):
         rank, channels = len(self.spatial), inputs.shape[-1]
@@ -173,13 +188,9 @@ class ConvolutionOperator:
         inputs = ops.transpose(inputs, order)
         return ops.reshape(inputs, (-1, *self.output_spatial, math.prod(self.strides) * channels))
 
-    def _from_patches(self, patches, channels):
-        rank = len(self.spatial)
+    def _from_patches(self, patches):
+        rank, channels = len(self.spatial), self._kernel.shape[-2]
         patches = ops.reshape(patches, (-1, *self.output_spatial, *self.strides, channels))
         pairs = (axis for i in range(1, rank + 1) for axis in (i, i + rank))
         patches = ops.transpose(patches, (0, *pairs, 2 * rank + 1))
         return ops.reshape(patches, (-1, *self.spatial, channels))
-
-    @property
-    def _circular(self):
-        return self.padding == "circular"

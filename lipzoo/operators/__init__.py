@@ -1,0 +1,19 @@
+"""Linear maps with an adjoint, a proven norm and bounded rounding errors."""
+
+from lipzoo.operators.base import BoundedOperator
+from lipzoo.operators.convolution import (
+    ConvolutionOperator,
+    standardize_padding,
+    standardize_sizes,
+)
+from lipzoo.operators.dense import DenseOperator
+from lipzoo.operators.summation import Summation
+
+__all__ = [
+    "BoundedOperator",
+    "ConvolutionOperator",
+    "DenseOperator",
+    "Summation",
+    "standardize_padding",
+    "standardize_sizes",
+]
