@@ -36,6 +36,27 @@ def integer(value, name: str, minimum: int = 1) -> int:
     return number
 
 
+def integers(value, count: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+    """Returns `value`, an integer or one per axis, as a tuple of `count` of at least `minimum`.
+
+    Raises:
+        ValueError: for anything else, see `integer`.
+
+    Example:
+        >>> integers(2, 2, "strides")
+        (2, 2)
+    """
+    values = tuple(value) if np.iterable(value) else (value,) * count
+    try:
+        found = tuple(integer(single, name, minimum) for single in values)
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        what = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
+        raise ValueError(f"{name} must be {what} or {count} of them. Received: {name}={value!r}")
+    return found
+
+
 def check_neurons(value, name: str):
     """Returns `value` if it is None, `"half"` or a positive integer (as an int).
 

@@ -20,6 +20,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
+from lipzoo.spectral import conv_norm_bound
 from tests.helpers import compile_fast, linear_operator, randomise
 
 LINEAR = [
@@ -127,6 +128,17 @@ def test_shapes_that_do_not_fit_are_refused(layer, shape, message):
 def test_sizes_must_be_positive_integers(make, value):
     with pytest.raises(ValueError, match=r"must be a positive integer\. Received"):
         make(value)
+
+
+@pytest.mark.parametrize("value", [0, (3,), (3, 3, 3), (3, 1.5), True, "33", [3, None]])
+def test_sizes_along_two_axes_are_one_integer_or_two(value):
+    message = "must be a positive integer or 2 of them. Received: "
+    for name in ("kernel_size", "strides"):
+        with pytest.raises(ValueError, match=f"{name} {message}{name}="):
+            SpectralConv2D(2, **{"kernel_size": 3, name: value})
+    with pytest.raises(ValueError, match=f"input_size {message}"):
+        conv_norm_bound(np.ones((3, 3, 1, 1)), value)
+    assert SpectralConv2D(2, np.array([3, 1])).kernel_size == (3, 1)
 
 
 @pytest.mark.parametrize("layer", [GroupSort(2), Lift(6), Project(2)])

@@ -5,8 +5,8 @@ import math
 import keras
 
 from lipzoo.layers._constrained import channels_of
-from lipzoo.operators import ConvolutionOperator, standardize_padding, standardize_sizes
-from lipzoo.validation import check_neurons, neurons
+from lipzoo.operators import ConvolutionOperator, standardize_padding
+from lipzoo.validation import check_neurons, integers, neurons
 
 
 class ConvolutionLayer(keras.layers.Layer):
@@ -18,13 +18,13 @@ class ConvolutionLayer(keras.layers.Layer):
     rank: int
 
     def __init__(self, filters, kernel_size, strides, padding, shift, **kwargs):
-        strides = standardize_sizes(strides, self.rank, "strides")
+        strides = integers(strides, self.rank, "strides")
         super().__init__(strides=strides, **kwargs)
         self.filters = check_neurons(filters, "filters")
-        self.kernel_size = standardize_sizes(kernel_size, self.rank, "kernel_size")
+        self.kernel_size = integers(kernel_size, self.rank, "kernel_size")
         self.strides = strides
         self.padding = standardize_padding(padding)
-        self.shift = standardize_sizes(shift, self.rank, "shift", minimum=-(2**31))
+        self.shift = integers(shift, self.rank, "shift", minimum=-(2**31))
         self.input_spec = self._accepted()
 
     def _accepted(self, **axes):

@@ -8,8 +8,8 @@ from keras import ops
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.layers._constrained import channels_of
 from lipzoo.layers._sizes import with_built_sizes
-from lipzoo.operators import standardize_sizes
 from lipzoo.rounding import affine_rounding
+from lipzoo.validation import integers
 
 
 class _ScaledAveragePooling(keras.layers.Layer):
@@ -17,9 +17,7 @@ class _ScaledAveragePooling(keras.layers.Layer):
 
     def __init__(self, pool_size=2, **kwargs):
         super().__init__(**kwargs)
-        self.pool_size = (
-            None if pool_size is None else standardize_sizes(pool_size, self.rank, "pool_size")
-        )
+        self.pool_size = None if pool_size is None else integers(pool_size, self.rank, "pool_size")
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def build(self, input_shape):

@@ -1,11 +1,7 @@
 """Linear maps with an adjoint, a proven norm and bounded rounding errors."""
 
 from lipzoo.operators.base import BoundedOperator
-from lipzoo.operators.convolution import (
-    ConvolutionOperator,
-    standardize_padding,
-    standardize_sizes,
-)
+from lipzoo.operators.convolution import ConvolutionOperator, standardize_padding
 from lipzoo.operators.dense import DenseOperator
 from lipzoo.operators.summation import Summation
 
@@ -15,5 +11,4 @@ __all__ = [
     "DenseOperator",
     "Summation",
     "standardize_padding",
-    "standardize_sizes",
 ]

@@ -21,18 +21,6 @@ from lipzoo.spectral.padding import margins
 PADDINGS = ("same", "valid", "circular")
 
 
-def standardize_sizes(value, rank, name, minimum=1):
-    """Returns `value` as a tuple of `rank` integers, each at least `minimum`."""
-    sizes = tuple(value) if isinstance(value, list | tuple) else (value,) * rank
-    valid = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
-    if len(sizes) != rank or not valid or min(sizes) < minimum:
-        raise ValueError(
-            f"{name} must be an integer or a tuple of {rank} integers, each at least {minimum}. "
-            f"Received: {name}={value!r}"
-        )
-    return sizes
-
-
 def standardize_padding(padding, allowed=PADDINGS):
     """Returns `padding` if it is one of `allowed`."""
     if padding not in allowed:

@@ -19,12 +19,8 @@ from lipzoo.spectral.polyphase import (
     unbounded_axis,
 )
 from lipzoo.spectral.singular_value import largest_singular_value_bound
-from lipzoo.spectral.validation import (
-    kernel_to_float64,
-    positive_integers,
-    scale_back,
-    scale_to_unit,
-)
+from lipzoo.spectral.validation import kernel_to_float64, scale_back, scale_to_unit
+from lipzoo.validation import integer, integers
 
 # The supremum over all frequencies is bounded to within this factor.
 GRID_FACTOR = 1.01
@@ -97,9 +93,9 @@ def conv_norm_bound(
     """
     array, exponent = scale_to_unit(kernel_to_float64(kernel, ranks=(3, 4)))
     rank = array.ndim - 2
-    strides = positive_integers(strides, rank, "strides")
-    dilations = positive_integers(dilation_rate, rank, "dilation_rate")
-    (groups,) = positive_integers(groups, 1, "groups")
+    strides = integers(strides, rank, "strides")
+    dilations = integers(dilation_rate, rank, "dilation_rate")
+    groups = integer(groups, "groups")
     if array.shape[-1] % groups:
         raise ValueError(
             "groups must divide the number of filters. "
@@ -108,7 +104,7 @@ def conv_norm_bound(
     padding = standardize_padding(padding, rank)
     sizes = (None,) * rank
     if input_size is not None:
-        sizes = positive_integers(input_size, rank, "input_size")
+        sizes = integers(input_size, rank, "input_size")
     if not array.any():
         return 0.0
     axes, trimmed = [], array

@@ -11,7 +11,7 @@ from lipzoo.rounding import HALF_PRECISION
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.largest import largest
 from lipzoo.spectral.polyphase import bernstein_factor, fourier_matrix, gram_grid, half_grid
-from lipzoo.spectral.validation import positive_integers
+from lipzoo.validation import integer, integers
 
 
 def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, threshold=None):
@@ -69,7 +69,7 @@ def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, thr
         raise ValueError(
             f"iterations must be a non-negative integer. Received: iterations={iterations!r}"
         )
-    (grid_size,) = positive_integers(grid_size, 1, "grid_size")
+    grid_size = integer(grid_size, "grid_size")
     compute = "float64" if dtype == "float64" else "float32"
     kernel = ops.cast(kernel, compute)
     tiny = float(np.finfo(compute).tiny)
@@ -78,7 +78,7 @@ def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, thr
     if rank == 0:
         gram, factor = _RealGram(smaller_gram(kernel)), 1.0
     else:
-        strides = positive_integers(strides, rank, "strides")
+        strides = integers(strides, rank, "strides")
         gram, factor = _gram_on_grid(kernel, strides, grid_size)
     compared = None if threshold is None else ops.square(threshold / (factor * scale))
     norm = factor * scale * _root(_norm_bound(gram, iterations, tiny, compared, asks_only=True))

@@ -6,7 +6,7 @@ from keras import ops
 from lipzoo.spectral.convolve import convolve, convolve_adjoint
 from lipzoo.spectral.largest import largest
 from lipzoo.spectral.padding import CIRCULAR, margins, standardize_padding
-from lipzoo.spectral.validation import positive_integers
+from lipzoo.validation import integers
 
 
 def power_iteration(
@@ -87,8 +87,8 @@ def power_iteration(
                 "power_iteration of a convolution needs input_size: the norm depends on it. "
                 "Received: input_size=None"
             )
-        sizes = positive_integers(input_size, rank, "input_size")
-        strides = positive_integers(strides, rank, "strides")
+        sizes = integers(input_size, rank, "input_size")
+        strides = integers(strides, rank, "strides")
         padding = standardize_padding(padding, rank)
         pads = tuple(
             margins(length, size, stride, 1, mode)

@@ -1,7 +1,6 @@
-"""Checks of what the spectral functions are given, and exact conversion to float64."""
+"""What the spectral functions are given: checked, converted to float64 exactly, and scaled."""
 
 import math
-import operator
 
 import keras
 import numpy as np
@@ -43,28 +42,6 @@ def kernel_to_float64(kernel, ranks) -> np.ndarray:
         worst = array[~np.isfinite(array)][0]
         raise ValueError(f"kernel must be finite. Received: a kernel that contains {worst}")
     return array
-
-
-def positive_integers(value, count, name) -> tuple[int, ...]:
-    """Returns `value`, an integer or one per spatial axis, as a tuple of `count` integers >= 1.
-
-    Example:
-        >>> positive_integers(2, 2, "strides")
-        (2, 2)
-    """
-    try:
-        values = (
-            tuple(map(operator.index, value))
-            if np.iterable(value)
-            else (operator.index(value),) * count
-        )
-    except TypeError:
-        values = ()
-    if len(values) != count or min(values, default=0) < 1:
-        raise ValueError(
-            f"{name} must be a positive integer or {count} of them. Received: {name}={value!r}"
-        )
-    return values
 
 
 def scale_to_unit(array: np.ndarray) -> tuple[np.ndarray, int]:
