@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lipzoo_catalogue.certified.radii import accuracy_above, count_above
+
 
 def share_above(counted: np.ndarray, radii: np.ndarray, total: int):
     """How many of the `counted` radii are above each of some radii, as a share of `total`.
@@ -18,27 +20,16 @@ def share_above(counted: np.ndarray, radii: np.ndarray, total: int):
         >>> share_above(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.25]), 4).tolist()
         [0.5, 0.25]
     """
-    above = len(counted) - np.searchsorted(np.sort(counted), radii, side="right")
-    share = above / total
-    return float(share) if np.ndim(radii) == 0 else share
+    return _plain(count_above(counted, radii) / total)
 
 
 def selective_accuracy(radius, correct, radii: np.ndarray):
-    """Share of the correct ones among the examples whose radius is above each of some radii.
+    """`accuracy_above`, as a float for an array without axes."""
+    return _plain(accuracy_above(radius, correct, radii))
 
-    Args:
-        radius: radius of every example.
-        correct: whether it is classified correctly.
-        radii: as in `share_above`.
 
-    Returns:
-        As in `share_above`; NaN where no radius is above.
-    """
-    covered = share_above(radius, radii, len(radius))
-    right = share_above(radius[correct], radii, len(radius))
-    with np.errstate(invalid="ignore"):
-        accuracy = np.divide(right, covered)
-    return float(accuracy) if np.ndim(radii) == 0 else accuracy
+def _plain(shares):
+    return float(shares) if np.ndim(shares) == 0 else shares
 
 
 def class_number(value, classes: int, names: tuple[str, ...]) -> int:

@@ -1,5 +1,6 @@
 """Certified examples, gathered piece by piece: the same answers as a `Certificate`."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from lipzoo_catalogue.certified.origin import LeftOut, between
 from lipzoo_catalogue.certified.protocols import CertificateLike
+from lipzoo_catalogue.certified.radii import accuracy_above, count_above
 from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
 from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
 from lipzoo_catalogue.certified.terms import Terms
@@ -90,7 +92,7 @@ class Certified:
 
     def kept(self, radius: float) -> int:
         """Number of examples with a larger radius."""
-        return int(np.sum(self.columns["radius"] > radius))
+        return int(count_above(self.columns["radius"], radius))
 
     def coverage(self, radius: float) -> float:
         """Share of examples with a larger radius; see `Certificate.coverage`."""
@@ -98,12 +100,12 @@ class Certified:
 
     def certified_accuracy(self, radius: float) -> float:
         """Share of correct predictions with a larger one; see `Certificate.certified_accuracy`."""
-        return self._right(radius) / len(self)
+        return int(count_above(self.columns["radius"][self._correct()], radius)) / len(self)
 
     def selective_accuracy(self, radius: float) -> float | None:
         """Accuracy of the predictions with a larger radius; `None` where there are none."""
-        kept = self.kept(radius)
-        return self._right(radius) / kept if kept else None
+        share = float(accuracy_above(self.columns["radius"], self._correct(), radius))
+        return None if math.isnan(share) else share
 
     def report(self, abstain_below: float, first: int = 0, stop: int = SHOWN) -> CertificateReport:
         """The report of some examples, by default those that a printed report shows."""
@@ -144,9 +146,6 @@ class Certified:
             lambda radii: [share(radius) for radius in radii],
             np.quantile(self.columns["radius"], QUARTILES, method="lower"),
         )
-
-    def _right(self, radius: float) -> int:
-        return int(np.sum(self._correct() & (self.columns["radius"] > radius)))
 
     def _correct(self) -> np.ndarray:
         return self.columns["prediction"] == self.columns["labels"]
