@@ -7,7 +7,7 @@ of layers that were changed since.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
 
@@ -164,34 +164,37 @@ def own_prediction(model: keras.Model) -> Iterator[keras.Model]:
         ValueError: see `check_prediction`.
     """
     check_prediction(model)
-    state = model_state(model)
-    known, function = getattr(model, _ATTRIBUTE, (None, None))
-    outside = model.predict_function
-    model.predict_function = function if state is not None and known == state else None
+    state, function = drop_outdated_prediction(model)
+    outside, model.predict_function = model.predict_function, function
     try:
         yield model
     finally:
-        # Not by Keras' __setattr__, which would take it for a part of the model.
-        object.__setattr__(model, _ATTRIBUTE, (state, model.predict_function))
-        # What `predict` compiled for another state would contradict the certificate.
-        same = state is not None and known == state
-        model.predict_function = outside if same else None
-        if not same:
-            model.test_function = None
+        _keep(model, state, model.predict_function)
+        model.predict_function = outside
 
 
-def drop_outdated_prediction(model: keras.Model) -> None:
+def drop_outdated_prediction(model: keras.Model) -> tuple[bytes | None, Callable | None]:
     """Drops what `model.predict` compiled before the model was changed.
 
     What it returned afterwards would not be what is certified, and what `evaluate` compiled would
     count it. They are dropped where the model is not as it was when it was last evaluated here;
     what was compiled while it was changed for a time, and changed back, cannot be told from that.
+
+    Returns:
+        The model's state, and the function that `own_prediction` compiled for it: None where there
+        is none.
     """
     state = model_state(model)
-    known, _ = getattr(model, _ATTRIBUTE, (None, None))
+    known, function = getattr(model, _ATTRIBUTE, (None, None))
     if state is None or known != state:
-        object.__setattr__(model, _ATTRIBUTE, (state, None))
-        model.predict_function = model.test_function = None
+        function = model.predict_function = model.test_function = None
+        _keep(model, state, None)
+    return state, function
+
+
+def _keep(model, state, function):
+    # Not by Keras' __setattr__, which would take it for a part of the model.
+    object.__setattr__(model, _ATTRIBUTE, (state, function))
 
 
 def predict(model: keras.Model, inputs, batch_size: int, verbose: int | str = 0):
