@@ -130,6 +130,16 @@ def test_float32_stays_within_the_rounding_slopes(operator, inverse, rng):
         assert slope <= 1e-4 * operator.norm_bound
 
 
+def test_the_rounding_of_a_blur_counts_sums_that_are_larger_than_the_blur(rng):
+    # Signs that cancel in a whole sum and in none of its parts: all of the taps with one sign come
+    # first. What is rounded there is (x + Dx) / 2 in the blur, D the signs.
+    kernel = np.sign(rng.normal(size=31))
+    blur, same = (Blur((64, 1), k, padding="circular") for k in (kernel, np.abs(kernel)))
+    exact, parts = (np.linalg.norm(operator.matrix(), 2) for operator in (blur, same))
+    assert parts > 2 * exact
+    assert min(blur.rounding("float32")) >= 31 * 2.0**-24 * (exact + parts) / 2
+
+
 def test_configurations_survive_json_and_keras(operator):
     again = type(operator).from_config(operator.get_config())
     assert again == operator

@@ -87,9 +87,15 @@ class Blur(LinearOperator):
 
     def rounding(self, dtype):
         taps, total = self.kernel.size, tap_norm_sum(self.kernel[..., None, None])
-        # The sum of the taps' moduli is the norm with absolute values as well: any orders will do.
+        # The sum of the taps' moduli is the norm with absolute values and bounds that with any
+        # signs, which may be far above ‖A‖: any orders will do.
         return Summation(
-            norm=self.norm_bound, absolute_norm=total, fan_in=taps, fan_out=taps, cast_norm=total
+            norm=self.norm_bound,
+            partial_norm=total,
+            absolute_norm=total,
+            fan_in=taps,
+            fan_out=taps,
+            cast_norm=total,
         ).rounding(dtype)
 
     def get_config(self):
