@@ -97,12 +97,14 @@ class ConvolutionOperator(BoundedOperator):
         if any(self.shift):
             x = shift_cyclically(x, self.shift)
         if self.is_patch_matrix:
-            return ops.matmul(self._to_patches(x), self._matrix())
+            y = ops.matmul(self._to_patches(x), self._matrix())
+            return ops.reshape(y, (-1, *self.output_spatial, self._kernel.shape[-1]))
         return convolve(x, self._kernel, self.strides, self.margins, self._circular)
 
     def adjoint(self, y):
         """Returns `Aᵀ y`, of shape `(batch, *spatial, channels)`."""
         if self.is_patch_matrix:
+            y = ops.reshape(y, (-1, self._kernel.shape[-1]))
             x = self._from_patches(ops.matmul(y, ops.transpose(self._matrix())))
         else:
             sizes = (self.strides, self.margins, self.spatial)
@@ -166,6 +168,8 @@ class ConvolutionOperator(BoundedOperator):
     def _matrix(self):
         return ops.reshape(self._kernel, (-1, self._kernel.shape[-1]))
 
+    # Patches are the rows of one matrix: products of tensors of higher rank with a matrix are several
+    # times the operations on TensorFlow, where shapes are computed for each.
     def _to_patches(self, inputs):
         rank, channels = len(self.spatial), inputs.shape[-1]
         split = [
@@ -174,7 +178,7 @@ class ConvolutionOperator(BoundedOperator):
         inputs = ops.reshape(inputs, (-1, *split, channels))
         order = (0, *range(1, 2 * rank, 2), *range(2, 2 * rank + 1, 2), 2 * rank + 1)
         inputs = ops.transpose(inputs, order)
-        return ops.reshape(inputs, (-1, *self.output_spatial, math.prod(self.strides) * channels))
+        return ops.reshape(inputs, (-1, math.prod(self.strides) * channels))
 
     def _from_patches(self, patches):
         rank, channels = len(self.spatial), self._kernel.shape[-2]
