@@ -139,6 +139,14 @@ def test_hidden_state_is_not_overlooked():
     assert np.all(certificate.radius >= lipzoo.certify(single, data, verbose=0).radius)
 
 
+def test_layers_that_do_not_state_their_configuration_cannot_be_compared(networks, x):
+    single, double = networks
+    flow = next(layer for layer in single.layers if hasattr(layer, "activation"))
+    flow.activation = keras.ops.relu
+    with pytest.raises(ValueError, match=f"their configuration.* Received: '{flow.name}', whose"):
+        lipzoo.certify(single, x, reference=double, verbose=0)
+
+
 def test_logits_that_cannot_be_of_the_same_network_are_refused():
     class Scaled(keras.layers.Layer):
         """A scale that nothing but the logits tells."""

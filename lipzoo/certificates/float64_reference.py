@@ -88,7 +88,8 @@ def check_reference(model: keras.Model, reference: keras.Model, rounding: bool) 
         rounding: whether the certificate is about computed numbers.
 
     Raises:
-        ValueError: for a difference, or a reference without rounding.
+        ValueError: for a difference, a layer without a configuration, or a reference without
+            rounding.
     """
     if not rounding:
         raise ValueError(
@@ -162,9 +163,20 @@ def _layers(model) -> list:
 
 def _state(layer) -> str:
     """Class, configuration and public attributes, without names and floating types."""
-    config = json.dumps(_nameless(layer.get_config()), sort_keys=True, default=repr)
+    config = json.dumps(_nameless(_configuration(layer)), sort_keys=True, default=repr)
     attributes = {key: value for key, value in vars(layer).items() if not key.startswith("_")}
     return f"{type(layer)} {config} {_plain(_nameless(attributes))}"
+
+
+def _configuration(layer) -> dict:
+    try:
+        return layer.get_config()
+    except Exception as error:
+        raise ValueError(
+            "Expected layers that state their configuration, to compare a model with its "
+            f"reference. Received: {layer.name!r}, whose get_config() raises "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _nameless(value):
