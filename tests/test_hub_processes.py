@@ -1,10 +1,7 @@
 """Train, publish, load elsewhere: several processes and one Hub, as in real use."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +12,7 @@ import lipzoo
 import lipzoo_cli
 from tests.hub_client import REPO, environment, hub, model_files
 from tests.hub_server import WRITER
+from tests.processes import Fresh
 from tests.tiny_runs import recipe_text, write_blobs
 
 __all__ = ["hub"]
@@ -36,18 +34,7 @@ np.savez(
     bound=lipzoo.lipschitz_bound(model).value,
 )
 """
-
-
-def start(arguments, variables):
-    known = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**known, **variables, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+_COMMAND = "import sys, lipzoo_cli; sys.exit(lipzoo_cli.main())"
 
 
 def use(model, x):
@@ -68,6 +55,7 @@ def test_a_trained_model_comes_back_to_the_bit(hub, tmp_path, monkeypatch, capsy
     capsys.readouterr()
     assert lipzoo_cli.main(["publish", str(run), "--repo", REPO, "--json"]) == 0
     published = json.loads(capsys.readouterr().out)
+    monkeypatch.delenv("HF_TOKEN")
     x = np.random.default_rng(0).normal(size=(20, 5)).astype("float32")
     np.save(tmp_path / "x.npy", x)
     expected = use(lipzoo.load(run), x)
@@ -78,8 +66,7 @@ def test_a_trained_model_comes_back_to_the_bit(hub, tmp_path, monkeypatch, capsy
     variables = environment(hub, tmp_path / "elsewhere")
     outputs = [tmp_path / "first.npz", tmp_path / "second.npz"]
     processes = [
-        start(["-c", _USE, address, str(tmp_path / "x.npy"), str(output)], variables)
-        for output in outputs
+        Fresh(_USE, address, tmp_path / "x.npy", output, **variables) for output in outputs
     ]
     for process, output in zip(processes, outputs, strict=True):
         _, errors = process.communicate(timeout=120)
@@ -104,8 +91,7 @@ def test_an_upload_that_is_interrupted_leaves_nothing(hub, tmp_path, exists):
     before = hub.state()
     hub.fail("^PUT", "stall", seconds=2.0)
     variables = {**environment(hub, tmp_path / "cache"), "HF_TOKEN": WRITER}
-    arguments = ["-m", "lipzoo_cli", "publish", "hamnet-swissroll", "--repo", REPO]
-    process = start(arguments, variables)
+    process = Fresh(_COMMAND, "publish", "hamnet-swissroll", "--repo", REPO, **variables)
     deadline = time.monotonic() + 60
     while not any(line.startswith("PUT") for line in hub.requests):
         assert process.poll() is None, process.communicate()
@@ -123,10 +109,8 @@ def test_a_download_that_is_killed_leaves_nothing_that_is_used(hub, tmp_path):
     commit = hub.add(REPO, model_files())
     hub.fail("^GET .*safetensors", "hang", seconds=20.0)
     cache = tmp_path / "cache" / "hub"
-    process = start(
-        ["-m", "lipzoo_cli", "download", f"hf://{REPO}@{commit}"],
-        environment(hub, tmp_path / "cache"),
-    )
+    address = f"hf://{REPO}@{commit}"
+    process = Fresh(_COMMAND, "download", address, **environment(hub, tmp_path / "cache"))
     deadline = time.monotonic() + 60
     while not any(line.startswith("GET") and "safetensors" in line for line in hub.requests):
         assert process.poll() is None, process.communicate()

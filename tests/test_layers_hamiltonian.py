@@ -1,8 +1,5 @@
 """Hamiltonian layers against autodiff, closed forms and scipy's integrator."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -21,6 +18,7 @@ from lipzoo.layers import (
 )
 from lipzoo.layers.hamiltonian import shear_norm
 from tests.helpers import compile_fast, dense_jacobian, randomise
+from tests.processes import fresh
 
 
 def omega(half):
@@ -292,10 +290,9 @@ def test_reload_in_a_fresh_process(tmp_path):
         "np.save(sys.argv[1] + '/y.npy', model.predict(np.load(sys.argv[1] + '/x.npy')));"
         "print(repr(float(lipzoo.lipschitz_bound(model))))"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    printed = fresh(code, tmp_path)
     assert np.array_equal(np.load(tmp_path / "y.npy"), model.predict(x, verbose=0))
-    assert float(done.stdout.split()[-1]) == float(lipzoo.lipschitz_bound(model))
+    assert float(printed.split()[-1]) == float(lipzoo.lipschitz_bound(model))
 
 
 def test_training_keeps_the_bound():

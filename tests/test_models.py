@@ -1,8 +1,5 @@
 """GradFlowNet as a whole: its shapes, its Jacobian, its training and its files."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ import pytest
 import lipzoo
 from lipzoo.models import GradFlowNet
 from tests.helpers import compile_fast, compiled, dense_jacobian, half_precision, randomise
+from tests.processes import fresh
 
 SMALL = {"width": 8, "axial_units": 6, "features": 12, "patch_depths": (2,), "axial_depth": 2}
 
@@ -116,11 +114,8 @@ def test_keras_file_opens_in_a_fresh_process(tmp_path):
         "assert np.allclose(y, np.load(d + '/y.npy'), atol=1e-6)\n"
         "print(lipzoo.lipschitz_bound(model).value)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split()[-1]) == lipzoo.lipschitz_bound(model).value
+    printed = fresh(script, tmp_path)
+    assert float(printed.split()[-1]) == lipzoo.lipschitz_bound(model).value
 
 
 @pytest.mark.parametrize(

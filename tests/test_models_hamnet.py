@@ -1,8 +1,5 @@
 """HamNet and the baselines: shapes, symplecticity at every depth, training, files."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -10,6 +7,7 @@ import pytest
 import lipzoo
 from lipzoo.models import MLP, HamNet, ResNet
 from tests.helpers import compile_fast, dense_jacobian, randomise
+from tests.processes import fresh
 from tests.test_layers_hamiltonian import symplectic_defect
 
 SMALL = {"depth": 4, "width": 8, "time": 2.0}
@@ -122,10 +120,8 @@ def test_reload_in_a_fresh_process(tmp_path):
         "assert np.allclose(model.predict(np.load(d + '/x.npy')), np.load(d + '/y.npy'))\n"
         "print(lipzoo.lipschitz_bound(model).value)"
     )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split()[-1]) == lipzoo.lipschitz_bound(model).value
+    printed = fresh(script, tmp_path)
+    assert float(printed.split()[-1]) == lipzoo.lipschitz_bound(model).value
 
 
 @pytest.mark.parametrize("input_shape", [(8, 8, 1), (10, 7, 2), (24, 1), (5,)])

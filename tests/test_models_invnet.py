@@ -1,8 +1,6 @@
 """InvNet: its bound against what is true, its certificate against attacks, and its use in Keras."""
 
 import math
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,6 +11,7 @@ from lipzoo import InvNet, UnrolledNet, inverse
 from lipzoo.evaluation import worst_movement
 from tests import inverse_problems as problems
 from tests.helpers import compile_fast, dense_jacobian, linear_operator, tensorflow_only
+from tests.processes import fresh
 
 
 def _norms(images):
@@ -200,11 +199,8 @@ def test_a_saved_model_brings_its_operator_into_a_fresh_process(tmp_path):
     }
     for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")
-    done = subprocess.run(
-        [sys.executable, "-c", _RELOAD], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    for (name, model), bound in zip(models.items(), done.stdout.split(), strict=True):
+    printed = fresh(_RELOAD, cwd=tmp_path)
+    for (name, model), bound in zip(models.items(), printed.split(), strict=True):
         np.testing.assert_array_equal(
             np.load(tmp_path / f"{name}.npy"), model.predict(y, verbose=0)
         )

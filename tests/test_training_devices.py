@@ -1,10 +1,7 @@
 """Training on several devices: the weights of one device, and every replica within its bound."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,6 +12,7 @@ from lipzoo import training, zoo
 from lipzoo.training.devices import check_devices, data_parallel, shared_out
 from lipzoo.training.model import TrainingError
 from tests.helpers import tensorflow_only
+from tests.processes import Fresh
 from tests.tiny_runs import assert_same_weights, write_shared_recipe
 
 BACKEND = keras.backend.backend()
@@ -88,19 +86,10 @@ print(json.dumps([norms(True), norms(False)]))
 
 
 def run(code, *arguments, expected=0):
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": BACKEND,
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert done.returncode == expected, done.stderr[-2000:]
-    return done.stdout
+    process = Fresh(code, *arguments, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+    printed, errors = process.communicate(timeout=300)
+    assert process.returncode == expected, errors[-2000:]
+    return printed
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 import lipzoo_cli
 from lipzoo.training import processes
 from lipzoo.training.model import TrainingError
+from tests.processes import Fresh
 from tests.tiny_runs import assert_same_weights, write_shared_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -59,23 +60,14 @@ def start(folder, recipe, *options, dies=(0, 0), devices=2):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = ["train", str(recipe), "--devices", str(devices), *options, "--out"]
+    command = ["train", recipe, "--devices", devices, *options, "--out"]
+    job = {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices // 2}",
+        processes.ADDRESSES: address,
+        processes.NUMBER: "2",
+    }
     return [
-        subprocess.Popen(
-            [sys.executable, "-c", _TRAIN, str(own), str(dies[index]), *command, str(own)],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "KERAS_BACKEND": "jax",
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices // 2}",
-                processes.ADDRESSES: address,
-                processes.NUMBER: "2",
-                processes.INDEX: str(index),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        Fresh(_TRAIN, own, dies[index], *command, own, **job, **{processes.INDEX: str(index)})
         for index, own in enumerate(folders)
     ]
 

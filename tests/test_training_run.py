@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingS
 from lipzoo.training.tasks import classification
 from lipzoo_catalogue.cards import plain_card
 from tests.helpers import tensorflow_only
+from tests.processes import Fresh
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
 ROOT = Path(__file__).parent.parent
@@ -206,12 +205,10 @@ def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text)
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "lipzoo_cli", "train", str(recipe), "--out", str(folder)]
+    program = "import sys, lipzoo_cli; sys.exit(lipzoo_cli.main())"
 
     def interrupt(signal_number, epochs, *options):
-        process = subprocess.Popen(
-            [*command, *options], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        process = Fresh(program, "train", recipe, "--out", folder, *options)
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline and process.poll() is None:
             if (folder / run.CHECKPOINT).exists():
@@ -220,7 +217,7 @@ def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
                     break
             time.sleep(0.01)
         process.send_signal(signal_number)
-        message = process.communicate(timeout=120)[1].decode()
+        message = process.communicate(timeout=120)[1]
         return process.returncode, message
 
     code, message = interrupt(signal.SIGTERM, 1)

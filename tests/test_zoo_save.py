@@ -1,8 +1,5 @@
 import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +10,7 @@ from lipzoo import zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.zoo import promotion
 from tests import zoo_models
+from tests.processes import fresh
 
 
 @pytest.fixture(scope="module")
@@ -245,9 +243,7 @@ def test_a_keras_file_opens_in_a_fresh_process(finished, tmp_path):
     model, x = finished[1], zoo_models.images((8, 8, 1))
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "x.npy", x)
-    code = f"""
-import sys
-sys.path.insert(0, {str(Path(lipzoo.__file__).parents[1])!r})
+    code = """
 import keras, lipzoo, numpy as np
 from lipzoo.bounds import lipschitz_bound
 model = keras.models.load_model("model.keras")
@@ -256,9 +252,6 @@ model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=Tru
 model.fit(np.load("x.npy"), np.zeros(4), verbose=0)
 print(lipschitz_bound(model).value)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert float(done.stdout.split()[-1]) <= 1.0
+    printed = fresh(code, cwd=tmp_path)
+    assert float(printed.split()[-1]) <= 1.0
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), model(x))
