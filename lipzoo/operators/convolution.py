@@ -168,8 +168,8 @@ class ConvolutionOperator(BoundedOperator):
     def _matrix(self):
         return ops.reshape(self._kernel, (-1, self._kernel.shape[-1]))
 
-    # Patches are the rows of one matrix: products of tensors of higher rank with a matrix are several
-    # times the operations on TensorFlow, where shapes are computed for each.
+    # Patches are the rows of one matrix: on TensorFlow, a product of a tensor of higher rank with a
+    # matrix is several operations more, which compute shapes.
     def _to_patches(self, inputs):
         rank, channels = len(self.spatial), inputs.shape[-1]
         split = [
