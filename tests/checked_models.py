@@ -9,7 +9,7 @@ from lipzoo import models, zoo
 from lipzoo_catalogue.files import record_of
 from lipzoo_catalogue.model_source import find
 from lipzoo_cli.check_certificate import check_source
-from tests.helpers import randomise
+from tests.truths import randomise
 
 IMAGE = {"input_shape": [6, 6, 1], "num_classes": 3}
 TABLE = {"input_shape": [5], "num_classes": 3}

@@ -5,7 +5,7 @@ import numpy as np
 
 from lipzoo import InvNet, inverse
 from lipzoo.layers import GradientFlowConv1D, Lift, Project
-from tests.helpers import randomise
+from tests.truths import randomise
 
 
 def blur(length=16, sigma=1.0, padding="same"):

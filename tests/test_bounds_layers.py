@@ -12,7 +12,7 @@ from keras.ops import convert_to_numpy
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
 from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.rules.pooling import average_norm_1d
-from tests.operators import exact_norm, jacobian_norms, randomise
+from tests.truths import exact_norm, jacobian_norms, randomise_freely
 
 layers = keras.layers
 few = settings(max_examples=25, deadline=None, derandomize=True)
@@ -23,7 +23,7 @@ TIGHT = 1 + 1e-9
 def built(layer, shape, seed=0):
     if not layer.built:
         layer.build((None, *shape))
-    return randomise(layer, seed)
+    return randomise_freely(layer, seed)
 
 
 def bound_of(layer, shape):
@@ -252,7 +252,7 @@ def test_activations_alone_and_fused(name):
     fused = keras.Sequential(
         [keras.Input((4,), dtype="float64"), layers.Dense(6, activation=name, dtype="float64")]
     )
-    randomise(fused)
+    randomise_freely(fused)
     assert jacobian_norms(fused, x[:, :4]).max() <= lipschitz_bound(fused).value
 
 

@@ -9,7 +9,7 @@ from keras import ops
 from keras.ops import convert_to_numpy
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
-from tests.operators import jacobian_norms, materialise, randomise
+from tests.truths import jacobian_norms, materialise, randomise_freely
 
 layers = keras.layers
 
@@ -62,14 +62,14 @@ MODELS = [convolutional, branched, with_operations]
 @pytest.mark.parametrize("make", MODELS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_jacobians_stay_below_the_bound(make, seed):
-    model = randomise(on((6, 6, 3), make), seed, scale=0.5)
+    model = randomise_freely(on((6, 6, 3), make), seed, scale=0.5)
     x = np.random.default_rng(seed).normal(size=(40, 6, 6, 3)).astype("float32")
     assert jacobian_norms(model, x).max() <= float(lipschitz_bound(model)) * (1 + 1e-5)
 
 
 @pytest.mark.parametrize("make", MODELS)
 def test_pairs_of_points_stay_within_the_bound(make):
-    model = randomise(on((6, 6, 3), make), scale=0.5)
+    model = randomise_freely(on((6, 6, 3), make), scale=0.5)
     generator = np.random.default_rng(0)
     x = generator.normal(size=(200, 6, 6, 3)).astype("float32")
     y = x + generator.normal(size=x.shape) * 10.0 ** generator.uniform(-2, 1, (200, 1, 1, 1))
@@ -80,7 +80,7 @@ def test_pairs_of_points_stay_within_the_bound(make):
 
 
 def test_the_norm_of_the_output_is_bounded_as_well():
-    model = randomise(on((6, 6, 3), convolutional), scale=0.5)
+    model = randomise_freely(on((6, 6, 3), convolutional), scale=0.5)
     bound = lipschitz_bound(model).output.bound
     x = np.random.default_rng(0).normal(size=(50, 6, 6, 3)).astype("float32")
     norms = np.linalg.norm(x.reshape(50, -1), axis=1)

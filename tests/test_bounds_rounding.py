@@ -18,7 +18,7 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from tests.operators import randomise
+from tests.truths import randomise_freely
 
 layers = keras.layers
 
@@ -63,7 +63,7 @@ def both_precisions(make):
     keras.config.set_dtype_policy("float32")
     single, double = models
     if make is not lipzoo_layers:
-        randomise(single, scale=0.3)
+        randomise_freely(single, scale=0.3)
     for variable in single.weights:
         if variable.path.endswith("bias"):
             variable.assign(np.random.default_rng(0).normal(size=variable.shape))

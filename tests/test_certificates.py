@@ -11,7 +11,7 @@ from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
 from lipzoo.certificates import certify
 from lipzoo.layers import GradientFlowDense, SpectralDense, UnitNormDense
 from tests.derivatives import pulled_back
-from tests.operators import randomise
+from tests.truths import randomise_freely
 
 layers = keras.layers
 
@@ -36,7 +36,7 @@ def network(head=None):
     x = layers.Dense(12, activation="relu")(inputs)
     x = layers.Concatenate()([x, layers.Dense(5, activation="tanh")(x)])
     x = layers.Dense(4)(x) if head is None else head(x)
-    return randomise(keras.Model(inputs, x), scale=0.4)
+    return randomise_freely(keras.Model(inputs, x), scale=0.4)
 
 
 @pytest.fixture
@@ -354,7 +354,7 @@ def test_the_slack_covers_what_float32_does_over_the_ball(kind):
             x = layers.Concatenate(dtype=dtype)([x, layers.ReLU(dtype=dtype)(x)])
         return keras.Model(inputs, layers.Dense(3, dtype=dtype)(x))
 
-    single = randomise(build(single, "float32"))
+    single = randomise_freely(build(single, "float32"))
     double = build(double, "float64")
     double.set_weights(single.get_weights())
     x = 10 * examples(100, 6)

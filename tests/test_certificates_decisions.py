@@ -12,7 +12,7 @@ from sklearn.metrics import recall_score
 
 from lipzoo.certificates import certify
 from lipzoo.evaluation import pgd_attack
-from tests.operators import randomise
+from tests.truths import randomise_freely
 
 layers = keras.layers
 
@@ -27,7 +27,7 @@ def linear(kernel, bias=None):
 def small_network(outputs=2):
     inputs = keras.Input((4,))
     x = layers.Dense(outputs)(layers.Dense(8, activation="relu")(inputs))
-    return randomise(keras.Model(inputs, x), scale=0.6)
+    return randomise_freely(keras.Model(inputs, x), scale=0.6)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import lipzoo
 from lipzoo.certificates.forward_pass import evaluate
 from lipzoo.certificates.rounding_error import bounded_uncertainty, probe
 from lipzoo.models import GradFlowNet
-from tests.helpers import randomise
+from tests.truths import randomise
 
 RADIUS = 0.5
 

@@ -7,8 +7,8 @@ import pytest
 import lipzoo
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.models import GradFlowNet
-from tests.helpers import randomise
 from tests.test_certificates_measured import build
+from tests.truths import randomise
 
 
 @pytest.fixture

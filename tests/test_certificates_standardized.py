@@ -8,7 +8,7 @@ import lipzoo
 from lipzoo.certificates import certify
 from lipzoo.evaluation import pgd_attack
 from tests.helpers import tensorflow_only
-from tests.operators import randomise
+from tests.truths import randomise_freely
 
 layers = keras.layers
 MEAN = np.array([1.0, -40.0, 0.3, 900.0])
@@ -117,7 +117,7 @@ def test_sequences_are_standardised_per_channel():
             layers.Dense(2),
         ]
     )
-    randomise(model.layers[-1])
+    randomise_freely(model.layers[-1])
     x = np.random.default_rng(1).normal(size=(5, 6, 2)).astype("float32")
     certificate = certify(model, x, standardized=True, verbose=0)
     np.testing.assert_allclose(certificate.deviation, [2.0, 0.5], rtol=1e-6)

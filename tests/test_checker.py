@@ -20,8 +20,8 @@ from lipzoo_catalogue.checker.tensors import parse_tensors
 from lipzoo_catalogue.model_source import find
 from lipzoo_cli.check_certificate import check_source
 from tests.checked_models import MODELS, build, checked, save, tamper
-from tests.helpers import dense_jacobian
 from tests.hub_client import hub, model_files
+from tests.truths import dense_jacobian
 
 __all__ = ["hub"]
 SMALLER = {"mean": [0.0] * 5, "variance": [0.1] * 5}

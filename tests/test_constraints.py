@@ -11,7 +11,8 @@ from keras import ops
 
 from lipzoo.constraints import METHODS, SpectralBound, project
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import compiled, linear_operator
+from tests.helpers import compiled
+from tests.truths import linear_operator
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
 

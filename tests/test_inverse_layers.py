@@ -9,7 +9,7 @@ from lipzoo import inverse
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.inverse import DataStep, MonotoneDataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from tests import inverse_problems as problems
-from tests.helpers import dense_jacobian
+from tests.truths import dense_jacobian
 
 
 def _flat(array):

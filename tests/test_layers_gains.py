@@ -10,7 +10,8 @@ from lipzoo import activations, zoo
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.layers import GradientFlowConv2D, GradientFlowDense
 from lipzoo.training.weight_rounding import round_weights
-from tests.helpers import compile_fast, dense_jacobian
+from tests.helpers import compile_fast
+from tests.truths import dense_jacobian
 
 CURVED = [
     name

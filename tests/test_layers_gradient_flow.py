@@ -15,7 +15,7 @@ from lipzoo.layers import (
     HamiltonianConv2D,
     HamiltonianDense,
 )
-from tests.helpers import dense_jacobian, linear_operator, randomise
+from tests.truths import dense_jacobian, linear_operator, randomise
 
 MONOTONE = [name for name in activations.known() if activations.get(name).lower >= 0]
 

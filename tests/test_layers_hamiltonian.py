@@ -17,8 +17,9 @@ from lipzoo.layers import (
     HamiltonianDense,
 )
 from lipzoo.layers.hamiltonian import shear_norm
-from tests.helpers import compile_fast, dense_jacobian, randomise
+from tests.helpers import compile_fast
 from tests.processes import fresh
+from tests.truths import dense_jacobian, randomise
 
 
 def omega(half):

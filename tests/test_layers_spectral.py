@@ -21,7 +21,8 @@ from lipzoo.layers import (
     UnitNormDense,
 )
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import compile_fast, linear_operator, randomise
+from tests.helpers import compile_fast
+from tests.truths import linear_operator, randomise
 
 LINEAR = [
     (Lift(5), (4, 3)),

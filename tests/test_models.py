@@ -6,8 +6,9 @@ import pytest
 
 import lipzoo
 from lipzoo.models import GradFlowNet
-from tests.helpers import compile_fast, compiled, dense_jacobian, half_precision, randomise
+from tests.helpers import compile_fast, compiled, half_precision
 from tests.processes import fresh
+from tests.truths import dense_jacobian, randomise
 
 SMALL = {"width": 8, "axial_units": 6, "features": 12, "patch_depths": (2,), "axial_depth": 2}
 

@@ -6,9 +6,10 @@ import pytest
 
 import lipzoo
 from lipzoo.models import MLP, HamNet, ResNet
-from tests.helpers import compile_fast, dense_jacobian, randomise
+from tests.helpers import compile_fast
 from tests.processes import fresh
 from tests.test_layers_hamiltonian import symplectic_defect
+from tests.truths import dense_jacobian, randomise
 
 SMALL = {"depth": 4, "width": 8, "time": 2.0}
 

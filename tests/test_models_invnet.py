@@ -10,8 +10,9 @@ import lipzoo
 from lipzoo import InvNet, UnrolledNet, inverse
 from lipzoo.evaluation import worst_movement
 from tests import inverse_problems as problems
-from tests.helpers import compile_fast, dense_jacobian, linear_operator, tensorflow_only
+from tests.helpers import compile_fast, tensorflow_only
 from tests.processes import fresh
+from tests.truths import dense_jacobian, linear_operator
 
 
 def _norms(images):

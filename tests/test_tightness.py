@@ -9,7 +9,7 @@ import pytest
 import lipzoo
 from lipzoo.evaluation import tightness
 from studies import tightness as benchmark
-from tests.helpers import dense_jacobian, randomise
+from tests.truths import dense_jacobian, randomise
 
 
 def small_net():

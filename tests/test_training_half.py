@@ -7,7 +7,7 @@ import pytest
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.models import GradFlowNet
 from lipzoo.training.weight_rounding import round_weights
-from tests.helpers import randomise
+from tests.truths import randomise
 
 
 @pytest.fixture
