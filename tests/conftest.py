@@ -24,6 +24,9 @@ import keras
 import pytest
 from keras.src.backend.common import dtypes
 
+from lipzoo.bounds import rule_registry
+from lipzoo.bounds.bound_cache import BoundCache
+
 # Results that do not depend on the backend are checked under the default one: files, recipes,
 # cards and studies, what is plain NumPy, the Hub's protocol and the command line around it. The
 # names of test modules, without `test_`; lipzoo_catalogue does not import Keras.
@@ -96,3 +99,10 @@ def float64(monkeypatch):
     it is narrowed is tested in test_backends.
     """
     monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
+
+
+@pytest.fixture
+def own_rules(monkeypatch):
+    """Rules that a test registers are there for it alone, and bounds derived by them."""
+    monkeypatch.setattr(rule_registry, "_registered", {})
+    monkeypatch.setattr(rule_registry, "_cache", BoundCache())

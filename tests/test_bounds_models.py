@@ -9,6 +9,7 @@ from keras import ops
 from keras.ops import convert_to_numpy
 
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
+from tests.graphs import on
 from tests.truths import jacobian_norms, materialise, randomise_freely
 
 layers = keras.layers
@@ -16,12 +17,6 @@ layers = keras.layers
 
 def scaling(factor, **arguments):
     return layers.Rescaling(factor, **arguments)
-
-
-def on(shape, function, **arguments):
-    """A functional model of one input."""
-    inputs = keras.Input(shape, **arguments)
-    return keras.Model(inputs, function(inputs))
 
 
 def residual(x):

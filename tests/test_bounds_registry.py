@@ -9,24 +9,13 @@ from keras import ops
 
 from lipzoo import activations
 from lipzoo.activations import Activation
-from lipzoo.bounds import (
-    LayerBound,
-    UncertifiedLayerError,
-    lipschitz_bound,
-    register_bound_rule,
-    rule_registry,
-)
+from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound, register_bound_rule
 from lipzoo.bounds.bound_cache import BoundCache, fingerprint
 from lipzoo.bounds.linear_head import linear_weights
 from lipzoo.layers import GradientFlowDense, SpectralDense
 
 layers = keras.layers
-
-
-@pytest.fixture(autouse=True)
-def _rules_of_this_test_only(monkeypatch):
-    monkeypatch.setattr(rule_registry, "_registered", {})
-    monkeypatch.setattr(rule_registry, "_cache", BoundCache())
+pytestmark = pytest.mark.usefixtures("own_rules")
 
 
 class Gain(keras.layers.Layer):
