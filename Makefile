@@ -23,7 +23,7 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-backends test-jax test-torch test-newest-keras format benchmarks readme clean
+.PHONY: demo test test-backends test-jax test-torch test-newest-keras format studies benchmarks readme clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/lipzoo demo
@@ -48,10 +48,13 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmarks: $(VENV)/.installed-test
+studies: $(VENV)/.installed-test
 	$(BIN)/python -m studies.run
 	$(BIN)/python -m studies.answers
 	$(BIN)/python -m studies.render
+
+# The name that `studies` had.
+benchmarks: studies
 
 readme: $(VENV)/.installed-test
 	$(BIN)/python -m studies.render
