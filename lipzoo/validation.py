@@ -13,7 +13,7 @@ from keras import ops
 HALF = "half"
 
 
-def integer(value, name: str, minimum: int = 1) -> int:
+def integer(value, name: str, minimum: float = 1) -> int:
     """Returns `value` as an int if it is a whole number of at least `minimum`, NumPy's among them.
 
     Raises:
@@ -31,12 +31,17 @@ def integer(value, name: str, minimum: int = 1) -> int:
     except TypeError:
         number = None
     if number is None or number < minimum:
-        what = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
-        raise ValueError(f"{name} must be {what}. Received: {name}={value!r}")
+        raise ValueError(f"{name} must be {_an_integer(minimum)}. Received: {name}={value!r}")
     return number
 
 
-def integers(value, count: int, name: str, minimum: int = 1) -> tuple[int, ...]:
+def _an_integer(minimum) -> str:
+    if minimum == -math.inf:
+        return "an integer"
+    return "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
+
+
+def integers(value, count: int, name: str, minimum: float = 1) -> tuple[int, ...]:
     """Returns `value`, an integer or one per axis, as a tuple of `count` of at least `minimum`.
 
     Raises:
@@ -46,14 +51,15 @@ def integers(value, count: int, name: str, minimum: int = 1) -> tuple[int, ...]:
         >>> integers(2, 2, "strides")
         (2, 2)
     """
-    values = tuple(value) if np.iterable(value) else (value,) * count
+    values = tuple(value) if isinstance(value, list | tuple | np.ndarray) else (value,) * count
     try:
         found = tuple(integer(single, name, minimum) for single in values)
     except ValueError:
         found = ()
     if len(found) != count:
-        what = "a positive integer" if minimum == 1 else f"an integer of at least {minimum}"
-        raise ValueError(f"{name} must be {what} or {count} of them. Received: {name}={value!r}")
+        raise ValueError(
+            f"{name} must be {_an_integer(minimum)} or {count} of them. Received: {name}={value!r}"
+        )
     return found
 
 

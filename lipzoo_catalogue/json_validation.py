@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
@@ -21,7 +22,10 @@ def mismatch(key: str, what: str, received: object) -> str:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite number (and not a boolean)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # An integer is finite, but not every one can be made a float.
+    if is_integer(value):
+        return abs(value) <= sys.float_info.max
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def is_share(value: object) -> TypeGuard[float]:

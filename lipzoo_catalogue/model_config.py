@@ -232,9 +232,8 @@ def _check_limits(value: object, key: str, depth: int = 1) -> None:
 
 def _task(stated: str, arguments: Mapping[str, object]) -> str:
     """What a model does: as is stated, else as its arguments tell."""
-    measures = "operator" in arguments
-    if not stated:
-        return RECONSTRUCTION if measures else CLASSIFICATION
+    measures = arguments.get("operator") is not None
+    stated = stated or (RECONSTRUCTION if measures else CLASSIFICATION)
     if stated not in TASK_NAMES:
         raise _ConfigError(mismatch("task", " or ".join(map(repr, TASK_NAMES)), stated))
     if measures and stated != RECONSTRUCTION:

@@ -259,8 +259,8 @@ def _read_entry(name: str, stated: object, path: Path) -> RegistryEntry:
     for file in (CONFIG, WEIGHTS, CERTIFICATE, METRICS):
         if file not in files:
             raise ValueError(f"{path}: missing key '{prefix}files.{file}'")
-    stated, key = values["parameters"], f"{prefix}parameters"
-    parameters = expect(stated, is_count, "a positive integer", key, path)
+    count, key = values["parameters"], f"{prefix}parameters"
+    parameters = expect(count, is_count, "a positive integer", key, path)
     repo, revision = values["repo"], values["revision"]
     if repo is not None and not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
         error = mismatch(f"{prefix}repo", "null or 'owner/name'", repo)

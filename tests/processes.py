@@ -43,7 +43,10 @@ def fresh(program, *arguments, cwd=ROOT, **environment):
 
 
 class Fresh:
-    """A process under this backend that knows nothing of this one, with the names of `Popen`."""
+    """A process under this backend that has imported lipzoo and knows nothing of this one.
+
+    With the names of `subprocess.Popen`.
+    """
 
     def __init__(self, program, *arguments, cwd=ROOT, **environment):
         assert not set(environment) & set(_READ_AT_IMPORT), environment
@@ -53,7 +56,8 @@ class Fresh:
             path.touch()
         call = (program, [str(word) for word in arguments], str(cwd), self._outputs)
         values = {**os.environ, "KERAS_BACKEND": keras.backend.backend(), **environment}
-        self._process = _FORKS.Process(target=_run, args=(*call, values))
+        # One that hangs ends with the tests.
+        self._process = _FORKS.Process(target=_run, args=(*call, values), daemon=True)
         self._process.start()
 
     @property
@@ -74,7 +78,8 @@ class Fresh:
         return [path.read_text() for path in self._outputs]
 
     def send_signal(self, number):
-        os.kill(self._process.pid, number)
+        if self.poll() is None:
+            os.kill(self._process.pid, number)
 
     def kill(self):
         self._process.kill()

@@ -10,6 +10,7 @@ from keras.ops import convert_to_numpy
 from lipzoo.bounds import LayerBound, UncertifiedLayerError, lipschitz_bound
 from lipzoo.certificates import certify
 from lipzoo.layers import GradientFlowDense, SpectralDense, UnitNormDense
+from lipzoo_catalogue.certified.radii import count_above
 from tests.derivatives import pulled_back
 from tests.truths import randomise_freely
 
@@ -400,6 +401,13 @@ def test_accuracies_are_counted_strictly_above_the_radius(certificate):
     for bad in (-0.1, np.nan, [0.1, -1]):
         with pytest.raises(ValueError, match="Received: epsilon="):
             certificate.certified_accuracy(bad)
+
+
+@pytest.mark.parametrize("given", [0.1, np.float64(0.1), [0.1]])
+def test_radii_are_compared_in_float64_and_nan_is_above_none(given):
+    radii = np.array([0.1, np.nan, np.inf, 0.3], "float32")
+    # The first one is the float32 number next to 0.1, which is above it.
+    assert np.all(count_above(radii, given) == 3)
 
 
 def test_the_summary_shows_accuracies(certificate):

@@ -140,6 +140,33 @@ def test_the_rounding_of_a_blur_counts_sums_that_are_larger_than_the_blur(rng):
     assert min(blur.rounding("float32")) >= 31 * 2.0**-24 * (exact + parts) / 2
 
 
+class Dimmed(Blur):
+    """Sets another kernel than the one that its base was given."""
+
+    def __init__(self, image_shape, kernel, padding="same"):
+        super().__init__(image_shape, kernel, padding)
+        self.kernel = 3 * self.kernel
+
+
+@pytest.mark.parametrize("padding", ["same", "circular", "valid"])
+def test_the_norm_of_a_blur_is_that_of_the_kernel_it_has_now(padding):
+    operator = Dimmed((8, 1), [0.25, 0.5, 0.25], padding)
+    for factor in (1, 2):
+        operator.kernel = factor * operator.kernel
+        exact = np.linalg.norm(operator.matrix(), 2)
+        assert exact * (1 - 1e-14) <= operator.norm_bound <= exact * (1 + 0.02)
+
+
+def test_a_mask_that_is_set_is_checked_like_the_first():
+    mask = Mask([[1.0], [0.0]])
+    with pytest.raises(ValueError, match=r"zeros .* and ones"):
+        mask.mask = 3 * mask.mask
+    with pytest.raises(ValueError, match=r"shape of the image, \(2, 1\). Received: shape=\(3, 1\)"):
+        mask.mask = np.ones((3, 1))
+    mask.mask = [[0.0], [1.0]]
+    assert mask.matrix().tolist() == [[0.0, 0.0], [0.0, 1.0]]
+
+
 def test_configurations_survive_json_and_keras(operator):
     again = type(operator).from_config(operator.get_config())
     assert again == operator

@@ -131,7 +131,9 @@ def test_sizes_must_be_positive_integers(make, value):
         make(value)
 
 
-@pytest.mark.parametrize("value", [0, (3,), (3, 3, 3), (3, 1.5), True, "33", [3, None]])
+@pytest.mark.parametrize(
+    "value", [0, (3,), (3, 3, 3), (3, 1.5), True, "33", b"ab", {3: 1, 2: 1}, [3, None]]
+)
 def test_sizes_along_two_axes_are_one_integer_or_two(value):
     message = "must be a positive integer or 2 of them. Received: "
     for name in ("kernel_size", "strides"):

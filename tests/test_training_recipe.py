@@ -82,6 +82,26 @@ def test_what_came_later_counts_where_it_is_not_the_default(table):
     assert dataclasses.replace(recipe, **{table: changed}).sha256() != recipe.sha256()
 
 
+# Hashes of `TEXT` with more in a table, as version 0.2.0 made them when every table had a rule.
+WITH = {
+    "": "17395195325948e8",
+    '[training]\noptimizer = "stiefel_muon"': "28b619d15617a788",
+    '[training]\noptimizer = "stiefel_muon"\nstiefel_muon = {momentum = 0.9}': "29972222ea28c20b",
+    "[training]\nrestart = {epochs = 2}": "756c7bc6ab39571f",
+    "[training]\nadversary = {epsilon = 0.3}": "fd7b3cb6e2d2fcca",
+    # Nothing is read of these.
+    "[training]\nrestart = {learning_rate = 0.01, augment = {flip = true}}": "17395195325948e8",
+    "[training]\nadversary = {steps = 3}": "17395195325948e8",
+    "[measurement]\nexamples = 7\n[training]": "17395195325948e8",
+}
+
+
+@pytest.mark.parametrize("text", WITH)
+def test_a_table_counts_whole_where_it_is_read_and_not_at_all_elsewhere(text):
+    recipe = parse_recipe(TEXT.replace("[training]", text, 1) if text else TEXT)
+    assert recipe.sha256().startswith(WITH[text])
+
+
 def test_a_new_key_with_a_default_changes_no_hash():
     @dataclasses.dataclass(frozen=True)
     class Longer(TrainingSettings):

@@ -47,6 +47,9 @@ def test_the_task_is_stated_unless_it_is_classification_and_told_by_older_files(
     # What has no operator among its arguments says so.
     assert ModelConfig("Another", {}, task="reconstruction").task == "reconstruction"
     assert ModelConfig("Another", {}).task == "classification"
+    assert ModelConfig("Another", {"operator": None, "num_classes": 2}).task == "classification"
+    with pytest.raises(ValueError, match=r"'classification' .*'arguments.num_classes'"):
+        ModelConfig("Another", {**OPERATOR, "num_classes": 2})
 
 
 def test_metrics_of_another_task_than_the_models_are_refused():
@@ -258,6 +261,7 @@ CLAIM = {
 }
 BROKEN_CLAIMS = {
     "key 'lipschitz_bound': expected a finite non-negative number": {"lipschitz_bound": "1"},
+    "key 'lipschitz_bound': expected a finite non-negative": {"lipschitz_bound": 10**400},
     "key 'norm': expected 'l2'": {"norm": "linf"},
     "missing key 'files.model.safetensors'": {"files": {"config.json": RECORD}},
     "unknown key 'files.../../x'": {"files": {**CLAIM["files"], "../../x": RECORD}},

@@ -24,7 +24,7 @@ class ConvolutionLayer(keras.layers.Layer):
         self.kernel_size = integers(kernel_size, self.rank, "kernel_size")
         self.strides = strides
         self.padding = standardize_padding(padding)
-        self.shift = integers(shift, self.rank, "shift", minimum=-(2**31))
+        self.shift = integers(shift, self.rank, "shift", minimum=-math.inf)
         self.input_spec = self._accepted()
 
     def _accepted(self, **axes):

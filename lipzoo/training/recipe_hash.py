@@ -2,7 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 _FIRST = {
     "": "name description seed data model training evaluation registry",
@@ -26,27 +27,39 @@ FIRST_KEYS: Mapping[str, frozenset[str]] = {
 """The keys that each table had when it first came. They are always hashed; a key that came later is
 where its value is not the default, so that no new key changes the hash of an older recipe."""
 
+# Tables of which nothing is read unless another value asks for it: whole where it does.
+_READ_WHERE: Mapping[str, Callable[[Any], bool]] = {
+    "measurement": lambda recipe: recipe.measurement.noise > 0,
+    "training.restart": lambda recipe: recipe.training.restart.epochs > 0,
+    "training.adversary": lambda recipe: recipe.training.adversary.epsilon > 0,
+    "training.stiefel_muon": lambda recipe: recipe.training.optimizer == "stiefel_muon",
+}
+
 # The weights do not depend on the one; the other says which data the texts are about.
 _NEVER = ("training.devices", "registry.content_sha256")
 
 
-def settings_sha256(settings) -> str:
+def settings_sha256(recipe) -> str:
     """SHA-256 of a recipe's values: dataclasses in a dataclass, with the tables of `FIRST_KEYS`.
 
-    A value counts if its key is one of its table's first ones, or if it is not the default.
+    A value counts if its key is one of its table's first ones, or if it is not the default; of a
+    table that the training does not read, none does.
     """
-    return hashlib.sha256(repr(_canonical(_counted(settings))).encode()).hexdigest()
+    return hashlib.sha256(repr(_canonical(_counted(recipe, recipe))).encode()).hexdigest()
 
 
-def _counted(settings, table: str = "") -> dict:
+def _counted(settings, recipe, table: str = "") -> dict:
     values = {}
     for field in dataclasses.fields(settings):
         path = f"{table}.{field.name}".lstrip(".")
         value = getattr(settings, field.name)
-        later = field.name not in FIRST_KEYS[table]
-        if path in _NEVER or (later and value == _default(field)):
-            continue
-        values[field.name] = _counted(value, path) if dataclasses.is_dataclass(value) else value
+        if path in _READ_WHERE:
+            counts = _READ_WHERE[path](recipe)
+        else:
+            counts = field.name in FIRST_KEYS[table] or value != _default(field)
+        if counts and path not in _NEVER:
+            is_table = dataclasses.is_dataclass(value)
+            values[field.name] = _counted(value, recipe, path) if is_table else value
     return values
 
 

@@ -23,16 +23,18 @@ def check_radii(epsilon: npt.ArrayLike, name: str = "epsilon") -> np.ndarray:
 
 
 def count_above(counted: np.ndarray, radii: npt.ArrayLike) -> np.ndarray:
-    """How many of some examples' radii are above each of some given ones.
+    """How many of some examples' radii are above each of some given ones, in float64; NaN is not.
 
     Example:
         >>> count_above(np.array([0.1, 0.2, 0.3]), [0.1, 0.25]).tolist()
         [2, 1]
     """
-    if np.ndim(radii) == 0:
+    radii = np.asarray(radii, "float64")
+    if radii.ndim == 0:
         # Of a single one without a sort, which takes time and memory for millions.
         return np.asarray(np.count_nonzero(counted > radii))
-    return np.asarray(len(counted) - np.searchsorted(np.sort(counted), radii, side="right"))
+    known = np.sort(counted[~np.isnan(counted)]).astype("float64")
+    return np.asarray(len(known) - np.searchsorted(known, radii, side="right"))
 
 
 def accuracy_above(radius: np.ndarray, correct: np.ndarray, radii: npt.ArrayLike) -> np.ndarray:

@@ -102,8 +102,13 @@ def stops_by_rule(model) -> bool:
 
 
 def _stopping_error(twin, *ends):
-    """How far what the twin computes is from what its bound is of, at the farther of the ends."""
+    """How far what the twin computes is from what its bound is of, at the farther of the ends.
+
+    Infinite where a user's operator does not say how it rounds: then nothing is claimed of that.
+    """
     bound = lipzoo.lipschitz_bound(twin.model).output.bound
+    if bound.rounding_slope is None:
+        return np.inf
     size = np.max([np.linalg.norm(rows, axis=1) for rows in ends], axis=0)
     return bound.rounding_offset + bound.rounding_slope * size
 

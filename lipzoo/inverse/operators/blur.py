@@ -53,7 +53,7 @@ class Blur(LinearOperator):
         array.flags.writeable = False
         self.kernel = array
         self.padding = standardize_padding(padding)
-        self._convolution = self._of_channel(array[..., None, None], spatial)
+        self._convolution = self._of_channel(None, spatial)
         super().__init__(image_shape, (*self._convolution.output_spatial, channels))
 
     def apply(self, x):
@@ -64,9 +64,12 @@ class Blur(LinearOperator):
         y = as_batch(y, self.output_shape)
         return self._per_channel("adjoint", y, self.input_shape)
 
-    @functools.cached_property
+    @property
     def norm_bound(self) -> float:
-        return self._convolution.norm_bound
+        # Of the kernel that `apply` takes now: a subclass may have set another one.
+        kernel = np.asarray(self.kernel, "float64")
+        shape, spatial = kernel.shape, self.input_shape[:-1]
+        return _norm_bound(kernel.tobytes(), shape, self.padding, spatial)
 
     def matrix(self) -> np.ndarray:
         spatial, outputs = self.input_shape[:-1], self.output_shape[:-1]
@@ -107,9 +110,7 @@ class Blur(LinearOperator):
 
     def _of_channel(self, kernel, spatial):
         """The operator on images of one channel."""
-        size, rank = self.kernel.shape, self.kernel.ndim
-        sizes = (size, (1,) * rank, self.padding, (0,) * rank, spatial)
-        return ConvolutionOperator(*sizes, kernel)
+        return _single_channel(self.kernel.shape, self.padding, spatial, kernel)
 
     def _per_channel(self, name, inputs, shape):
         """Applies the operator of one channel, or its adjoint, to every channel."""
@@ -122,6 +123,17 @@ class Blur(LinearOperator):
         images = ops.reshape(ops.transpose(inputs, order), (-1, *inputs.shape[1:-1], 1))
         images = ops.reshape(function(images), (-1, channels, *shape[:-1]))
         return ops.transpose(images, (0, *range(2, rank + 2), 1))
+
+
+def _single_channel(size, padding, spatial, kernel):
+    rank = len(size)
+    return ConvolutionOperator(size, (1,) * rank, padding, (0,) * rank, spatial, kernel)
+
+
+@functools.lru_cache(maxsize=256)
+def _norm_bound(taps, shape, padding, spatial):
+    kernel = np.frombuffer(taps, "float64").reshape(*shape, 1, 1)
+    return _single_channel(shape, padding, spatial, kernel).norm_bound
 
 
 def gaussian_kernel(sigma: float, rank: int = 1, truncate: float = 4.0) -> np.ndarray:

@@ -39,20 +39,31 @@ class Mask(LinearOperator):
     def __init__(self, mask, image_shape=None):
         if isinstance(mask, str):
             mask = _from_text(mask, image_shape)
+        mask = real_array(mask, "mask", booleans=True)
+        shape = mask.shape if image_shape is None else tuple(image_shape)
+        super().__init__(shape, shape)
+        self.mask = mask
+
+    @property
+    def mask(self) -> np.ndarray:
+        """Zeros and ones, of the shape of the image; another mask that is set is checked alike."""
+        return self._mask
+
+    @mask.setter
+    def mask(self, mask):
         array = np.array(real_array(mask, "mask", booleans=True), dtype="float64")
-        shape = array.shape if image_shape is None else tuple(image_shape)
-        if array.shape != shape:
+        if array.shape != self.input_shape:
             raise ValueError(
-                f"mask must be of the shape of the image, {shape}. Received: shape={array.shape}"
+                f"mask must be of the shape of the image, {self.input_shape}. "
+                f"Received: shape={array.shape}"
             )
         if not np.isin(array, (0.0, 1.0)).all() or not array.any():
             raise ValueError(
                 "mask must consist of zeros (missing) and ones (known), with at least one known. "
                 f"Received: values {np.unique(array)[:5].tolist()}"
             )
-        super().__init__(shape, shape)
         array.flags.writeable = False
-        self.mask = array
+        self._mask = array
 
     @classmethod
     def random(cls, image_shape, missing: float = 0.5, seed: int = 0) -> "Mask":
