@@ -9,8 +9,10 @@ from hypothesis.extra import numpy as hnp
 from keras import ops
 from skimage.transform import radon
 
+from lipzoo.bounds import lipschitz_bound
 from lipzoo.inverse import (
     Blur,
+    DataStep,
     LinearOperator,
     Mask,
     Matrix,
@@ -326,6 +328,23 @@ class WrongAdjoint(LinearOperator):
 class WrongShape(WrongAdjoint):
     def apply(self, x):
         return x[:, 1:]
+
+
+def test_an_operator_without_a_configuration_is_named():
+    class Plain(LinearOperator):
+        """Has what its products need, and no more."""
+
+        norm_bound = 1.0
+
+        def apply(self, x):
+            return x
+
+        adjoint = apply
+
+    x = keras.Input((3,))
+    model = keras.Model(x, DataStep(Plain((3,), (3,)), step_size=1.0)([x, x]))
+    with pytest.raises(NotImplementedError, match=r"get_config.*Received: Plain"):
+        lipschitz_bound(model)
 
 
 def test_wrong_operators_are_refused():

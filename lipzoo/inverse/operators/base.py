@@ -26,8 +26,9 @@ class LinearOperator(BoundedOperator):
     """Base of linear forward operators `A: x ↦ y` on batches of images or signals.
 
     A subclass states shapes, computes `apply` and `adjoint` with `keras.ops` in the type of its
-    argument, and proves `norm_bound`. Everything else (Tikhonov reconstructions, data steps,
-    certificates) rests on these. An operator holds no trainable weights and never changes.
+    argument, proves `norm_bound` and has a `get_config`. Everything else (Tikhonov reconstructions,
+    data steps, certificates) rests on these. An operator holds no trainable weights and never
+    changes.
 
     What layers have inside has the same `apply`, `adjoint`, `norm_bound` and `rounding`; shapes,
     the matrix, the inverse and the configuration are for operators that stand for themselves.
@@ -80,8 +81,11 @@ class LinearOperator(BoundedOperator):
         return Matrix(inverse, self.output_shape, self.input_shape)
 
     def get_config(self) -> dict:
-        """Arguments of the constructor, as JSON values."""
-        raise NotImplementedError
+        """Arguments of the constructor, as JSON values; bounds of layers are kept under them."""
+        raise NotImplementedError(
+            "Expected an operator that defines get_config(), the arguments of its constructor as "
+            f"JSON values. Received: {type(self).__name__}"
+        )
 
     @classmethod
     def from_config(cls, config):
