@@ -81,16 +81,17 @@ def finish(job, expected=0):
     return outputs
 
 
-@pytest.fixture
-def recipe(tmp_path):
-    return write_shared_recipe(tmp_path)
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    return write_shared_recipe(tmp_path_factory.mktemp("shared"))
 
 
-@pytest.fixture
-def alone(tmp_path, recipe):
+@pytest.fixture(scope="module")
+def alone(recipe):
     """The run of one process on one device."""
-    assert lipzoo_cli.main(["train", str(recipe), "--out", str(tmp_path / "alone")]) == 0
-    return tmp_path / "alone"
+    folder = recipe.parent / "alone"
+    assert lipzoo_cli.main(["train", str(recipe), "--out", str(folder)]) == 0
+    return folder
 
 
 @with_jax
