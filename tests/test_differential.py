@@ -7,6 +7,7 @@ import pytest
 import lipzoo
 from studies.differential import __main__, adversary, generator, record, trial
 from studies.differential.functions import Function, untraced
+from studies.differential_table import RESULTS, differential_table
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the adversary differentiates with TensorFlow"
@@ -91,3 +92,12 @@ def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     __main__.main([*command, "8", "--again"])
     assert tried == list(range(8)) * 2
     assert json.loads((tmp_path / "summary.json").read_text())["commits"] == {"other": 2}
+
+
+def test_the_published_run_refuted_nothing():
+    found = json.loads(RESULTS.read_text())
+    assert found["failures"] == []
+    assert sum(found["outcomes"].values()) == found["models"] == 5000
+    assert max(found["largest_share"].values()) <= 1 + 1e-6
+    assert found["certified_points"] > found["models"]
+    assert "| refuted: a statement found false | 0 |" in differential_table()

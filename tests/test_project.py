@@ -106,7 +106,7 @@ def test_names_of_the_readme_exist():
             value = getattr(value, part)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "benchmarks"])
+@pytest.mark.parametrize("target", ["demo", "test", "studies"])
 def test_make_targets_of_the_readme_exist(target):
     assert f"make {target}" in README
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

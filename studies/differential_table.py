@@ -1,0 +1,36 @@
+"""The table of `studies.differential` for its page."""
+
+import json
+from pathlib import Path
+
+from lipzoo_catalogue.formatting import format_percent
+from lipzoo_catalogue.markdown import table
+
+RESULTS = Path(__file__).with_name("differential.json")
+_OUTCOMES = {
+    "accepted": "accepted, and attacked",
+    "refused": "refused by name",
+    "unbuildable": "not to be built by Keras",
+    "violation": "refuted: a statement found false",
+    "raw error": "ended in another error",
+}
+_SHARES = {
+    "bound": "largest share of a bound that two inputs or a Jacobian reached",
+    "radius": "largest radius withstood, in units of the distance to a change that was found",
+    "ball": "largest share of the radius of a ball that an output reached",
+}
+
+
+def differential_table() -> str:
+    """What became of the random models, and how near the attacks came."""
+    found = json.loads(RESULTS.read_text())
+    outcomes = {**dict.fromkeys(("violation", "raw error"), 0), **found["outcomes"]}
+    rows = [["random models", f"{found['models']:,}"]]
+    rows += [[text, f"{outcomes[key]:,}"] for key, text in _OUTCOMES.items() if key in outcomes]
+    rows += [
+        ["accepted, of those that were built", f"{format_percent(found['accepted_share'])} %"],
+        ["changed after they were built", f"{found['changed']:,}"],
+        ["radii that were attacked", f"{found['certified_points']:,}"],
+    ]
+    rows += [[text, f"{found['largest_share'][key]:.4f}"] for key, text in _SHARES.items()]
+    return table(["", "measured"], rows)
