@@ -68,8 +68,8 @@ def test_python_blocks_of_the_readme_run(hub, monkeypatch, tmp_path):
         "x": random.random((8, 28, 28, 1), "float32"),
         "y": random.integers(10, size=8),
         "images": random.random((4, 28, 28, 1), "float32"),
-        "x_new": random.random((32, 28, 28, 1), "float32"),
-        "y_new": random.integers(3, size=32),
+        "x_new": random.random((8, 28, 28, 1), "float32"),
+        "y_new": random.integers(3, size=8),
     }
     blocks = [block for language, block in BLOCKS if language == "python"]
     assert len(blocks) >= 5
