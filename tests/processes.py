@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 # that most of them do then, and have computed nothing yet.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["keras", "lipzoo", "lipzoo.training", "lipzoo_cli"])
+# The command line, with the arguments of the process.
+COMMAND = "import sys, lipzoo_cli; sys.exit(lipzoo_cli.main())"
 # What is read when a backend is imported is that of this process.
 _READ_AT_IMPORT = ("JAX_ENABLE_X64", "KERAS_BACKEND", "KERAS_HOME", "PYTHONPATH")
 

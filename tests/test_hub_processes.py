@@ -3,7 +3,6 @@
 import json
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ import lipzoo
 import lipzoo_cli
 from tests.hub_client import REPO, environment, hub, model_files
 from tests.hub_server import WRITER
-from tests.processes import Fresh
+from tests.processes import COMMAND, Fresh
 from tests.tiny_runs import recipe_text, write_blobs
 
 __all__ = ["hub"]
-ROOT = Path(__file__).parents[1]
 
 # What a user of the published model runs; the result is compared to the bit.
 _USE = """
@@ -34,7 +32,6 @@ np.savez(
     bound=lipzoo.lipschitz_bound(model).value,
 )
 """
-_COMMAND = "import sys, lipzoo_cli; sys.exit(lipzoo_cli.main())"
 
 
 def use(model, x):
@@ -91,7 +88,7 @@ def test_an_upload_that_is_interrupted_leaves_nothing(hub, tmp_path, exists):
     before = hub.state()
     hub.fail("^PUT", "stall", seconds=2.0)
     variables = {**environment(hub, tmp_path / "cache"), "HF_TOKEN": WRITER}
-    process = Fresh(_COMMAND, "publish", "hamnet-swissroll", "--repo", REPO, **variables)
+    process = Fresh(COMMAND, "publish", "hamnet-swissroll", "--repo", REPO, **variables)
     deadline = time.monotonic() + 60
     while not any(line.startswith("PUT") for line in hub.requests):
         assert process.poll() is None, process.communicate()
@@ -110,7 +107,7 @@ def test_a_download_that_is_killed_leaves_nothing_that_is_used(hub, tmp_path):
     hub.fail("^GET .*safetensors", "hang", seconds=20.0)
     cache = tmp_path / "cache" / "hub"
     address = f"hf://{REPO}@{commit}"
-    process = Fresh(_COMMAND, "download", address, **environment(hub, tmp_path / "cache"))
+    process = Fresh(COMMAND, "download", address, **environment(hub, tmp_path / "cache"))
     deadline = time.monotonic() + 60
     while not any(line.startswith("GET") and "safetensors" in line for line in hub.requests):
         assert process.poll() is None, process.communicate()

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -26,10 +25,9 @@ from lipzoo.training.settings import AugmentSettings, RestartSettings, TrainingS
 from lipzoo.training.tasks import classification
 from lipzoo_catalogue.cards import plain_card
 from tests.helpers import tensorflow_only
-from tests.processes import Fresh
+from tests.processes import COMMAND, Fresh
 from tests.tiny_runs import blobs, recipe_text, write_blobs
 
-ROOT = Path(__file__).parent.parent
 FILES = {
     "certificate.json",
     "config.json",
@@ -205,10 +203,9 @@ def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text)
     folder = tmp_path / "killed"
-    program = "import sys, lipzoo_cli; sys.exit(lipzoo_cli.main())"
 
     def interrupt(signal_number, epochs, *options):
-        process = Fresh(program, "train", recipe, "--out", folder, *options)
+        process = Fresh(COMMAND, "train", recipe, "--out", folder, *options)
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline and process.poll() is None:
             if (folder / run.CHECKPOINT).exists():
