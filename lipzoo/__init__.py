@@ -32,6 +32,7 @@ from lipzoo.bounds import (
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.certificates import Certificate, certify
 from lipzoo.constraints import SpectralBound, project
+from lipzoo.data.samples import samples
 from lipzoo.evaluation import (
     CertificateViolation,
     Diagnosis,
@@ -104,6 +105,7 @@ __all__ = [
     "project",
     "push_to_hub",
     "register_bound_rule",
+    "samples",
     "spectral",
     "verify",
     "worst_movement",
