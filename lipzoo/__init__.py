@@ -25,9 +25,11 @@ from lipzoo import (
 from lipzoo.bounds import (
     LayerBound,
     LipschitzBound,
+    UncertifiedLayer,
     UncertifiedLayerError,
     lipschitz_bound,
     register_bound_rule,
+    uncertified_layers,
 )
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.certificates import Certificate, certify
@@ -79,6 +81,7 @@ __all__ = [
     "Robustness",
     "SensitivityLogger",
     "SpectralBound",
+    "UncertifiedLayer",
     "UncertifiedLayerError",
     "UnrolledNet",
     "__version__",
@@ -107,6 +110,7 @@ __all__ = [
     "register_bound_rule",
     "samples",
     "spectral",
+    "uncertified_layers",
     "verify",
     "worst_movement",
     "zoo",

@@ -125,6 +125,41 @@ _KNOWN = (
 )
 _BY_NAME = {activation.name: activation for activation in _KNOWN}
 
+# Functions of Keras that are bounded where a model has them, and that no layer of lipzoo offers.
+# Closed forms of the slopes: SELU is steepest just below 0, where its slope is its two constants'
+# product; hard SiLU has (2z + 3) / 6 between its kinks; approximate GELU and mish are extremal
+# where the second derivative vanishes (at z = ±1.42, 1.49 and -2.26), rounded outwards.
+_BOUNDED = (
+    Activation("hard_sigmoid", ops.hard_sigmoid, 0.0, 0.16666668, 0.5, error_units=(2.0, 4.0)),
+    Activation("hard_silu", ops.hard_silu, -0.5, 1.5, error_units=(12.0, 0.0)),
+    Activation("selu", ops.selu, 0.0, 1.7580995, error_units=(16.0, 16.0)),
+    Activation("celu", ops.celu, 0.0, 1.0, error_units=(8.0, 8.0)),
+    Activation(
+        "gelu_approximate",
+        lambda inputs: ops.gelu(inputs, approximate=True),
+        -0.12900,
+        1.12900,
+        error_units=(16.0, 0.0),
+    ),
+    Activation("mish", keras.activations.mish, -0.11253, 1.0885, error_units=(60.0, 0.0)),
+    Activation(
+        "log_sigmoid", ops.log_sigmoid, 0.0, 1.0, -0.6931471805599454, error_units=(12.0, 9.0)
+    ),
+    Activation("soft_shrink", ops.soft_shrink, 0.0, 1.0, error_units=(2.0, 2.0)),
+    Activation("tanh_shrink", ops.tanh_shrink, 0.0, 1.0, error_units=(8.0, 0.0)),
+    Activation("sparse_plus", ops.sparse_plus, 0.0, 1.0, 0.25, error_units=(4.0, 4.0)),
+    Activation("sparse_sigmoid", ops.sparse_sigmoid, 0.0, 0.5, 0.5, error_units=(2.0, 2.0)),
+)
+_BOUNDED_BY_NAME = _BY_NAME | {activation.name: activation for activation in _BOUNDED}
+
+# Functions of Keras without a slope, and why.
+_JUMPS = {
+    "hard_shrink": "it jumps at its threshold: soft_shrink does not",
+    "threshold": "it jumps at its threshold: relu does not",
+    "exponential": "its slope is as large as its value",
+    "glu": "a product of two halves of its input has no bounded slope",
+}
+
 
 def known() -> list[str]:
     """Returns the names that `get` accepts.
@@ -165,6 +200,40 @@ def get(identifier) -> Activation:
         "activation must have a known slope interval: one of "
         f"{', '.join(known())}.{hint} Received: activation={identifier!r}"
     )
+
+
+def bounded() -> list[str]:
+    """Returns the names that `slopes_of` accepts.
+
+    >>> "mish" in bounded(), "mish" in known()
+    (True, False)
+    """
+    return sorted(_BOUNDED_BY_NAME)
+
+
+def slopes_of(identifier) -> Activation:
+    """Returns an activation of a Keras model with its slope interval.
+
+    Beside what `get` knows, this is what Keras has and no layer of lipzoo offers.
+
+    Args:
+        identifier: a name from `bounded()`, or the Keras function of that name.
+
+    Raises:
+        ValueError: if the slope interval is not known, or there is none.
+
+    >>> slopes_of("hard_silu").upper
+    1.5
+    """
+    name = getattr(identifier, "__name__", identifier)
+    is_known = isinstance(name, str) and (
+        name is identifier or getattr(keras.activations, name, None) is identifier
+    )
+    if is_known and name in _BOUNDED_BY_NAME:
+        return _BOUNDED_BY_NAME[name]
+    if is_known and name in _JUMPS:
+        raise ValueError(f"{name} is not Lipschitz: {_JUMPS[name]}.")
+    return get(identifier)
 
 
 def get_monotone(identifier) -> Activation:

@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 import keras
+from keras.src.applications.convnext import LayerScale
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from keras.src.models.functional import Functional
 from keras.src.ops import core as core_operations
 from keras.src.ops import nn as nn_operations
@@ -17,7 +19,9 @@ __all__ = [
     "BOOKKEEPING",
     "DTYPE_POLICIES",
     "OPERATIONS",
+    "CustomScaleLayer",
     "Functional",
+    "LayerScale",
     "calls_behind",
     "calls_of",
     "carries_mask",

@@ -290,14 +290,14 @@ def with_lora():
 
 
 REFUSED = [
-    (layers.LayerNormalization(), "no rule"),
+    (layers.LayerNormalization(epsilon=0.0), "not continuous"),
     (layers.Lambda(lambda x: x), "Lambda"),
     (layers.Embedding(3, 2), "no rule"),
     (layers.ReLU(threshold=1.0), "discontinuous"),
     (layers.Activation("exponential"), "exponential"),
     (layers.Dense(2, activation=own_activation), "own_activation"),
     (OwnDense(2), "subclasses Dense"),
-    (layers.UnitNormalization(), "no rule"),
+    (layers.UnitNormalization(), "steeper"),
     (layers.LSTM(2), "no rule"),
     (with_lora(), "LoRA"),
 ]

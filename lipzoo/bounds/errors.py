@@ -37,5 +37,6 @@ class UncertifiedLayerError(ValueError):
             )
         message = f"'{layer.name}' of class {kind} has no proven Lipschitz bound. {reason} {advice}"
         super().__init__(message.rstrip())
+        self.reason = reason
         self.layer_name = layer.name
         self.layer_class = type(layer)

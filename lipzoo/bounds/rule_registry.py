@@ -12,7 +12,7 @@ from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.origins import defined_in
 from lipzoo.bounds.overrides import refuse_overridden, refuse_replaced
-from lipzoo.bounds.rules import BUILT_IN_RULES
+from lipzoo.bounds.rules import BUILT_IN_RULES, check_kernel_layer
 
 _registered: dict[type, Callable] = {}
 _cache = BoundCache()
@@ -64,6 +64,44 @@ def register_bound_rule(layer_class: type, rule: Callable | None = None):
     return rule
 
 
+def check_layer(layer, input_shape) -> None:
+    """Looks for the reasons for which `layer_bound` would refuse a layer, and computes no norm.
+
+    What a class' own method, or a registered rule, would refuse is not looked for.
+
+    Raises:
+        UncertifiedLayerError: with the first reason.
+    """
+    _refuse_quantised(layer)
+    refuse_replaced(layer)
+    if type(layer) in _registered:
+        return
+    if callable(getattr(layer, "lipschitz_bound", None)):
+        refuse_overridden(layer, "lipschitz_bound")
+        return
+    rule = BUILT_IN_RULES.get(type(layer))
+    if rule is None:
+        raise UncertifiedLayerError(layer, _missing_rule(layer))
+    if _has_kernel(layer):
+        check_kernel_layer(layer, input_shape)
+    else:
+        rule(layer, input_shape)
+
+
+def _has_kernel(layer) -> bool:
+    return any(len(variable.shape) > 1 for variable in layer.weights)
+
+
+def _refuse_quantised(layer):
+    if getattr(layer, "quantization_mode", None) is not None:
+        raise UncertifiedLayerError(
+            layer,
+            "Expected a floating point dtype policy, which is float64, float32, float16, bfloat16 "
+            f"or a mixed one. Received: {layer.dtype_policy.name!r}, whose quantization is not "
+            "analysed.",
+        )
+
+
 def layer_bound(layer, input_shape) -> LayerBound:
     """Bound of one layer on inputs of one shape, from its weights as they are now.
 
@@ -76,13 +114,7 @@ def layer_bound(layer, input_shape) -> LayerBound:
         UncertifiedLayerError: if there is no rule, or a method that says nothing about the class.
         ValueError: if a weight is NaN or infinite.
     """
-    if getattr(layer, "quantization_mode", None) is not None:
-        raise UncertifiedLayerError(
-            layer,
-            "Expected a floating point dtype policy, which is float64, float32, float16, bfloat16 "
-            f"or a mixed one. Received: {layer.dtype_policy.name!r}, whose quantization is not "
-            "analysed.",
-        )
+    _refuse_quantised(layer)
     refuse_replaced(layer)
     if type(layer) in _registered:
         _refuse_bad_weights(layer)
@@ -97,7 +129,7 @@ def layer_bound(layer, input_shape) -> LayerBound:
     rule = BUILT_IN_RULES.get(type(layer))
     if rule is None:
         raise UncertifiedLayerError(layer, _missing_rule(layer))
-    if any(len(variable.shape) > 1 for variable in layer.weights) and _weights_are_all(layer):
+    if _has_kernel(layer) and _weights_are_all(layer):
         return _cached(layer, input_shape, lambda shape: rule(layer, shape))
     _refuse_bad_weights(layer)
     return _checked(layer, rule(layer, input_shape))

@@ -77,7 +77,7 @@ def joined(tensors: list[TensorBound]) -> TensorBound:
 
     Tensors that depend on different inputs of the model do not add up: there the largest counts.
     """
-    combine = max if _independent(tensors) else hypot_up
+    combine = _largest if _independent(tensors) else hypot_up
     return _combined(tensors, combine, hypot_up)
 
 
@@ -113,6 +113,10 @@ def summed(tensors: list[TensorBound], dtype: str) -> TensorBound:
 
 def _independent(tensors) -> bool:
     return all(a.inputs.isdisjoint(b.inputs) for a, b in itertools.combinations(tensors, 2))
+
+
+def _largest(*values: float) -> float:
+    return max(values)
 
 
 def _combined(tensors, combine_slopes, combine_offsets) -> TensorBound:

@@ -21,22 +21,25 @@ from lipzoo.bounds.rules._numbers import (
 )
 from lipzoo.rounding import add_up, gamma, mul_up, repeated, unit_roundoff
 
+# Their constants are numbers of Python, which a backend may take in float32.
+_WITH_CONSTANTS = ("leaky_relu", "gelu", "gelu_approximate", "selu", "hard_sigmoid", "hard_silu")
+
 
 def scalar_bound(name: str, input_shape, dtype: str) -> LayerBound:
-    """Bound of the activation `name` of `lipzoo.activations`, applied to every entry.
+    """Bound of the activation `name` of `lipzoo.activations.bounded()`, applied to every entry.
 
     Example:
         >>> scalar_bound("sigmoid", (None, 4), "float32").value
         0.25
     """
-    activation = activations.get(name)
+    activation = activations.slopes_of(name)
     size = count(input_shape)
     bound = {
         "value": activation.lipschitz,
         "derivation": f"slopes of {activation.name}",
         "offset": repeated(abs(activation.at_zero), size),
     }
-    has_constants = activation.name in ("leaky_relu", "gelu")
+    has_constants = activation.name in _WITH_CONSTANTS
     unit = unit_roundoff(constant_dtype(dtype) if has_constants else dtype)
     slope, constant = activation.rounding(unit)
     return LayerBound(**bound, rounding_slope=slope, rounding_offset=repeated(constant, size))
@@ -71,13 +74,14 @@ def activation_bound(layer, function, input_shape) -> LayerBound:
         bound = softmax_bound()
         return LayerBound(bound.value, bound.derivation, repeated(1.0, size // max(last, 1)))
     try:
-        name = activations.get(function).name
-    except ValueError:
+        name = activations.slopes_of(function).name
+    except ValueError as error:
         label = getattr(function, "__name__", repr(function))
+        reason = f"The slopes of its activation {label!r} are not known"
+        if "not Lipschitz" in str(error):
+            reason = f"Its activation {error}".rstrip(".")
         raise UncertifiedLayerError(
-            layer,
-            f"The slopes of its activation {label!r} are not known; "
-            f"known are {', '.join(activations.known())}.",
+            layer, f"{reason}; known are {', '.join(activations.bounded())}."
         ) from None
     return scalar_bound(name, input_shape, layer.compute_dtype)
 

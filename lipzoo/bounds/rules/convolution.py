@@ -82,14 +82,17 @@ def _activated(layer, bound, input_shape):
     return bound.then(activation_bound(layer, layer.activation, output_shape))
 
 
-def _refuse_wrong_results(layer, input_shape):
-    """Raises where TensorFlow's convolution on the CPU reads memory outside its input.
+def refuse_wrong_results(layer, input_shape):
+    """Refuses a convolution of which TensorFlow on the CPU reads memory outside its input.
 
     Measured with TensorFlow 2.21: strides (1, s > 1), a kernel wider than 1, output of width 1 and
     of height above 1. An unknown size may be such a size. Keras' depthwise and transposed
     convolutions and its 1-D ones, of height 1, take other paths and were found correct.
+
+    Raises:
+        UncertifiedLayerError: see there.
     """
-    if keras.backend.backend() != "tensorflow" or len(layer.strides) != 2:
+    if keras.backend.backend() != "tensorflow" or type(layer) is not keras.layers.Conv2D:
         return
     height, width = split_shape(layer, layer.compute_output_shape(input_shape))[0]
     steps_sideways = layer.strides[0] == 1 < layer.strides[1] and layer.kernel_size[1] > 1
@@ -103,7 +106,7 @@ def _refuse_wrong_results(layer, input_shape):
 
 def _convolution(layer, input_shape):
     refuse_adapters(layer)
-    _refuse_wrong_results(layer, input_shape)
+    refuse_wrong_results(layer, input_shape)
     kernel = as_float64(layer.kernel)
     channels = split_shape(layer, input_shape)[1]
     if channels != kernel.shape[-2] * layer.groups:

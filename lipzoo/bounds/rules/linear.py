@@ -17,6 +17,7 @@ from lipzoo.bounds.rules._numbers import (
     refuse_wider,
 )
 from lipzoo.bounds.rules.activation import activation_bound
+from lipzoo.keras_internals import LayerScale
 from lipzoo.rounding import affine_rounding, gamma, inflated, mul_up, norm_up, repeated
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
@@ -199,7 +200,16 @@ def _rescaling(layer, input_shape):
     return scale_and_shift(layer, scale, shift, input_shape, dtype, 4, "largest scale factor")
 
 
+def _layer_scale(layer, input_shape):
+    gamma = as_float64(layer.gamma)
+    # Gamma is rounded to the type, then a product.
+    return scale_and_shift(
+        layer, gamma, 0.0, input_shape, layer.compute_dtype, 2, "largest scale factor"
+    )
+
+
 RULES = {
+    LayerScale: _layer_scale,
     keras.layers.Dense: _dense,
     keras.layers.BatchNormalization: _batch_normalization,
     keras.layers.Normalization: _normalization,

@@ -6,9 +6,10 @@ from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.overrides import refuse_overridden
 from lipzoo.bounds.rule_registry import layer_bound
+from lipzoo.bounds.rules._numbers import as_constants, constant_dtype, largest
 from lipzoo.bounds.tensor_bound import TensorBound, broadcast_copies, joined, summed
-from lipzoo.keras_internals import numpy_operations
-from lipzoo.rounding import div_up, gamma, mul_up, sqrt_up
+from lipzoo.keras_internals import CustomScaleLayer, numpy_operations
+from lipzoo.rounding import add_up, div_up, gamma, hypot_up, mul_up, sqrt_up
 
 _KINDS = {
     numpy_operations.Add: "add",
@@ -17,6 +18,7 @@ _KINDS = {
     numpy_operations.Minimum: "minimum",
     numpy_operations.Concatenate: "concatenate",
     numpy_operations.Stack: "concatenate",
+    CustomScaleLayer: "add scaled",
     keras.layers.Add: "add",
     keras.layers.Subtract: "subtract",
     keras.layers.Average: "average",
@@ -88,6 +90,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
     ]
     if kind in ("maximum", "minimum"):
         return LayerBound.exact(1.0, "root of the sum of squares"), joined(tensors)
+    if kind == "add scaled":
+        return _added_scaled(operation, tensors, dtype)
     unit, root = gamma(k - 1, dtype), sqrt_up(float(k))
     layer = LayerBound(root, "sum of the branches", 0.0, mul_up(unit, root), 0.0)
     total = summed(tensors, dtype)
@@ -99,6 +103,18 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
     rounding = layer.then(division).rounding_slope
     layer = LayerBound(sqrt_up(share), "mean of the branches", 0.0, rounding, 0.0)
     return layer, total.through(operation.name, division)
+
+
+def _added_scaled(layer, tensors, dtype) -> tuple[LayerBound, TensorBound]:
+    """`x + scale y`, as in the blocks of keras.applications' Inception-ResNet."""
+    scale = largest(as_constants(layer.scale))
+    rounding = mul_up(gamma(2, constant_dtype(dtype)), scale)
+    scaled = LayerBound(scale, "scale", 0.0, rounding, 0.0)
+    total = summed([tensors[0], tensors[1].through(layer.name, scaled)], dtype)
+    value = hypot_up(1.0, scale)
+    # As a map of both: the product, then the sum.
+    slope = add_up(rounding, mul_up(gamma(1, dtype), add_up(value, rounding)))
+    return LayerBound(value, "x + scale y", 0.0, slope, 0.0), total
 
 
 def _broadcast(operation, tensor, shape, output_shape):

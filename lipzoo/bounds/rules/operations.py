@@ -246,6 +246,11 @@ def _activation(name, **required):
     return rule
 
 
+def _gelu(call):
+    name = "gelu_approximate" if call.operation.approximate else "gelu"
+    return scalar_bound(name, call.input_shape, call.dtype)
+
+
 _RULES = {
     "Add": _added,
     "Subtract": _shifted,
@@ -287,8 +292,17 @@ _RULES = {
     "Softplus": _activation("softplus"),
     "Softsign": _activation("softsign"),
     "Silu": _activation("silu"),
-    "Gelu": _activation("gelu", approximate=False),
+    "Gelu": _gelu,
     "Elu": _activation("elu", alpha=1.0),
+    "HardSigmoid": _activation("hard_sigmoid"),
+    "HardSilu": _activation("hard_silu"),
+    "Selu": _activation("selu"),
+    "Celu": _activation("celu", alpha=1.0),
+    "LogSigmoid": _activation("log_sigmoid"),
+    "SoftShrink": _activation("soft_shrink", threshold=0.5),
+    "TanhShrink": _activation("tanh_shrink"),
+    "SparsePlus": _activation("sparse_plus"),
+    "SparseSigmoid": _activation("sparse_sigmoid"),
 }
 
 

@@ -1,7 +1,5 @@
 """Rules for layers that move, copy, drop or append entries, or do nothing at inference."""
 
-import math
-
 import keras
 
 from lipzoo.bounds.errors import UncertifiedLayerError
@@ -43,21 +41,13 @@ def _center_crop(layer, input_shape):
     return LayerBound.exact(1.0, "drops entries")
 
 
-def _copies(times: int) -> LayerBound:
+def copies(times: int) -> LayerBound:
+    """Bound of a layer that puts out every entry `times` times."""
     return LayerBound.exact(sqrt_up(float(times)), f"{times} copies")
 
 
 def _repeat_vector(layer, input_shape):
-    return _copies(layer.n)
-
-
-def _up_sampling(layer, input_shape):
-    if getattr(layer, "interpolation", "nearest") != "nearest":
-        raise UncertifiedLayerError(
-            layer, f"Interpolation {layer.interpolation!r} is not analysed; 'nearest' is."
-        )
-    size = layer.size if isinstance(layer.size, list | tuple) else (layer.size,)
-    return _copies(math.prod(size))
+    return copies(layer.n)
 
 
 _IDENTITIES_AT_INFERENCE = (
@@ -98,8 +88,6 @@ RULES = {
     keras.layers.ZeroPadding2D: _padding,
     keras.layers.Cropping1D: _cropping,
     keras.layers.Cropping2D: _cropping,
-    keras.layers.UpSampling1D: _up_sampling,
-    keras.layers.UpSampling2D: _up_sampling,
     keras.layers.RepeatVector: _repeat_vector,
     keras.layers.ActivityRegularization: _identity,
     keras.layers.CenterCrop: _center_crop,
