@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 # The cards are generated, and tested where they are.
 PAGES = sorted(
     path
-    for folder in (".", "docs", "findings", "studies")
+    for folder in (".", "docs", "docs/studies", "findings", "studies")
     for path in (ROOT / folder).glob("*.md")
     if path.name != "MODEL_CARDS.md"
 )
