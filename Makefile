@@ -23,7 +23,8 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-backends test-jax test-torch test-newest-keras format studies benchmarks readme clean
+.PHONY: demo test test-backends test-jax test-torch test-newest-keras docs format studies benchmarks \
+  readme clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/lipzoo demo
@@ -43,6 +44,11 @@ test-newest-keras: $(NEWEST_VENV)/.installed
 	$(NEWEST_BIN)/python -m pip install --quiet --upgrade keras
 	$(NEWEST_BIN)/python -c 'import keras; print("Keras", keras.__version__)'
 	$(NEWEST_BIN)/python $(PYTEST) $(NEWEST_TESTS)
+
+# A link that leads nowhere is an error. The variable silences an advertisement of Material.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
@@ -77,6 +83,10 @@ $(VENV)/.installed-demo: pyproject.toml | $(BIN)/python
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@touch $@ $(VENV)/.installed-demo
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
 
 $(BACKENDS_VENV)/.installed: pyproject.toml | $(BACKENDS_BIN)/python
 	$(BACKENDS_BIN)/python -m pip install --quiet --editable ".[test,jax,torch]" "$(TORCH)"

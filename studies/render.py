@@ -34,6 +34,8 @@ HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 DOCUMENTS = (README, *sorted((HERE.parent / "docs").rglob("*.md")))
 CARDS = HERE.parent / "MODEL_CARDS.md"
+_KNOWN = ["name", "data", "parameters", "proven bound"]
+_RADII = ("0.1", "0.25", "0.5", "1.0", "2.0")
 _SHORT = ("gradflow-fmnist", "gradflow-fmnist-robust", "gradflow-mnist", "gradflow-pneumonia")
 _SHORT += ("gradflow-syntheticcontrol",)
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -82,30 +84,21 @@ def render(text: str) -> str:
 
 
 def zoo_table() -> str:
-    """One row per classifier and arithmetic, from its metrics file."""
+    """One row per classifier and arithmetic, from its metrics file, at radii to compare at."""
     rows = []
     for name in list_models():
         model = info(name)
         if model.task != "classification":
             continue
-        known = [
-            f"`{name}`",
-            model.dataset.split(" (")[0].split(":")[0],
-            f"{model.parameters:,}",
-            format_up(model.lipschitz_bound, 6),
-        ]
+        known = _known(name, model)
         for dtype, unseen, accuracies in columns(model.metrics):
             examples = f"{accuracies.examples:,}" + (" unseen" if unseen else "")
             if model.metrics.unseen and not unseen:
                 examples = f"all {examples}"
-            certified = ", ".join(
-                f"{format_percent(share)} at {radius}" for radius, _, share in accuracies.certified
-            )
-            rows.append([*known, examples, dtype, format_percent(accuracies.clean), certified])
+            rows.append([*known, examples, dtype, *_at(accuracies, _RADII)])
             known = [""] * len(known)
-    header = ["name", "data", "parameters", "proven bound", "test examples", "evaluated in"]
-    header += ["clean %", "certified %, at l2 radius, rounding included"]
-    return table(header, rows)
+    header = [*_KNOWN, "test examples", "in", "clean"]
+    return table([*header, *(f"ε = {radius}" for radius in _RADII)], rows)
 
 
 def zoo_short_table() -> str:
@@ -113,19 +106,21 @@ def zoo_short_table() -> str:
     rows = []
     for name in _SHORT:
         model = info(name)
-        own = by_arithmetic(model.metrics)["float32"]
-        certified = {radius: share for radius, _, share in own.certified}
-        rows.append(
-            [
-                f"`{name}`",
-                model.dataset.split(" (")[0].split(":")[0],
-                f"{model.parameters:,}",
-                format_up(model.lipschitz_bound, 6),
-                *_accuracies(own.clean, certified, ("0.5", "1.0")),
-            ]
-        )
-    header = ["name", "data", "parameters", "proven bound", "clean %"]
-    return table([*header, "certified % at ε = 0.5", "at ε = 1.0"], rows)
+        accuracies = by_arithmetic(model.metrics)["float32"]
+        rows.append([*_known(name, model), *_at(accuracies, ("0.5", "1.0"))])
+    return table([*_KNOWN, "clean %", "certified % at ε = 0.5", "at ε = 1.0"], rows)
+
+
+def _known(name, model) -> list[str]:
+    """A classifier's cells that do not depend on an arithmetic."""
+    data = model.dataset.split(" (")[0].split(":")[0].split(",")[0]
+    return [f"`{name}`", data, f"{model.parameters:,}", format_up(model.lipschitz_bound, 6)]
+
+
+def _at(accuracies, radii) -> list[str]:
+    """Clean and certified accuracy in %, empty at radii that were not measured."""
+    certified = {radius: share for radius, _, share in accuracies.certified}
+    return _accuracies(accuracies.clean, certified, radii)
 
 
 def inverse_table() -> str:

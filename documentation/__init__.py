@@ -1,0 +1,1 @@
+"""How `make docs` turns README, docs, cards, docstrings and parser into a site."""

@@ -1,0 +1,144 @@
+"""MkDocs' hooks: pages that are generated, links out of docs, formulae.
+
+README, changelog and the like are pages although they lie outside of `docs/`; each model has its
+card, each public name its docstring, each command what the parser knows of it. Nothing of these is
+committed twice. A link to another file of the repository, as it works there, leads to a copy.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.structure.files import File
+
+from documentation import formulae, reference
+from documentation.commands import command_page
+from lipzoo_catalogue.cards import plain_card
+from lipzoo_catalogue.model_info import info
+from lipzoo_catalogue.registry import list_models
+
+ROOT = Path(__file__).parents[1]
+# Files outside of docs that are pages, or stand for one, by their path in the repository.
+PAGES = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "findings/README.md": "findings.md",
+    "MODEL_CARDS.md": "models/index.md",
+}
+# What else is linked to is copied there.
+COPIES = "files/"
+_LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+_CODE = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
+
+
+def on_files(files, config):
+    """Adds the generated pages, and copies of the files that pages link to."""
+    texts = {PAGES[name]: (ROOT / name).read_text("utf-8") for name in PAGES if "CARDS" not in name}
+    texts |= _cards()
+    texts |= reference.pages()
+    texts["reference/commands.md"] = command_page()
+    # A page that the repository has is never hidden by a generated one.
+    assert not texts.keys() & {file.src_uri for file in files}
+    texts["style.css"] = (ROOT / "documentation" / "style.css").read_text("utf-8")
+    for name, text in texts.items():
+        files.append(File.generated(config, name, content=text))
+    for file in list(files.documentation_pages()):
+        _copy_linked(file, files, config)
+    config.nav = _expanded(config.nav, files)
+    return files
+
+
+def _cards() -> dict[str, str]:
+    """A page for each model, from its files, and one that lists them."""
+    models = [info(name) for name in list_models()]
+    pages = {f"models/{model.name}.md": _card(model) for model in models}
+    rows = [
+        f"* [`{model.name}`]({model.name}.md): {model.description or model.architecture}"
+        for model in models
+    ]
+    return {"models/index.md": "\n".join(["# Models", "", *rows, ""]), **pages}
+
+
+def _card(model) -> str:
+    return plain_card(model, pictures=f"../weights/{model.name}/")
+
+
+def _origin(src_uri: str) -> str:
+    """The path in the repository of a page's source, which its links are relative to."""
+    # Cards are written as if they lay in a folder of the repository.
+    if src_uri.startswith("models/"):
+        return src_uri
+    outside = {page: name for name, page in PAGES.items()}
+    return outside.get(src_uri, f"docs/{src_uri}")
+
+
+def _target(link: str, src_uri: str) -> tuple[str, str] | None:
+    """Where a link into the repository leads: the file there, and the page or copy in the site."""
+    name, _, _ = link.partition("#")
+    if not name or re.match(r"[a-z]+:", link):
+        return None
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(_origin(src_uri)), name))
+    if path.startswith(("docs/", "models/")):
+        return path, path.removeprefix("docs/")
+    return path, PAGES.get(path, COPIES + path)
+
+
+def _copy_linked(page, files, config) -> None:
+    for link in _LINK.findall(_CODE.sub("", page.content_string)):
+        found = _target(link[1], page.src_uri)
+        if found and found[1].startswith(COPIES) and found[1] not in files.src_uris:
+            path = ROOT / found[0]
+            if path.is_file():
+                files.append(File.generated(config, found[1], abs_src_path=str(path)))
+
+
+def on_page_markdown(markdown, page, **_):
+    """Points links to where the site has what they lead to."""
+
+    def replaced(match):
+        found = _target(match[2], page.file.src_uri)
+        if found is None:
+            return match[0]
+        here = posixpath.dirname(page.file.src_uri)
+        anchor = match[2].partition("#")[2]
+        link = posixpath.relpath(found[1], here or ".") + (f"#{anchor}" if anchor else "")
+        return match[1] + link + match[3]
+
+    parts = _CODE.split(markdown)
+    # Every other part is code.
+    parts[::2] = [_LINK.sub(replaced, part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def on_page_content(html, **_):
+    """Writes formulae as MathML, which browsers show without a script, and marks long cells."""
+    return re.sub(r"<td>(?=[^<]{50})", '<td class="long">', formulae.written_out(html))
+
+
+def _expanded(items, files):
+    """The navigation with `folder/*`, or `*`, replaced by what lies there and is not named."""
+    named = set(_leaves(items))
+    result = []
+    for item in items:
+        if isinstance(item, dict):
+            ((title, value),) = item.items()
+            result.append({title: _expanded(value, files) if isinstance(value, list) else value})
+        elif item.endswith("/*"):
+            found = (page.src_uri for page in files.documentation_pages())
+            result += [
+                name for name in found if posixpath.dirname(name) == item[:-2] and name not in named
+            ]
+        else:
+            result.append(item)
+    return result
+
+
+def _leaves(items):
+    for item in items:
+        for value in item.values() if isinstance(item, dict) else (item,):
+            if isinstance(value, list):
+                yield from _leaves(value)
+            else:
+                yield value
