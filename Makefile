@@ -47,8 +47,7 @@ test-newest-keras: $(NEWEST_VENV)/.installed
 
 # A link that leads nowhere is an error. The variable silences an advertisement of Material.
 docs: $(VENV)/.installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
-	@echo "build/site/index.html"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

@@ -46,7 +46,7 @@ def on_files(files, config):
         files.append(File.generated(config, name, content=text))
     for file in list(files.documentation_pages()):
         _copy_linked(file, files, config)
-    config.nav = _expanded(config.nav, files)
+    config.nav = _expanded(config.nav, files, set(_leaves(config.nav)))
     return files
 
 
@@ -117,18 +117,19 @@ def on_page_content(html, **_):
     return re.sub(r"<td>(?=[^<]{50})", '<td class="long">', formulae.written_out(html))
 
 
-def _expanded(items, files):
+def _expanded(items, files, named):
     """The navigation with `folder/*`, or `*`, replaced by what lies there and is not named."""
-    named = set(_leaves(items))
     result = []
     for item in items:
         if isinstance(item, dict):
             ((title, value),) = item.items()
-            result.append({title: _expanded(value, files) if isinstance(value, list) else value})
-        elif item.endswith("/*"):
+            inner = _expanded(value, files, named) if isinstance(value, list) else value
+            result.append({title: inner})
+        elif item.endswith("*"):
+            folder = item[:-1].rstrip("/")
             found = (page.src_uri for page in files.documentation_pages())
             result += [
-                name for name in found if posixpath.dirname(name) == item[:-2] and name not in named
+                name for name in found if posixpath.dirname(name) == folder and name not in named
             ]
         else:
             result.append(item)
