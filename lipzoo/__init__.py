@@ -49,6 +49,7 @@ from lipzoo.evaluation import (
     worst_movement,
 )
 from lipzoo.exporting import export
+from lipzoo.importing import from_onnx
 from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
@@ -94,6 +95,7 @@ __all__ = [
     "evaluate_robustness",
     "export",
     "exported_certificate",
+    "from_onnx",
     "info",
     "inverse",
     "jacobian_norms",

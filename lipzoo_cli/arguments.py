@@ -27,6 +27,14 @@ def is_exported(text: str) -> bool:
     return not is_known(text) and (path.is_file() or (path / "saved_model.pb").is_file())
 
 
+def is_onnx(text: str) -> bool:
+    """Whether a user names an ONNX file, and no model of the zoo."""
+    from lipzoo_catalogue.onnx_file import SUFFIX
+    from lipzoo_catalogue.registry import is_known
+
+    return Path(text).suffix.lower() == SUFFIX and not is_known(text) and not Path(text).is_dir()
+
+
 def print_json(values: object) -> None:
     """Prints indented JSON."""
     print(json.dumps(values, indent=2, ensure_ascii=False))

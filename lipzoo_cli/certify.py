@@ -8,23 +8,21 @@ import keras
 import numpy as np
 
 from lipzoo.certificates import certify as certify_arrays
+from lipzoo.certificates.certify import MAX
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.data.examples import Examples, StoredArray, read_examples
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError
-from lipzoo.training.recipe import READING, parse_recipe, with_reading
-from lipzoo.zoo.loading import load_from
+from lipzoo.training.recipe import READING, with_reading
 from lipzoo_catalogue.certified.certified import Certified, columns_of, joined
 from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
-from lipzoo_catalogue.files import CONFIG, RECIPE, WEIGHTS, sha256_of
 from lipzoo_catalogue.model_config import ModelConfig
-from lipzoo_catalogue.model_source import find
 from lipzoo_catalogue.version import __version__
-from lipzoo_cli.arguments import model_of, settings_of
+from lipzoo_cli.certified_model import model_to_certify
 from lipzoo_cli.certified_output import check_printing, show
 from lipzoo_cli.part_marks import marks, sha256_of_labels
 from lipzoo_cli.preflight import check_certify_options
@@ -37,29 +35,15 @@ def certify(arguments: argparse.Namespace) -> None:
     """`lipzoo certify MODEL DATA [--labels FILE] [--out FILE] [--shard k/K] [--norm N] ...`."""
     out, shard = check_certify_options(arguments)
     radii, threshold = check_printing(arguments)
-    source = find(
-        model_of(arguments.model),
-        revision=arguments.revision,
-        settings=settings_of(arguments),
-        want="everything",
-    )
-    config = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
-    if config.num_classes is None:
-        raise ValueError(
-            "Expected a classifier: radii are certified for predictions of a class. "
-            f"Received: {arguments.model}, which has no classes"
-        )
-    recipe = None
-    if source.has(RECIPE):
-        text = source.read(RECIPE).decode()
-        recipe = parse_recipe(text, where=str(source.path(RECIPE))).data
+    subject = model_to_certify(arguments)
+    config, recipe = subject.config, subject.recipe
     if arguments.read:
         recipe = with_reading(recipe or DataSettings(arguments.data), arguments.read)
     x, y = _examples(arguments, config, recipe)
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)
-    labels = None if y is None else sha256_of_labels(y, count, config.num_classes)
-    model = load_from(source, dtype=arguments.dtype)
+    labels = None if y is None else sha256_of_labels(y, count, subject.classes)
+    model = subject.load()
     certificate, pieces = None, list[dict[str, np.ndarray]]()
     for chunk in _chunks(rows):
         certificate = certify_arrays(
@@ -67,6 +51,7 @@ def certify(arguments: argparse.Namespace) -> None:
             _read(x, chunk, model, arguments.data),
             None if y is None else y[chunk],
             standardized=arguments.standardized,
+            decision=arguments.decision,
             verbose=0,
         ).in_norm(arguments.norm)
         pieces.append(columns_of(certificate) | _origins(x, chunk))
@@ -78,14 +63,15 @@ def certify(arguments: argparse.Namespace) -> None:
         part = None
         if shard is not None:
             settings = {
-                "model": source.name,
-                "configuration": sha256_of(source.read(CONFIG)),
-                "weights": sha256_of(source.read(WEIGHTS)),
+                "model": subject.name,
+                "configuration": subject.configuration,
+                "weights": subject.weights,
                 "examples": count,
                 "data": marks(x),
                 "labels": labels,
                 "left_out": between(x.left_out, 0, count, last=count == len(x)),
                 "dtype": arguments.dtype,
+                "decision": arguments.decision,
                 "margins": certificate.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,
@@ -97,6 +83,8 @@ def certify(arguments: argparse.Namespace) -> None:
         "data": arguments.data,
         "dtype": arguments.dtype,
     }
+    if arguments.decision != MAX:
+        about["decision"] = arguments.decision
     about["arithmetic"] = certificate.arithmetic
     if shard is not None:
         about["shard"] = str(shard)

@@ -16,7 +16,8 @@ from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
-from lipzoo_cli.arguments import is_exported, model_of
+from lipzoo_catalogue.onnx_file import check_onnx_file
+from lipzoo_cli.arguments import is_exported, is_onnx, model_of
 
 if TYPE_CHECKING:
     from lipzoo_catalogue.certified.shards import Shard
@@ -122,7 +123,10 @@ def _certify(arguments: argparse.Namespace) -> None:
 
     check_certify_options(arguments)
     check_printing(arguments)
-    _check_model(arguments)
+    if is_onnx(arguments.model):
+        check_onnx_file(Path(arguments.model).expanduser())
+    else:
+        _check_model(arguments)
     labels = arguments.labels
     if labels is not None and Path(arguments.data).suffix.lower() != ".npy":
         raise ValueError(

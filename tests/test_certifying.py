@@ -293,7 +293,9 @@ def test_an_error_says_which_examples_do_not_fit(run, model, data, monkeypatch, 
 
 
 def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
-    monkeypatch.setattr("lipzoo_cli.certify.load_from", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(
+        "lipzoo_cli.certified_model.load_from", lambda *_, **__: pytest.fail("loaded")
+    )
     np.save(data / "short.npy", np.zeros(5, int))
     np.save(data / "large.npy", np.full(23, 10))
     np.save(data / "last.npy", np.where(np.arange(23) == 22, 10, 0))

@@ -28,6 +28,7 @@ from lipzoo.certificates.standardization import standardization
 from lipzoo.rounding import HALF_PRECISION
 from lipzoo.validation import integer
 
+MAX, MIN = "max", "min"
 DEVIATIONS = "standard deviations of the training data"
 
 
@@ -37,6 +38,7 @@ def certify(
     y: Any = None,
     *,
     standardized: bool = False,
+    decision: str = "max",
     reference: Any = "auto",
     batch_size: int = 256,
     rounding: bool = True,
@@ -53,6 +55,10 @@ def certify(
     favour of y never tie, so their pair counts as infinite (with rounding, as `||x|| + 1` where
     every pair does). A model with a single output is a
     binary classifier by its sign: class 1 where `f(x) > 0`, `r = (|f| - slack) / L`.
+
+    With `decision="min"` the class is that of the least output, as in control networks whose
+    outputs are costs: everything above holds of -f, which has the same bound and, since a change of
+    sign is exact, the same rounding errors.
 
     Radii are in the units of x; every preprocessing step inside the model is accounted for.
 
@@ -88,6 +94,7 @@ def certify(
         x: array or tensor of examples; a list or dict of them for a model with several inputs.
         y: labels, as integers or one-hot; needed for accuracies.
         standardized: whether radii are in standard deviations instead of the units of x.
+        decision: `"max"` where the largest output is the decision, `"min"` where the least is.
         reference: `"auto"`, as described; `None` for none; `"float64"` to raise an error where
             `"auto"` would do without; or the same network in another arithmetic, with the same
             weights. That it is the same is checked as far as weights, configurations, attributes
@@ -104,7 +111,8 @@ def certify(
         ValueError: if the model ends in softmax, the rounding error of a layer is not known, the
             backend does not compute in its arithmetic (float64 on PyTorch), the data do not fit
             the model, the reference is another network or comes with rounding=False, batch_size is
-            not a positive integer, or radii in standard deviations are asked of a model that does
+            not a positive integer, decision is neither `"max"` nor `"min"`, or `"min"` of a single
+            output, or radii in standard deviations are asked of a model that does
             not begin by standardising.
         TypeError: if x or y are not arrays of numbers, the model is none of Keras, or the reference
             is neither a name nor a model.
@@ -121,6 +129,10 @@ def certify(
     """
     check_model(model)
     batch_size = integer(batch_size, "batch_size")
+    if decision not in (MAX, MIN):
+        raise ValueError(
+            f"Expected decision to be {MAX!r} or {MIN!r}. Received: decision={decision!r}"
+        )
     arrays = check_inputs(model, x)
     if isinstance(reference, keras.Model):
         check_model(reference)
@@ -134,12 +146,20 @@ def certify(
         reference_scale = standardization(reference) if standardized else None
         centre = run(reference, rounding=True, verbose=verbose, scale=reference_scale)
     classes = own.logits.shape[1]
+    if classes == 1 and decision == MIN:
+        raise ValueError(
+            "Expected several outputs with decision='min': a single one decides by its sign. "
+            f"Received: model '{model.name}' with one output"
+        )
     labels = None if y is None else check_labels(y, len(own.logits), classes)
     if optional and not agree(own, centre):
         centre = own
     check_agreement(own, centre)
-    prediction = (own.logits[:, 0] > 0).astype("int64") if classes == 1 else own.logits.argmax(1)
-    margins = partial(_radii, centre.logits.astype("float64"), prediction, own.bound)
+    # The least of f is the largest of -f, in whose bounds and head norms alone count.
+    sign = -1.0 if decision == MIN else 1.0
+    scores = sign * own.logits
+    prediction = (scores[:, 0] > 0).astype("int64") if classes == 1 else scores.argmax(1)
+    margins = partial(_radii, sign * centre.logits.astype("float64"), prediction, own.bound)
     exact = no_uncertainty(len(prediction))
     radius, rival = margins((exact, exact))
     if rounding:

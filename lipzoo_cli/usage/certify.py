@@ -7,7 +7,7 @@ from lipzoo_cli.usage.usage import Usage
 
 
 def _certify(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", help=MODEL)
+    command.add_argument("model", help=f"{MODEL}; or an .onnx file that others made")
     command.add_argument(
         "data",
         help="an .npy file of examples, which may be larger than memory; an .npz or .csv file, an "
@@ -49,6 +49,13 @@ def _certify(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="radii in standard deviations, for a model that begins by standardising its input; "
         "for a table also a radius of each feature alone in its own units, in --json and --out",
+    )
+    command.add_argument(
+        "--decision",
+        choices=("max", "min"),
+        default="max",
+        help="whether the largest output is the decision or, as in control networks whose outputs "
+        "are costs, the least (default: max)",
     )
     add_dtype(command)
 
