@@ -73,7 +73,8 @@ def test_commands_are_understood(line):
     assert arguments.command == words[0]
     if arguments.command == "train" and arguments.recipe.startswith("recipes/"):
         assert (ROOT / arguments.recipe).is_file()
-    elsewhere = getattr(arguments, "model", "hf://").startswith(("hf://", "runs/"))
+    model = getattr(arguments, "model", "hf://")
+    elsewhere = model.startswith(("hf://", "runs/")) or model.endswith(".onnx")
     assert elsewhere or arguments.model in lipzoo.list_models()
 
 
