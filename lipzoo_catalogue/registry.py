@@ -1,6 +1,5 @@
 """The models that come with lipzoo: `weights/registry.json`, read into frozen dataclasses."""
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Mapping
@@ -29,6 +28,7 @@ from lipzoo_catalogue.json_validation import (
     is_object,
     mismatch,
 )
+from lipzoo_catalogue.near_names import did_you_mean
 
 REGISTRY = "registry.json"
 FORMAT_VERSION = 1
@@ -183,11 +183,7 @@ def find_entry(name: str, entries: Mapping[str, RegistryEntry]) -> RegistryEntry
     if at and base in entries:
         return _find_version(base, number, entries)
     if base not in entries:
-        near = difflib.get_close_matches(base, entries, n=3, cutoff=0.5)
-        if near:
-            advice = f"Did you mean {' or '.join(map(repr, near))}?"
-        else:
-            advice = "lipzoo.list_models() lists them."
+        advice = did_you_mean(base, entries) or "lipzoo.list_models() lists them."
         raise ValueError(
             f"Expected the name of a model of the zoo. {advice} Received: name={name!r}"
         )

@@ -29,6 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:
+        if stop.code:
+            _suggest_command(sys.argv[1:] if argv is None else argv)
         return int(stop.code or 0)
     if arguments.version:
         from lipzoo_catalogue.version import __version__
@@ -44,6 +46,16 @@ def main(argv: list[str] | None = None) -> int:
     from lipzoo_cli.preflight import check_arguments
 
     return run_command(check_arguments, arguments) or _run_with_keras(arguments)
+
+
+def _suggest_command(argv: list[str]) -> None:
+    """Names the commands that an unknown one may have meant."""
+    from lipzoo_catalogue.near_names import did_you_mean
+
+    word = next((word for word in argv if not word.startswith("-")), "")
+    advice = "" if word in USAGES else did_you_mean(word, USAGES)
+    if advice:
+        print(advice, file=sys.stderr)
 
 
 def _without_keras(arguments: argparse.Namespace) -> str | None:

@@ -16,6 +16,7 @@ from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
+from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
 from lipzoo_cli.arguments import is_exported, is_onnx, model_of
 
@@ -112,10 +113,12 @@ def find_recipe(name: str) -> Path:
     if path.suffix == ".toml" or path.exists():
         return path
     root = Path(__file__).parents[1]
-    for folder in (root / "lipzoo" / "_bundled" / "recipes", root / "recipes"):
-        if (folder / f"{name}.toml").exists():
-            return folder / f"{name}.toml"
-    raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe")
+    folders = (root / "lipzoo" / "_bundled" / "recipes", root / "recipes")
+    bundled = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    if name in bundled:
+        return bundled[name]
+    advice = did_you_mean(name, bundled) or f"Bundled are {', '.join(bundled)}."
+    raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe. {advice}")
 
 
 def _certify(arguments: argparse.Namespace) -> None:

@@ -64,7 +64,10 @@ def test_terminal_shows_no_messages_of_the_backend(tmp_path):
 def test_usage_errors(capsys):
     assert lipzoo_cli.main([]) == 2
     assert "lipzoo" in capsys.readouterr().err
-    assert "invalid choice" in _fails(capsys, ["trian"])
+    message = _fails(capsys, ["trian"])
+    assert "invalid choice" in message
+    assert message.endswith("Did you mean 'train'?\n")
+    assert "Did you mean" not in _fails(capsys, ["list", "--lnog"])
     assert "required: recipe" in _fails(capsys, ["train"])
     assert lipzoo_cli.main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == lipzoo.__version__
@@ -73,6 +76,7 @@ def test_usage_errors(capsys):
 def test_input_errors_are_one_line(capsys, tmp_path):
     cases = [
         (["train", "no-such-recipe"], "neither a .toml file nor the name of a bundled recipe"),
+        (["recipe", "pneumonia"], "Did you mean 'gradflow-pneumonia'?"),
         (
             ["train", "gradflow-digits", "--data", "a.csv", "--out", tmp_path / "a"],
             "no such file",
@@ -88,6 +92,14 @@ def test_input_errors_are_one_line(capsys, tmp_path):
         assert expected in message
         assert len(message.strip().splitlines()) == 1
     assert not (tmp_path / "a").exists()
+
+
+def test_a_recipe_is_printed_as_it_is(capsys):
+    assert lipzoo_cli.main(["recipe", "gradflow-digits"]) == 0
+    text = (ROOT / "recipes" / "gradflow-digits.toml").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == text
+    assert lipzoo_cli.main(["recipe", "gradflow-digits", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"name": "gradflow-digits", "recipe": text}
 
 
 def test_evaluate_recomputes_the_numbers_of_the_run(finished, capsys):

@@ -72,6 +72,8 @@ def test_info_tells_what_a_user_must_know(small_zoo):
 def test_the_nearest_names_are_suggested(small_zoo):
     with pytest.raises(ValueError, match=r"Did you mean 'flow-digits'.*name='flow-digit'"):
         info("flow-digit")
+    with pytest.raises(ValueError, match=r"Did you mean 'ham-roll'\?.*name='roll'"):
+        info("roll")
     with pytest.raises(ValueError, match=r"list_models\(\) lists them. Received: name='zzz'"):
         info("zzz")
 

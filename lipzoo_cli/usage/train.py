@@ -1,4 +1,4 @@
-"""How `lipzoo train` and `promote` are called."""
+"""How `lipzoo recipe`, `train` and `promote` are called."""
 
 import argparse
 
@@ -31,6 +31,20 @@ TRAIN = Usage(
     example="lipzoo train recipes/gradflow-fmnist.toml --data my_images/ --out runs/mine",
     add_arguments=_train,
     run="train:train",
+)
+
+
+def _recipe(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", help="the name of a recipe that lipzoo brings")
+
+
+RECIPE = Usage(
+    name="recipe",
+    summary="Print a recipe that lipzoo brings, to be changed and trained.",
+    example="lipzoo recipe gradflow-fmnist > mine.toml",
+    add_arguments=_recipe,
+    run="recipe:recipe",
+    needs_keras=False,
 )
 
 
