@@ -1,7 +1,9 @@
 """Keras layers with a proven Lipschitz bound."""
 
 from lipzoo.layers.canonical import CanonicalLift, CanonicalSpaceToDepth
+from lipzoo.layers.channel_scale import ChannelScale
 from lipzoo.layers.channels import Lift, Project
+from lipzoo.layers.convex_sum import ConvexSum
 from lipzoo.layers.gradient_flow_conv import GradientFlowConv1D, GradientFlowConv2D
 from lipzoo.layers.gradient_flow_dense import GradientFlowDense
 from lipzoo.layers.group_sort import GroupSort
@@ -16,6 +18,8 @@ from lipzoo.layers.unit_norm_dense import UnitNormDense
 __all__ = [
     "CanonicalLift",
     "CanonicalSpaceToDepth",
+    "ChannelScale",
+    "ConvexSum",
     "DepthToSpace",
     "GradientFlowConv1D",
     "GradientFlowConv2D",

@@ -1,19 +1,15 @@
 """The constraint that keeps a kernel's operator norm below a bound while it is trained."""
 
-import math
-import numbers
-
 import keras
 from keras import ops
 
-from lipzoo.rounding import HALF_PRECISION, unit_roundoff
+from lipzoo.constraints._kernel import KernelConstraint, checked_bound, positive, targets
 from lipzoo.spectral import gram_norm_bound
 from lipzoo.spectral.branches import branch
 from lipzoo.spectral.convolution_bound import GRID_FACTOR
 from lipzoo.spectral.gram_iteration import autocorrelation, norm_bound_of_gram, polyphase
 from lipzoo.spectral.largest import largest
 from lipzoo.spectral.tall import tall
-from lipzoo.tracing import traced_once
 from lipzoo.validation import integer
 
 METHODS = ("orthogonal", "scale", "rows")
@@ -24,7 +20,7 @@ _NEWTON_SCHULZ_RADIUS = 1.5
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")
-class SpectralBound(keras.constraints.Constraint):
+class SpectralBound(KernelConstraint):
     """Keeps the operator norm of a dense or convolution kernel at most `bound`.
 
     Keras applies it after every optimizer step. A kernel whose proven bound (`gram_norm_bound`) is
@@ -67,15 +63,12 @@ class SpectralBound(keras.constraints.Constraint):
     """
 
     def __init__(self, bound=1.0, method="orthogonal", strides=1, iterations=4, steps=1):
-        valid = isinstance(bound, numbers.Real) and not isinstance(bound, bool)
-        if not (valid and 1e-30 <= bound <= 1e30):
-            raise ValueError(f"bound must be a number in [1e-30, 1e30]. Received: bound={bound!r}")
         if method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}. Received: method={method!r}")
         iterations, steps = integer(iterations, "iterations", 0), integer(steps, "steps")
         several = isinstance(strides, list | tuple)
         sizes = tuple(integer(size, "strides") for size in (strides if several else (strides,)))
-        self.bound = float(bound)
+        self.bound = checked_bound(bound)
         self.method = method
         self.strides = sizes if several else sizes[0]
         self.iterations = iterations
@@ -83,23 +76,13 @@ class SpectralBound(keras.constraints.Constraint):
 
     def __call__(self, w):
         kernel = ops.convert_to_tensor(w)
-        storage = keras.backend.standardize_dtype(kernel.dtype)
         rank = len(kernel.shape)
         if rank not in (2, 3, 4):
             raise ValueError(
                 "SpectralBound takes dense kernels (rank 2) and 1-D or 2-D convolution kernels "
                 f"(rank 3 and 4). Received: shape={tuple(kernel.shape)}"
             )
-        if storage in HALF_PRECISION:
-            kernel = ops.cast(kernel, "float32")
-        return ops.cast(traced_once(_project, kernel, self, storage), storage)
-
-    def __eq__(self, other):
-        """Whether the other one is of the same class and does the same."""
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self):
-        return hash((type(self), *self.get_config().items()))
+        return self._projected(kernel)
 
     def get_config(self):
         return {
@@ -110,22 +93,14 @@ class SpectralBound(keras.constraints.Constraint):
             "steps": self.steps,
         }
 
-    def _targets(self, kernel, storage):
-        """The norm to project to, and the one up to which a kernel is left as it is.
-
-        The first is `bound` less the rounding of a kernel stored in `storage`, of which a kernel
-        that is not touched suffers none. What was projected by its proven bound is so not projected
-        again; a matrix that Newton-Schulz steps brought below 1 may be, its bound being a little
-        above its norm.
-        """
-        # ‖K‖_F <= √rank ‖K‖ bounds how far the stored kernel is off; the rest is the evaluation.
-        rank = min(kernel.shape[-1], math.prod(kernel.shape[:-1]))
-        unit = unit_roundoff("float64" if storage == "float64" else "float32")
-        # What the float64 bound allows for its own rounding.
-        certificate = rank * sum(kernel.shape[-2:]) * math.prod(kernel.shape[:-2]) * 2.0**-52
-        stored = unit_roundoff(storage) * math.sqrt(rank)
-        target = self.bound / (1.0 + stored + 128 * unit + certificate)
-        return target, self.bound / (1.0 + 64 * unit + certificate)
+    def _project(self, kernel, storage):
+        project = {
+            "orthogonal": self._orthogonalise,
+            "scale": self._scale,
+            "rows": self._scale_rows,
+        }[self.method]
+        target, inside = targets(self.bound, kernel.shape, storage)
+        return project(kernel, target, inside)
 
     def _norm_bound(self, kernel, threshold=None):
         return gram_norm_bound(
@@ -139,12 +114,12 @@ class SpectralBound(keras.constraints.Constraint):
 
     def _scale(self, kernel, target, inside):
         norm = self._norm_bound(kernel)
-        return ops.where(norm > inside, kernel * (target / _positive(norm)), kernel)
+        return ops.where(norm > inside, kernel * (target / positive(norm)), kernel)
 
     def _orthogonalise(self, kernel, target, inside):
         matrix, back = tall(kernel)
         # Entries of modulus at most 1: products of large kernels would overflow.
-        scale = _positive(largest(ops.abs(matrix)))
+        scale = positive(largest(ops.abs(matrix)))
         matrix = matrix / scale
         gram = ops.matmul(ops.transpose(matrix), matrix)
 
@@ -171,9 +146,9 @@ class SpectralBound(keras.constraints.Constraint):
             # The matrix of an overlapping convolution may be several times smaller than the
             # operator. Steps that start far below 1 only multiply, all singular values alike, and
             # the division that follows every time would let all but the largest die out.
-            result = raised(_positive(norm_bound_of_gram(gram, self.iterations)))
+            result = raised(positive(norm_bound_of_gram(gram, self.iterations)))
             # Flattening is not the operator: what is proven is the division by the bound.
-            return result * (target / _positive(self._norm_bound(result)))
+            return result * (target / positive(self._norm_bound(result)))
 
         return branch(self._norm_bound(kernel, inside) > inside, projected, lambda: kernel)
 
@@ -182,63 +157,12 @@ class SpectralBound(keras.constraints.Constraint):
             # Certificates find the norm on a grid, to within this factor.
             target = target / GRID_FACTOR
         rows = ops.sqrt(_gram_row_sums(kernel, self.strides))
-        scale = ops.where(rows > target, target / _positive(rows), ops.ones_like(rows))
+        scale = ops.where(rows > target, target / positive(rows), ops.ones_like(rows))
         return kernel * scale
-
-
-def _project(kernel, constraint, storage):
-    project = {
-        "orthogonal": constraint._orthogonalise,
-        "scale": constraint._scale,
-        "rows": constraint._scale_rows,
-    }[constraint.method]
-    return project(kernel, *constraint._targets(kernel, storage))
 
 
 def _per_axis(strides, rank):
     return strides if isinstance(strides, tuple) else (strides,) * rank
-
-
-def _positive(value):
-    """Guards a division: the smallest normal number instead of zero."""
-    return ops.maximum(value, 1e-30)
-
-
-def project(model: keras.Model) -> None:
-    """Applies every weight's constraint once, in place.
-
-    Keras applies constraints after an optimizer step and at no other time. Weights that arrive in
-    another way (set, loaded from elsewhere, averaged with `use_ema`, whose averages Keras takes
-    before the constraint) may have left it; `lipschitz_bound` then says so, and this brings them
-    back. Weights within the constraint may change, too, where `"orthogonal"` can raise singular
-    values further.
-
-    Args:
-        model: a built model or layer.
-
-    Raises:
-        TypeError: if it is neither a model nor a layer.
-        ValueError: if it is not built.
-
-    Example:
-
-    >>> import lipzoo, numpy as np
-    >>> model = keras.Sequential([keras.Input((2,)), lipzoo.layers.SpectralDense(2)])
-    >>> model.set_weights([3 * np.eye(2), np.zeros(2)])
-    >>> lipzoo.project(model)
-    >>> lipzoo.lipschitz_bound(model).value <= 1.0
-    True
-    """
-    if not isinstance(model, keras.layers.Layer):
-        raise TypeError(f"Expected a keras.Model or a layer. Received: model={model!r}")
-    if not model.built:
-        raise ValueError(
-            "Expected a built model: begin it with keras.Input(shape), or call it on data. "
-            f"Received: {model.name!r}, which has no weights yet"
-        )
-    for variable in model.weights:
-        if variable.constraint is not None:
-            variable.assign(variable.constraint(variable))
 
 
 def _gram_row_sums(kernel, strides):
