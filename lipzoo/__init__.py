@@ -33,6 +33,7 @@ from lipzoo.bounds import (
 )
 from lipzoo.callbacks import LipschitzLogger
 from lipzoo.certificates import Certificate, certify
+from lipzoo.constraining import constrain
 from lipzoo.constraints import SpectralBound, project
 from lipzoo.data.samples import samples
 from lipzoo.evaluation import (
@@ -89,6 +90,7 @@ __all__ = [
     "activations",
     "certify",
     "certify_reconstruction",
+    "constrain",
     "constraints",
     "diagnose",
     "evaluate",

@@ -49,7 +49,6 @@ class ConvexSum(keras.layers.Layer):
         )
 
     def call(self, inputs):
-        self._check_shapes([tensor.shape for tensor in inputs])
         # In half precision the squares would underflow.
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         roots = ops.cast(self.roots, dtype)
@@ -63,6 +62,9 @@ class ConvexSum(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         self._check_shapes(input_shape)
         return tuple(input_shape[0])
+
+    def get_config(self):
+        return {**super().get_config()}
 
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the bound of the map of all branches together, `(Σ w_i²)^(1/2)`."""
@@ -128,9 +130,7 @@ class ConvexSum(keras.layers.Layer):
         return np.where(roots > 0, np.maximum(weights, 1e-300), 0.0).tolist()
 
     def _check_shapes(self, shapes):
-        several = isinstance(shapes, list | tuple) and all(
-            isinstance(shape, list | tuple) or hasattr(shape, "rank") for shape in shapes
-        )
+        several = all(isinstance(shape, list | tuple) for shape in shapes)
         if not several or len(shapes) < 2 or len({tuple(shape) for shape in shapes}) > 1:
             raise ValueError(
                 "ConvexSum expects a list of two or more tensors of one shape. "

@@ -2,7 +2,8 @@
 
 `dense_norm_bound`, `conv_norm_bound`, `tap_norm_sum` and `absolute_norm_bound` are rigorous in
 float64, their own rounding included: certificates rest on them. `gram_norm_bound` and, by group,
-`grouped_norm_bounds` are the bounds inside training, proven in exact arithmetic. `power_iteration` is an estimate from below.
+`grouped_norm_bounds` are the bounds inside training, proven in exact arithmetic. `power_iteration`
+is an estimate from below.
 """
 
 from lipzoo.spectral.convolution_bound import conv_norm_bound
