@@ -52,10 +52,9 @@ def last_call(graph: Graph, output: int, folded: dict[int, Call]) -> Call | None
     return None
 
 
-def ends_in_softmax(call: Call | None) -> bool:
+def ends_in_softmax(call: Call) -> bool:
     """Whether a call ends in softmax or its logarithm, which a certificate has no use for."""
-    name = None if call is None else squashing(call.operation)
-    return name in ("softmax", "log_softmax", "logsoftmax")
+    return squashing(call.operation) in ("softmax", "log_softmax", "logsoftmax")
 
 
 def is_only_activation(operation) -> bool:

@@ -66,7 +66,7 @@ class ConstrainedKernels(Replacement):
         self._original = layer
         self._bound = bound
         self._folded = folded
-        changes = {"name": name}
+        changes: dict[str, Any] = {"name": name}
         if folded is not None:
             changes["use_bias"] = True
         if drops_activation:

@@ -27,9 +27,16 @@ from lipzoo.constraining.weighted import (
     KeptWithWeights,
     Mixed,
     ScaledChannels,
+    coefficients,
 )
 
-_MIXED = ("add", "subtract", "average")
+# Normalising an example by its own statistics has a bound, of 30 and more, which is reached where
+# the input is constant: divided by that, nothing would be left.
+_STEEP = (
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.RMSNormalization,
+)
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,13 @@ class Plan:
             into[call.outputs[0]]: call.name for call in graph.calls if call.outputs[0] in into
         }
         last = [last_call(graph, output, self._folded) for output in graph.outputs]
-        self._logits = {id(call.operation) for call in last if ends_in_softmax(call)}
+        self._logits = {
+            id(call.operation) for call in last if call is not None and ends_in_softmax(call)
+        }
         self._bounds = {}
-        if len(last) == 1 and (call := self._behind_softmax(last[0])) is not None:
-            self._bounds = {id(call.operation): bound}
+        head = self._behind_softmax(last[0]) if len(last) == 1 else None
+        if head is not None:
+            self._bounds = {id(head.operation): bound}
         self.scales_head = bool(self._bounds)
         self._known: dict[int, Replacement] = {}
         self._sources = {tensor: frozenset({tensor}) for tensor in graph.inputs}
@@ -127,6 +137,8 @@ class Plan:
             if bound.value > 1.0 or (constraint is not None and constraint.bound > 1.0):
                 raise UncertifiedLayerError(operation, "Its bound or its constraint is above 1.")
             return KeptWithWeights(operation, name)
+        if kind in _STEEP:
+            raise UncertifiedLayerError(operation, "It is steep where its input is constant.")
         if (merged := merges(call)) is not None:
             return self._merged(call, merged, name)
         if len(call.inputs) > 1:
@@ -155,8 +167,9 @@ class Plan:
     def _merged(self, call, merged, name):
         if merged != "concatenate" and len(set(call.shapes)) > 1:
             raise UncertifiedLayerError(call.operation, "It merges tensors of several shapes.")
-        if merged in _MIXED and len(call.inputs) > 1:
-            return Mixed(call.operation, name, merged)
+        shares = coefficients(call.operation, merged, len(call.inputs))
+        if shares is not None and any(shares) and len(call.inputs) > 1:
+            return Mixed(call.operation, name, shares)
         sources = [self._sources[tensor] for tensor in call.inputs]
         shared = any(not a.isdisjoint(b) for a, b in itertools.combinations(sources, 2))
         return Kept(call.operation, name, shared)

@@ -46,6 +46,7 @@ _INSTEAD = {
     "Embedding": "keras.layers.Dense on one-hot inputs",
     "Lambda": "keras.ops, or a class with a method lipschitz_bound(self, input_shape)",
     "UnitNormDense": "keras.layers.Dense",
+    "LayerScale": "lipzoo.layers.ChannelScale",
     "ChannelScale": "the same layer with scale_constraint=lipzoo.constraints.MaxModulus(1.0)",
     "GradientFlowDense": "the same layer after lipzoo.project(layer)",
     "GradientFlowConv1D": "the same layer after lipzoo.project(layer)",

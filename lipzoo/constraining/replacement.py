@@ -19,6 +19,8 @@ AVERAGES = (
     keras.layers.AveragePooling2D,
     keras.layers.GlobalAveragePooling1D,
     keras.layers.GlobalAveragePooling2D,
+    keras.layers.AdaptiveAveragePooling1D,
+    keras.layers.AdaptiveAveragePooling2D,
     numpy_operations.Mean,
 )
 
@@ -43,12 +45,12 @@ class Made:
 class Replacement:
     """Base of what stands in the place of a layer or operation, for all calls of it."""
 
-    def apply(self, call: Call, bound: LayerBound | None, tensors, gains, names: Names) -> Made:
+    def apply(self, call: Call, bound: LayerBound, tensors, gains, names: Names) -> Made:
         """Calls it on tensors of the new model.
 
         Args:
             call: the original's call.
-            bound: of the original, as a map of all its inputs together; None where not known.
+            bound: of the original, as a map of all its inputs together.
             tensors, gains: the new inputs, and their gains, see `Made`.
             names: of the new model's layers.
         """

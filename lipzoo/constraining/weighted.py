@@ -83,30 +83,45 @@ class KeptWithWeights(Replacement):
 
 
 class Mixed(Replacement):
-    """`ConvexSum` for a sum, a difference or a mean of branches.
+    """`ConvexSum` for a sum `Σ c_i x_i` of branches.
 
-    Its weights are at first inverse to the gains of the branches, which so enter in the proportion
-    in which the original adds them.
+    Its weights are at first `|c_i|` divided by the gain of the branch, up to a common factor, so
+    that the branches enter in the proportion in which the original adds them.
+
+    Args:
+        operation: the original.
+        name: of the new layer.
+        coefficients: the numbers c_i.
     """
 
-    def __init__(self, operation, name, kind):
-        self._kind = kind
-        policy = getattr(operation, "dtype_policy", None)
-        self._dtype = policy
-        self._copy = ConvexSum(name=name, dtype=policy)
+    def __init__(self, operation, name, coefficients):
+        self._coefficients = coefficients
+        self._policy = getattr(operation, "dtype_policy", None)
+        self._copy = ConvexSum(name=name, dtype=self._policy)
 
     def apply(self, call, bound, tensors, gains, names):
-        layers, tensors = [self._copy.name], list(tensors)
-        if self._kind == "subtract":
-            minus = keras.layers.Rescaling(
-                -1.0, name=names.take(f"{self._copy.name}_minus"), dtype=self._dtype
-            )
-            tensors[1] = minus(tensors[1])
-            layers.append(minus.name)
-        outputs = [self._copy(tensors)]
-        inverse = 1.0 / np.array(gains)
-        self._copy.roots.assign(np.sqrt(inverse / inverse.sum()))
-        gain = 1.0 / float(inverse.sum())
-        if self._kind == "average":
-            gain *= len(gains)
-        return Made(outputs, gain, layers, "ConvexSum")
+        made = Made([], 1.0, [self._copy.name], "ConvexSum")
+        branches = []
+        for tensor, coefficient in zip(tensors, self._coefficients, strict=True):
+            if coefficient < 0:
+                minus = keras.layers.Rescaling(
+                    -1.0, name=names.take(f"{self._copy.name}_minus"), dtype=self._policy
+                )
+                tensor = minus(tensor)
+                made.layers.append(minus.name)
+            branches.append(tensor)
+        made.outputs = [self._copy(branches)]
+        shares = np.abs(self._coefficients) / np.array(gains)
+        self._copy.roots.assign(np.sqrt(shares / shares.sum()))
+        made.gain = 1.0 / float(shares.sum())
+        return made
+
+
+def coefficients(operation, merged: str, count: int) -> list[float] | None:
+    """The numbers c_i of a merge that is a sum `Σ c_i x_i`; None for any other."""
+    return {
+        "add": [1.0] * count,
+        "subtract": [1.0, -1.0],
+        "average": [1.0 / count] * count,
+        "add scaled": [1.0, float(getattr(operation, "scale", 0.0))],
+    }.get(merged)

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from typing import Any
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -44,10 +44,11 @@ def checked_bound(bound: Any) -> float:
     Raises:
         ValueError: unless it is a number within the range of float32, with room to spare.
     """
-    valid = isinstance(bound, numbers.Real) and not isinstance(bound, bool)
-    if not (valid and 1e-30 <= bound <= 1e30):
+    is_number = isinstance(bound, numbers.Real) and not isinstance(bound, bool)
+    value = float(cast(Any, bound)) if is_number else math.nan
+    if not 1e-30 <= value <= 1e30:
         raise ValueError(f"bound must be a number in [1e-30, 1e30]. Received: bound={bound!r}")
-    return float(bound)
+    return value
 
 
 def targets(bound: float, shape, storage: str) -> tuple[float, float]:
