@@ -19,16 +19,16 @@ PAGE = (Path(__file__).parents[1] / "docs" / "constrain.md").read_text(encoding=
 def residual_network(activation="softmax"):
     """A small residual network with batch normalisation, as people train them."""
 
-    def normalised(x, filters, strides=1):
-        x = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
+    def normalised(x, strides=1):
+        x = layers.Conv2D(4, 3, strides, padding="same", use_bias=False)(x)
         return layers.BatchNormalization()(x)
 
-    inputs = keras.Input((8, 8, 2))
+    inputs = keras.Input((8, 8, 4))
     x = layers.Rescaling(2.0, offset=-1.0)(inputs)
-    x = layers.ReLU()(normalised(x, 4))
-    x = layers.ReLU()(layers.Add()([x, normalised(layers.ReLU()(normalised(x, 4)), 4)]))
-    short = layers.Conv2D(6, 1, strides=2)(x)
-    x = layers.add([normalised(layers.ReLU()(normalised(x, 6, strides=2)), 6), short])
+    x = layers.ReLU()(normalised(x))
+    x = layers.ReLU()(layers.Add()([x, normalised(layers.ReLU()(normalised(x)))]))
+    short = layers.Conv2D(4, 1, strides=2)(x)
+    x = layers.add([normalised(layers.ReLU()(normalised(x, strides=2))), short])
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.1)(x)
@@ -67,7 +67,7 @@ def test_a_residual_network_keeps_the_bound_in_training(tmp_path):
     # Two steps run sooner than a graph of them is made, but for JAX, which compiles every operation.
     eagerly = keras.backend.backend() != "jax"
     model.compile(keras.optimizers.Adam(0.3), loss, run_eagerly=eagerly)
-    x = draw(16, 8, 8, 2)
+    x = draw(16, 8, 8, 4)
     model.fit(x, np.arange(16) % 3, batch_size=8, verbose=0)
     assert_lipschitz(model)
     assert lipzoo.lipschitz_bound(model).value > 0.01
@@ -83,7 +83,7 @@ def test_a_residual_network_keeps_the_bound_in_training(tmp_path):
 
 def test_scaled_kernels_leave_the_function_as_it_is_up_to_a_number():
     original, model = residual_network("linear"), constrained(residual_network(), method="scale")
-    x = draw(6, 8, 8, 2)
+    x = draw(6, 8, 8, 4)
     expected, logits = (m.predict(x, verbose=0).astype("float64") for m in (original, model))
     ratio = np.vdot(expected, logits) / np.vdot(expected, expected)
     assert 0 < ratio < 0.1
