@@ -64,7 +64,7 @@ def test_a_residual_network_keeps_the_bound_in_training(tmp_path):
     assert all(map(np.array_equal, before, original.get_weights()))
     assert_lipschitz(model)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # Two steps run sooner than a graph of them is made, but for JAX, which compiles every operation.
+    # Two steps run sooner than their graph is made; JAX would compile every operation alone.
     eagerly = keras.backend.backend() != "jax"
     model.compile(keras.optimizers.Adam(0.3), loss, run_eagerly=eagerly)
     x = draw(16, 8, 8, 4)
