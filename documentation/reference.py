@@ -13,6 +13,7 @@ MODULES = {
     "lipzoo.models": "Networks",
     "lipzoo.layers": "Layers",
     "lipzoo.activations": "Activations",
+    "lipzoo.constraining": "Ordinary models constrained",
     "lipzoo.constraints": "Constraints",
     "lipzoo.losses": "Losses",
     "lipzoo.metrics": "Metrics",
@@ -21,6 +22,7 @@ MODULES = {
     "lipzoo.evaluation": "Attacks, searches, diagnosis",
     "lipzoo.inverse": "Inverse problems",
     "lipzoo.exporting": "Export",
+    "lipzoo.importing": "ONNX files",
     "lipzoo.spectral": "Norms of kernels",
     "lipzoo.operators": "Linear operators",
     "lipzoo.data": "Data",
@@ -42,6 +44,9 @@ def pages() -> dict[str, str]:
             page = shown.get(target, (module,))[0] if module == "lipzoo" else module
             if target not in shown or module == "lipzoo":
                 shown[target] = (page if page != "lipzoo" else _home(target), path)
+    lost = {path for page, path in shown.values() if page not in MODULES}
+    if lost:
+        raise ValueError(f"Expected a page for every public name, in MODULES. Received: {lost}")
     result = {}
     for module, title in MODULES.items():
         own = [(path, target) for target, (page, path) in shown.items() if page == module]
