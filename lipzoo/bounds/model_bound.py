@@ -6,6 +6,7 @@ import numpy as np
 
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.tensor_bound import TensorBound
+from lipzoo.rounding import inflated, norm_up, unit_roundoff
 from lipzoo_catalogue.formatting import format_up
 
 
@@ -36,6 +37,7 @@ class LinearHead:
         bias: b, float64; zeros without bias.
         features: bounds of h with respect to the model's input.
         dtype: the type in which the layer computes.
+        ellipsoids: what more is known of how far h moves in each direction; each is a proof.
     """
 
     name: str
@@ -43,6 +45,20 @@ class LinearHead:
     bias: np.ndarray
     features: TensorBound
     dtype: str
+    ellipsoids: tuple = ()
+
+    def movement(self, directions: np.ndarray) -> np.ndarray:
+        """Upper bounds of `|v . (h(x) - h(x'))| / ||x - x'||` for the columns v of an array.
+
+        Every entry may be off by one rounding, as that of a difference of two columns of W is.
+        """
+        norms = inflated(norm_up(directions, axis=0), operations=1)
+        smallest = inflated(norms * self.features.bound.value, operations=1)
+        rounding = smallest * unit_roundoff("float64")
+        for ellipsoid in self.ellipsoids:
+            along = inflated(ellipsoid.along(directions) + rounding, operations=2)
+            smallest = np.minimum(smallest, along)
+        return smallest
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,7 @@ class LipschitzBound:
         output: `TensorBound` of all outputs together: norm and rounding error as well.
         head: `LinearHead` when the model ends in a linear layer, otherwise `None`.
         input_roundoff: relative error of rounding the inputs to the types the model takes.
+        method: `"product"` or `"semidefinite"`.
     """
 
     name: str
@@ -69,6 +86,20 @@ class LipschitzBound:
     output: TensorBound = field(repr=False)
     head: LinearHead | None = field(default=None, repr=False)
     input_roundoff: float = field(default=0.0, repr=False)
+    method: str = "product"
+
+    def loosest(self) -> LayerRow:
+        """The layer that costs most: the one with the largest bound of its own.
+
+        Example:
+            >>> import keras, lipzoo
+            >>> model = keras.Sequential([
+            ...     keras.Input((2,)), keras.layers.Rescaling(3.0, name="a"), keras.layers.ReLU()
+            ... ])
+            >>> lipzoo.lipschitz_bound(model).loosest().name
+            'a'
+        """
+        return max(self.layers, key=lambda row: row.bound.value)
 
     def __float__(self) -> float:
         return self.value

@@ -42,6 +42,7 @@ def certify(
     reference: Any = "auto",
     batch_size: int = 256,
     rounding: bool = True,
+    method: str = "product",
     verbose: int | str = "auto",
 ) -> Certificate:
     """Certified Euclidean radius of every prediction.
@@ -101,6 +102,8 @@ def certify(
             and logits tell, and assumed beyond.
         batch_size: batch size of the prediction, a positive integer.
         rounding: whether to subtract the rounding slack.
+        method: of the bound, see `lipschitz_bound`. With `"semidefinite"` every pair of classes has
+            a slope of its own, along the difference of its columns.
         verbose: as in `keras.Model.predict`.
 
     Returns:
@@ -112,8 +115,8 @@ def certify(
             backend does not compute in its arithmetic (float64 on PyTorch), the data do not fit
             the model, the reference is another network or comes with rounding=False, batch_size is
             not a positive integer, decision is neither `"max"` nor `"min"`, or `"min"` of a single
-            output, or radii in standard deviations are asked of a model that does
-            not begin by standardising.
+            output, the method is unknown, or radii in standard deviations are asked of a model that
+            does not begin by standardising.
         TypeError: if x or y are not arrays of numbers, the model is none of Keras, or the reference
             is neither a name nor a model.
 
@@ -139,8 +142,8 @@ def certify(
     optional = isinstance(reference, str) and reference == AUTO
     reference = resolved_reference(model, reference, rounding)
     run = partial(evaluate, arrays=arrays, by_name=isinstance(x, dict), batch_size=batch_size)
-    scale = standardization(model) if standardized else None
-    own = run(model, rounding=rounding, verbose=verbose, scale=scale)
+    scale = standardization(model, method) if standardized else None
+    own = run(model, rounding=rounding, verbose=verbose, scale=scale, method=method)
     centre = own
     if reference is not None:
         reference_scale = standardization(reference) if standardized else None

@@ -110,6 +110,7 @@ def evaluate(
     rounding: bool,
     verbose,
     scale: Standardization | None = None,
+    method: str = "product",
 ) -> Evaluation:
     """Runs a model, and with `rounding` measures what its rounding errors grow with.
 
@@ -121,13 +122,14 @@ def evaluate(
         rounding: whether rounding errors matter.
         scale: the standardisation that the model begins with, where the evaluation of the rest is
             asked for.
+        method: of the bound, see `lipschitz_bound`.
 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
         ValueError: if the rounding error of a layer is not known, the backend does not compute in
             the model's arithmetic, or the logits are not finite or have a wrong shape.
     """
-    bound = lipschitz_bound(model) if scale is None else scale.rest
+    bound = lipschitz_bound(model, method) if scale is None else scale.rest
     if rounding:
         check_arithmetic(model)
         _check_rounding(bound)

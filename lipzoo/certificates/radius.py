@@ -115,7 +115,7 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         # A sum and two products, two sums for the terms, and the sums of uncertainties.
         slack = inflated(slack, operations=5 + len(uncertainties))
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
-        slope = inflated(distance * head.features.bound.value, operations=1)
+        slope = head.movement(differences)
         pairs = radii_of_pairs(margin, slope, slack)
         radius[rows] = pairs.min(axis=1)
         rival[rows] = np.flatnonzero(others)[pairs.argmin(axis=1)]

@@ -60,12 +60,13 @@ class Standardization:
         return centred, spread
 
 
-def standardization(model: keras.Model) -> Standardization:
+def standardization(model: keras.Model, method: str = "product") -> Standardization:
     """Finds the standardisation that a model begins with.
 
     Args:
         model: functional or sequential model with one input, which goes into a
             `keras.layers.Normalization` along the last axis and nowhere else.
+        method: of the bound of the rest, see `lipschitz_bound`.
 
     Raises:
         ValueError: if it begins with anything else.
@@ -85,7 +86,7 @@ def standardization(model: keras.Model) -> Standardization:
     deviation = np.maximum(np.sqrt(as_float64(layer.variance)).ravel(), keras.config.epsilon())
     cast = lipschitz_bound(model).input_roundoff
     unit = gamma(NORMALIZATION_ROUNDINGS, layer.compute_dtype)
-    rest = lipschitz_bound(keras.Function(standardized, function.outputs[0]))
+    rest = lipschitz_bound(keras.Function(standardized, function.outputs[0]), method)
     return Standardization(
         np.broadcast_to(as_float64(layer.mean).ravel(), shape),
         np.broadcast_to(deviation, shape),

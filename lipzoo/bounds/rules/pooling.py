@@ -16,7 +16,7 @@ from lipzoo.spectral import dense_norm_bound
 _LARGEST_MATRIX = 512
 
 
-def _windows(length: int, size: int, stride: int, padding: str) -> list[tuple[int, int]]:
+def pooling_windows(length: int, size: int, stride: int, padding: str) -> list[tuple[int, int]]:
     """First and last-plus-one input cell of each window, without the cells outside."""
     if padding == "valid":
         return [(i, i + size) for i in range(0, length - size + 1, stride)]
@@ -43,7 +43,7 @@ def average_norm_1d(length: int | None, size: int, stride: int, padding: str) ->
     if length is None:
         column = div_up(float(overlap), float(size)) if padding == "valid" else float(overlap)
         return sqrt_up(column)
-    windows = _windows(length, size, stride, padding)
+    windows = pooling_windows(length, size, stride, padding)
     counts = {stop - start for start, stop in windows}
     if not windows:
         return 0.0

@@ -50,7 +50,7 @@ def _repeat_vector(layer, input_shape):
     return copies(layer.n)
 
 
-_IDENTITIES_AT_INFERENCE = (
+IDENTITIES_AT_INFERENCE = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
@@ -91,5 +91,5 @@ RULES = {
     keras.layers.RepeatVector: _repeat_vector,
     keras.layers.ActivityRegularization: _identity,
     keras.layers.CenterCrop: _center_crop,
-    **dict.fromkeys(_IDENTITIES_AT_INFERENCE, _identity_at_inference),
+    **dict.fromkeys(IDENTITIES_AT_INFERENCE, _identity_at_inference),
 }
