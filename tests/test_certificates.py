@@ -378,8 +378,8 @@ def test_the_slack_covers_what_float32_does_over_the_ball(kind):
 
 def test_models_without_a_bound_are_refused():
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, layers.Dense(2)(layers.LayerNormalization()(inputs)))
-    with pytest.raises(UncertifiedLayerError, match="LayerNormalization"):
+    model = keras.Model(inputs, layers.Dense(2)(layers.UnitNormalization()(inputs)))
+    with pytest.raises(UncertifiedLayerError, match="UnitNormalization"):
         certify(model, examples(2, 4))
 
 

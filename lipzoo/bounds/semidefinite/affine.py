@@ -63,6 +63,20 @@ class Affine:
         object.__setattr__(self, "summands", summands)
         object.__setattr__(self, "absolute_norm", float(inflated(norm, operations=room)))
 
+    @property
+    def entries(self) -> int:
+        """Number of entries of W, written out."""
+        return self.inputs * self.outputs
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether W leaves every entry where it is."""
+        if self.inputs != self.outputs or len(self.parts) != 1:
+            return False
+        (part,) = self.parts
+        same = part.sources.shape[1] == 1 and np.array_equal(part.sources, part.targets)
+        return same and part.kernel.shape == (1, 1) and part.kernel[0, 0] == 1.0
+
     def times(self, matrix: np.ndarray) -> np.ndarray:
         """W times a matrix with `inputs` rows."""
         padded = np.concatenate([matrix, np.zeros((1, matrix.shape[1]))])
@@ -71,8 +85,10 @@ class Affine:
             positions, summands = part.sources.shape
             step = max(1, _CHUNK // max(1, summands * matrix.shape[1]))
             for start in range(0, positions, step):
-                chunk = slice(start, start + step)
-                result[part.targets[chunk]] = part.kernel.T @ padded[part.sources[chunk]]
+                sources = part.sources[start : start + step].T
+                gathered = padded[sources].reshape(summands, -1)
+                products = (part.kernel.T @ gathered).reshape(-1, sources.shape[1], matrix.shape[1])
+                result[part.targets[start : start + step].T] = products
         return result
 
     def columns_at_once(self) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from lipzoo.bounds.linear_head import linear_weights
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.pooling import pooling_windows
 from lipzoo.bounds.semidefinite.affine import Affine, Part
+from lipzoo.rounding import unit_roundoff
 
 _MOVES = (
     keras.layers.Flatten,
@@ -76,9 +77,11 @@ def _dense(kernel, input_sizes, output_sizes) -> Affine:
     return Affine(sources.size, targets.size, [Part(sources, kernel, targets)])
 
 
-def _moved(layer, input_sizes, output_sizes) -> Affine:
-    # float32 counts exactly as far as the largest tensors that are looked at.
+def _moved(layer, input_sizes, output_sizes) -> Affine | None:
+    # The layer is asked to move its entries' numbers, which its type has to tell apart.
     numbers = (_numbered(input_sizes) + 1).astype("float32")[None]
+    if numbers.size * unit_roundoff(layer.compute_dtype) >= 1 or numbers.size >= 2**24:
+        return None
     moved = keras.ops.convert_to_numpy(layer(numbers)).astype(int).reshape(-1, 1) - 1
     places = np.arange(len(moved))[:, None]
     return Affine(math.prod(input_sizes), len(moved), [Part(moved, np.ones((1, 1)), places)])

@@ -1,7 +1,7 @@
 """Walks a model with ellipsoids where its layers are affine or act on entries."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 
@@ -10,8 +10,9 @@ from lipzoo.bounds.keras_graph import as_function
 from lipzoo.bounds.model_bound import LayerRow, LipschitzBound
 from lipzoo.bounds.rules.merging import merge_kind
 from lipzoo.bounds.rules.shape import IDENTITIES_AT_INFERENCE
-from lipzoo.bounds.semidefinite.ellipsoid import Ellipsoid
+from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid, summed
 from lipzoo.bounds.semidefinite.operators import affine_part
+from lipzoo.bounds.semidefinite.tall import LARGEST_MATRIX, Activated, Image
 from lipzoo.bounds.semidefinite.verified import Unverified
 from lipzoo.keras_internals import nn_operations, nodes_of
 from lipzoo.rounding import mul_up
@@ -20,6 +21,8 @@ from lipzoo.rounding import mul_up
 # second and third power.
 LARGEST = 4096
 _IDENTITIES = (keras.layers.Identity, keras.layers.ActivityRegularization, *IDENTITIES_AT_INFERENCE)
+# What is known of a tensor.
+Known = Ball | Ellipsoid | Image | Activated
 _MONOTONE_OPERATIONS = {
     getattr(nn_operations, name, None): identifier
     for name, identifier in {
@@ -38,18 +41,22 @@ class Ellipsoids:
     Args:
         bound: the model's `LipschitzBound`, by products.
         power: see `Ellipsoid.through_activation`.
+        starts: what walks have in common: the outputs of layers that take a ball, by call.
 
     Attributes:
-        cumulative: Lipschitz bound of every row's output, in the order of the rows.
+        cumulative: Lipschitz bound of every row's output, in the order of the rows; as for large
+            tensors they take long, only with the power 0.
+        features: how far the input of the model's linear head moves.
     """
 
-    def __init__(self, bound: LipschitzBound, power: float):
+    def __init__(self, bound: LipschitzBound, power: float, starts: dict | None = None):
         self._rows: Iterator[LayerRow] = iter(bound.layers)
         self._power, self._head = power, bound.head
+        self._starts = {} if starts is None else starts
         self.cumulative: list[float] = []
-        self.features: Ellipsoid | None = None
+        self.features: Known | None = None
 
-    def walk(self, function, inputs: list[Ellipsoid]) -> list[Ellipsoid]:
+    def walk(self, function, inputs: Sequence[Known]) -> list[Known]:
         """The outputs of a graph from its inputs."""
         known = {id(tensor): found for tensor, found in zip(function.inputs, inputs, strict=True)}
         for node in nodes_of(function):
@@ -68,30 +75,33 @@ class Ellipsoids:
             known.update((id(t), e) for t, e in zip(node.outputs, outputs, strict=True))
         return [known[id(tensor)] for tensor in function.outputs]
 
-    def _after(self, node, given: list[Ellipsoid], row: LayerRow) -> Ellipsoid:
+    def _after(self, node, given: list[Known], row: LayerRow) -> Known:
         size = size_of(node.outputs[0].shape)
         found = None
         if len(node.outputs) == 1:
             try:
-                found = self._sharp(node, given, size)
+                found = self._sharp(node, given, row)
             except Unverified:
                 found = None
         if found is None:
             bound = row.cumulative
             if len(given) == 1:
                 bound = min(bound, mul_up(row.bound.value, given[0].bound()))
-            self.cumulative.append(bound)
-            return Ellipsoid.ball(size, bound)
-        self.cumulative.append(min(found.bound(), row.cumulative))
+            found = Ball.of(size, bound)
+        if self._power == 0.0:
+            self.cumulative.append(min(found.bound(), row.cumulative))
         return found
 
-    def _sharp(self, node, given: list[Ellipsoid], size: int) -> Ellipsoid | None:
+    def _sharp(self, node, given: list[Known], row: LayerRow) -> Known | None:
         operation = node.operation
         if len(given) == 2 and merge_kind(operation) in ("add", "subtract"):
-            if given[0].size != given[1].size:
+            first, second = given
+            if first.size != second.size:
                 return None
-            return given[0].plus(given[1], given[0].bound(), given[1].bound())
-        if len(given) != 1 or (max(size, given[0].size) > LARGEST and size > LARGEST):
+            if isinstance(first, Ball | Ellipsoid) and isinstance(second, Ball | Ellipsoid):
+                return summed(first, second)
+            return None
+        if len(given) != 1:
             return None
         (before,) = given
         if type(operation) in _IDENTITIES:
@@ -103,14 +113,36 @@ class Ellipsoids:
             return None
         slopes = slopes_of_layer(operation)
         if type(operation) in _ACTIVATIONS:
-            return None if slopes is None else before.through_activation(*slopes, self._power)
-        operator = affine_part(
-            operation, *(tuple(t.shape) for t in (*node.input_tensors, *node.outputs))
-        )
-        if operator is None or slopes is None:
+            if slopes is None:
+                return None
+            # The rule of the layer knows how its constants may be rounded.
+            upper = max(slopes[1], row.bound.value)
+            return before.through_activation(slopes[0], upper, self._power)
+        after = self._after_affine(node, before)
+        if after is None or slopes is None or slopes == (1.0, 1.0):
+            return None if slopes is None else after
+        return after.through_activation(*slopes, self._power)
+
+    def _after_affine(self, node, before: Known) -> Known | None:
+        if isinstance(before, Ball) and self._starts.get(id(node), (None,))[0] == before:
+            return self._starts[id(node)][1]
+        shapes = (tuple(tensor.shape) for tensor in (*node.input_tensors, *node.outputs))
+        operator = affine_part(node.operation, *shapes)
+        if operator is None or operator.is_identity:
+            return None if operator is None else before
+        if operator.outputs <= LARGEST:
+            after = before.through_affine(operator)
+        elif (
+            isinstance(before, Ball)
+            and operator.inputs <= LARGEST
+            and operator.entries <= LARGEST_MATRIX
+        ):
+            after = Image(operator, before.square)
+        else:
             return None
-        after = before.through_affine(operator)
-        return after if slopes == (1.0, 1.0) else after.through_activation(*slopes, self._power)
+        if isinstance(before, Ball):
+            self._starts[id(node)] = before, after
+        return after
 
 
 _ACTIVATIONS = (

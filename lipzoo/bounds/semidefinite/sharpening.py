@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lipzoo.bounds.model_bound import LipschitzBound
-from lipzoo.bounds.semidefinite.ellipsoid import Ellipsoid
+from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid
 from lipzoo.bounds.semidefinite.propagation import Ellipsoids, size_of
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.rounding import hypot_up
@@ -24,15 +24,18 @@ def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
         ValueError: if the model has a size that is not fixed.
     """
     cumulative = [row.cumulative for row in bound.layers]
-    value, features = bound.value, []
+    value, features, starts = bound.value, [], {}
     for power in POWERS:
-        walk = Ellipsoids(bound, power)
-        inputs = [Ellipsoid.ball(size_of(tensor.shape), 1.0) for tensor in function.inputs]
+        walk = Ellipsoids(bound, power, starts)
+        inputs = [Ball.of(size_of(tensor.shape), 1.0) for tensor in function.inputs]
         outputs = walk.walk(function, inputs)
-        cumulative = list(map(min, cumulative, walk.cumulative))
+        if walk.cumulative:
+            cumulative = list(map(min, cumulative, walk.cumulative))
         value = min(value, hypot_up(*(output.bound() for output in outputs)))
         if walk.features is not None:
-            features.append(walk.features)
+            known = walk.features
+            is_ready = isinstance(known, Ball | Ellipsoid)
+            features.append(known if is_ready else Ball.of(known.size, known.bound()))
     head = bound.head
     if head is not None:
         smallest = min([head.features.bound.value, *(each.bound() for each in features)])

@@ -57,13 +57,13 @@ def dominating_diagonal(matrix: np.ndarray, shape: np.ndarray) -> np.ndarray:
     guess = _estimate(matrix / np.outer(root, root))
     if not (np.isfinite(guess) and guess > 0):
         raise Unverified("no finite eigenvalue")
-    slack = 8.0 * len(matrix) * _UNIT
-    for _ in range(40):
+    slack = 64.0 * len(matrix) * _UNIT
+    for _ in range(12):
         scaled = guess * (1.0 + slack) * shape
         difference = np.diag(scaled) - matrix
         if _has_cholesky(difference):
             return inflated(scaled + _below_zero(difference, float(scaled.max())), operations=1)
-        slack *= 3.0
+        slack *= 20.0
     raise Unverified("no multiple of the diagonal dominates the matrix")
 
 
