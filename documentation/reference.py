@@ -44,11 +44,11 @@ def pages() -> dict[str, str]:
             page = shown.get(target, (module,))[0] if module == "lipzoo" else module
             if target not in shown or module == "lipzoo":
                 shown[target] = (page if page != "lipzoo" else _home(target), path)
-    lost = {path for page, path in shown.values() if page not in MODULES}
-    if lost:
-        raise ValueError(f"Expected a page for every public name, in MODULES. Received: {lost}")
+    # A module that nobody gave a title is there under its name.
+    titles = {page: page.rpartition(".")[2].capitalize() for page, _ in shown.values()}
     result = {}
-    for module, title in MODULES.items():
+    # In the order of MODULES, others behind.
+    for module, title in {**dict.fromkeys(MODULES), **titles, **MODULES}.items():
         own = [(path, target) for target, (page, path) in shown.items() if page == module]
         parts = [f"# {title}", "", _introduction(package[module.partition(".")[2]]), ""]
         parts += [_entry(path, target) for path, target in sorted(own)]
@@ -90,7 +90,9 @@ def _target(package, module: str, name: str) -> str:
 def _home(target: str) -> str:
     """The page of a name that only the top of the package has: that of the module it is from."""
     module = ".".join(target.split(".")[:2])
-    return {"lipzoo_catalogue.exported": "lipzoo.exporting"}.get(module, module)
+    if module.startswith("lipzoo."):
+        return module
+    return "lipzoo.exporting" if module == "lipzoo_catalogue.exported" else "lipzoo.zoo"
 
 
 def _introduction(module) -> str:
