@@ -130,7 +130,7 @@ def _rows(plan, made_of, proven) -> list[Row]:
         Row(
             step.call.name,
             type(step.call.operation).__name__,
-            None if step.bound is None else step.bound.value,
+            step.bound.value,
             mul_up(*(now[name] for name in made.layers)) if made.layers else None,
             made.change,
         )

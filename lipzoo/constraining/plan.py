@@ -1,6 +1,7 @@
 """Decides what stands in the place of every call, and collects what nothing can."""
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import keras
@@ -8,7 +9,7 @@ import keras
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.linear_head import squashing
-from lipzoo.bounds.rules.activation import activation_bound
+from lipzoo.bounds.rules.activation import activation_bound, softmax_bound
 from lipzoo.constraining.endings import (
     ends_in_softmax,
     folded_normalisations,
@@ -46,12 +47,12 @@ class Step:
     Attributes:
         call: the original's.
         replacement: what stands in its place.
-        bound: of the original, as a map of all its inputs together; None where not known.
+        bound: of the original, as a map of all its inputs together.
     """
 
     call: Call
     replacement: Replacement
-    bound: LayerBound | None
+    bound: LayerBound
 
 
 class Plan:
@@ -103,7 +104,8 @@ class Plan:
         is_logits = id(operation) in self._logits
         if is_logits and is_only_activation(operation):
             dropped = Dropped(f"{squashing(operation)} dropped: logits")
-            return Step(call, dropped, None)
+            known = squashing(operation) == "softmax"
+            return Step(call, dropped, softmax_bound() if known else LayerBound(math.inf, ""))
         bound = noted(operation, original_bound, call, not is_logits)
         if bound is None:
             return None

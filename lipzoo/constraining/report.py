@@ -13,14 +13,14 @@ class Row:
     Attributes:
         name: its name.
         type: its class.
-        was: its bound; None where it is not known.
+        was: its bound.
         now: the bound of what stands in its place; None for nothing.
         change: what changed.
     """
 
     name: str
     type: str
-    was: float | None
+    was: float
     now: float | None
     change: str
 
