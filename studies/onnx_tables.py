@@ -39,5 +39,5 @@ def networks_table() -> str:
     examples = networks[0]["examples"]
     header = ["file", "operators", "parameters", "difference from ONNX Runtime / largest output"]
     header += ["proven bound", f"largest Jacobian norm at {examples} random inputs"]
-    header += ["median radius there, exact arithmetic", "as computed in float64"]
+    header += ["median radius there, exact arithmetic", "as computed in float64, inputs too"]
     return table([*header, "seconds to read and bound"], rows)

@@ -52,7 +52,8 @@ class Examples:
     Args:
         stored: the examples as they are stored.
         divisor: what they are divided by.
-        channel: whether a last axis of length 1 is added.
+        shape: shape of one example for the model, which has further axes of length 1; `None`: as it
+            is stored.
         origin: where each example stands in its source, see `RawSplit`, or `None`.
         left_out: what of the source is no example, see `RawSplit`.
         notes: what a reader of the numbers should know.
@@ -60,7 +61,7 @@ class Examples:
 
     stored: np.ndarray | StoredArray
     divisor: float = 1.0
-    channel: bool = False
+    shape: tuple[int, ...] | None = None
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class Examples:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         x = self.stored[rows]
-        x = x[..., None] if self.channel else x
+        x = x if self.shape is None else x.reshape(len(x), *self.shape)
         return x if self.divisor == 1 else scale(x, self.divisor)
 
 
@@ -80,8 +81,8 @@ def read_examples(
     """Reads examples, and labels if there are any, in the units and the shape of a model.
 
     An `.npy` file stays on disk, and so do labels in one; everything else is read whole. Bytes
-    (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; a missing
-    channel axis of length 1 is added, and so is a missing axis of examples. Of a source with
+    (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; axes of length 1 that
+    are missing, of channels say, are added, and so is a missing axis of examples. Of a source with
     splits the test split is read. Labels are numbers of the model's classes, or their names.
 
     Args:
@@ -121,7 +122,7 @@ def read_examples(
             f"{data}: expected examples of shape {shape}, as the model takes them. "
             f"Received: shape={found}"
         )
-    channel = found != shape
+    missing = None if found == shape else shape
     if len(x) == 0:
         raise DataError(f"{data}: expected examples. Received: none")
     if y is not None and len(y) != len(x):
@@ -130,11 +131,13 @@ def read_examples(
             f"Received: {len(x)} examples, {len(y)} labels"
         )
     in_bytes = x.dtype == np.uint8 and config.preprocessing["maximum"] == 1
-    return Examples(x, 255.0 if in_bytes else 1.0, channel, origin, left_out, notes), y
+    return Examples(x, 255.0 if in_bytes else 1.0, missing, origin, left_out, notes), y
 
 
 def _fits(found, shape) -> bool:
-    return found == shape or (found == shape[:-1] and shape[-1:] == (1,))
+    """Whether examples have the shape of the model's, or lack the last axis or all of length 1."""
+    lacking = [shape[:-1]] if shape[-1:] == (1,) else []
+    return found in (shape, *lacking, tuple(size for size in shape if size != 1))
 
 
 def _read_npz(path, settings, config):

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from lipzoo.importing.errors import UnsupportedNodeError
-from lipzoo.importing.graph import Graph, Node
+from lipzoo.importing.graph import Graph
+from lipzoo.importing.node import Node
 from lipzoo.importing.tensor import Tensor, channels_last, file_order
 
 Value = Tensor | np.ndarray | None

@@ -7,7 +7,7 @@ from lipzoo.importing.graph import OPEN_BATCH, Graph
 
 # Of the largest output. Sums in another order differ by some 1e-7 of the terms in them.
 TOLERANCE = 1e-5
-EXAMPLES = 16
+EXAMPLES = 8
 
 
 def largest_difference(content: bytes, graph: Graph, model: keras.Model) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lipzoo.importing.errors import UnsupportedNodeError
-from lipzoo.importing.graph import Graph, Node
+from lipzoo.importing.graph import Graph
+from lipzoo.importing.node import Node
 from lipzoo.importing.tensor import Tensor
 
 FOLDED = (

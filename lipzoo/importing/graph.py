@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from lipzoo.importing.errors import UnsupportedNodeError
+from lipzoo.importing.gelu import with_gelu
+from lipzoo.importing.node import Node
 
 # From here on constants broadcast as NumPy's do.
 OLDEST_OPSET = 7
@@ -15,25 +16,6 @@ OLDEST_OPSET = 7
 OPEN_BATCH = 251
 _OWN_DOMAINS = ("", "ai.onnx")
 _WITH_SUBGRAPHS = ("If", "Loop", "Scan", "SequenceMap")
-
-
-@dataclass(frozen=True)
-class Node:
-    """One node.
-
-    Attributes:
-        op: name of the operator.
-        name: its name, or that of what it makes where it has none.
-        inputs: names of what it takes, `""` where an optional one is left out.
-        outputs: names of what it makes.
-        attributes: numbers, texts, lists of these, and arrays.
-    """
-
-    op: str
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,8 +51,9 @@ def read_graph(content: bytes) -> Graph:
     model = _parsed(content)
     proto = model.graph
     nodes = [_node(node, number) for number, node in enumerate(proto.node)]
-    needed = _needed(nodes, [output.name for output in proto.output])
     constants = {tensor.name: _array(tensor) for tensor in proto.initializer}
+    nodes, constants = with_gelu(nodes, constants)
+    needed = _needed(nodes, [output.name for output in proto.output])
     inputs = [_input(value) for value in proto.input if value.name not in constants]
     batches = {shape[0] for _, shape in inputs}
     if len(batches) != 1:

@@ -9,7 +9,8 @@ import numpy as np
 from lipzoo.importing.call import Call, Names, Value
 from lipzoo.importing.constants import FOLDED, folded, shape_of
 from lipzoo.importing.errors import UnsupportedNodeError
-from lipzoo.importing.graph import Graph, Node
+from lipzoo.importing.graph import Graph
+from lipzoo.importing.node import Node
 from lipzoo.importing.operators import OPERATORS
 from lipzoo.importing.tensor import Tensor, file_order
 

@@ -134,7 +134,7 @@ OPERATORS = {
     "Tanh": Operator(_named("tanh"), "all"),
     "Softplus": Operator(_named("softplus", nonnegative=True), "all"),
     "Softsign": Operator(_named("softsign"), "all"),
-    "Gelu": Operator(_gelu, "the exact one"),
+    "Gelu": Operator(_gelu, "the exact one; also where it is written out by `Erf`"),
     "Clip": Operator(_clip, "constant limits"),
     "Softmax": Operator(
         _softmax, "for a bound; a certificate wants logits, before opset 13 the last axis only"

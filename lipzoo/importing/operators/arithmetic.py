@@ -9,24 +9,31 @@ from lipzoo.importing.tensor import Tensor
 from lipzoo.keras_internals import made_by
 
 
-def _with_constant(call: Call, function):
-    """`function(x, c)` or `function(c, x)`; `None` where both are tensors."""
+def _with_constant(call: Call, function, neutral: float | None = None):
+    """`function(x, c)` or `function(c, x)`; `None` where both are tensors.
+
+    Where c is `neutral` the function is left out, and the rounding that it may have.
+    """
     first, second = call.given(0), call.given(1)
     if isinstance(first, Tensor) and isinstance(second, np.ndarray):
-        return first.with_keras(function(first.keras, call.fitted(second, first)))
+        constant = call.fitted(second, first)
+        made = function(first.keras, constant)
+        if made.shape == first.keras.shape and np.all(constant == neutral):
+            return first
+        return first.with_keras(made)
     if isinstance(second, Tensor) and isinstance(first, np.ndarray):
         return second.with_keras(function(call.fitted(first, second), second.keras))
     return None
 
 
 def _merged(kind):
-    """Several tensors of one shape, merged by a Keras layer."""
+    """Several tensors, merged by a Keras layer, which repeats axes of length 1."""
 
     def convert(call: Call):
         tensors = [call.tensor(i) for i in range(len(call.inputs))]
-        if len({tensor.shape for tensor in tensors}) > 1:
+        if len({tensor.rank for tensor in tensors}) > 1:
             shapes = [tensor.shape for tensor in tensors]
-            call.refuse("tensors of one shape, or a tensor and a constant", f"shapes {shapes}")
+            call.refuse("tensors of as many axes, or a tensor and a constant", f"shapes {shapes}")
         return _merge(call, kind, tensors)
 
     return convert
@@ -39,11 +46,11 @@ def _merge(call: Call, kind, tensors):
     return tensors[0].with_keras(made)
 
 
-def _binary(function, kind):
+def _binary(function, kind, neutral: float | None = None):
     merge = _merged(kind)
 
     def convert(call: Call):
-        found = _with_constant(call, function)
+        found = _with_constant(call, function, neutral)
         return merge(call) if found is None else found
 
     return convert
@@ -56,7 +63,7 @@ def _several(function, kind):
 
 
 def _multiplied(call: Call):
-    found = _with_constant(call, ops.multiply)
+    found = _with_constant(call, ops.multiply, neutral=1.0)
     if found is None:
         for gate, tensor in ((0, 1), (1, 0)):
             if _is_sigmoid_of(call.tensor(gate), call.tensor(tensor)):
@@ -98,19 +105,22 @@ def _alone(function, nonnegative=False):
 
 
 OPERATORS = {
-    "Add": Operator(_binary(ops.add, keras.layers.Add), "two tensors of one shape, or a constant"),
+    "Add": Operator(
+        _binary(ops.add, keras.layers.Add, 0.0), "two tensors of as many axes, or a constant"
+    ),
     "Sub": Operator(
-        _binary(ops.subtract, keras.layers.Subtract), "two tensors of one shape, or a constant"
+        _binary(ops.subtract, keras.layers.Subtract, 0.0),
+        "two tensors of as many axes, or a constant",
     ),
     "Mul": Operator(_multiplied, "with a constant; x times its Sigmoid, which is SiLU"),
     "Div": Operator(_divided, "by a constant"),
     "Neg": Operator(_alone(ops.negative), "all"),
     "Abs": Operator(_alone(ops.absolute, nonnegative=True), "all"),
-    "Sum": Operator(_several(ops.add, keras.layers.Add), "tensors of one shape, or a constant"),
+    "Sum": Operator(_several(ops.add, keras.layers.Add), "tensors of as many axes, or a constant"),
     "Max": Operator(
-        _several(ops.maximum, keras.layers.Maximum), "tensors of one shape, or a constant"
+        _several(ops.maximum, keras.layers.Maximum), "tensors of as many axes, or a constant"
     ),
     "Min": Operator(
-        _several(ops.minimum, keras.layers.Minimum), "tensors of one shape, or a constant"
+        _several(ops.minimum, keras.layers.Minimum), "tensors of as many axes, or a constant"
     ),
 }
