@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from lipzoo.bounds import METHODS
 from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.certify import MAX
 from lipzoo.certificates.inputs import check_inputs
@@ -52,6 +53,7 @@ def certify(arguments: argparse.Namespace) -> None:
             None if y is None else y[chunk],
             standardized=arguments.standardized,
             decision=arguments.decision,
+            method=arguments.method,
             verbose=0,
         ).in_norm(arguments.norm)
         pieces.append(columns_of(certificate) | _origins(x, chunk))
@@ -72,6 +74,7 @@ def certify(arguments: argparse.Namespace) -> None:
                 "left_out": between(x.left_out, 0, count, last=count == len(x)),
                 "dtype": arguments.dtype,
                 "decision": arguments.decision,
+                "method": arguments.method,
                 "margins": certificate.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,
@@ -85,6 +88,8 @@ def certify(arguments: argparse.Namespace) -> None:
     }
     if arguments.decision != MAX:
         about["decision"] = arguments.decision
+    if arguments.method != METHODS[0]:
+        about["method"] = arguments.method
     about["arithmetic"] = certificate.arithmetic
     if shard is not None:
         about["shard"] = str(shard)

@@ -9,7 +9,7 @@ from keras import layers
 
 import lipzoo
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.bounds.semidefinite import verified
+from lipzoo.bounds.semidefinite import sharpening, verified
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid, summed
 from lipzoo.bounds.semidefinite.operators import affine_part
 from tests.truths import jacobian_norms, materialise, randomise_freely
@@ -186,6 +186,7 @@ def test_what_is_not_affine_is_passed_by_its_own_bound(monkeypatch):
     product, sharp = lipschitz_bound(model), lipschitz_bound(model, "semidefinite")
     assert sharp.value <= product.value
     # Nothing but the layers' own bounds is left where every tensor is too large.
+    sharpening._last.clear()
     monkeypatch.setattr("lipzoo.bounds.semidefinite.propagation.LARGEST", 1)
     assert lipschitz_bound(model, "semidefinite").value == product.value
 
@@ -270,6 +271,21 @@ def test_bad_arguments_are_refused():
         lipschitz_bound(keras.Model(x, layers.Dense(2)(x)), "semidefinite")
 
 
+def test_a_second_call_remembers_and_a_change_is_seen(monkeypatch):
+    model = chain((4, 6, 6, 2))
+    first = lipschitz_bound(model, "semidefinite")
+    walks = []
+    found = sharpening._found
+    monkeypatch.setattr(sharpening, "_found", lambda *a: walks.append(a) or found(*a))
+    assert lipschitz_bound(model, "semidefinite").value == first.value
+    assert walks == []
+    model.layers[1].kernel.assign(2 * model.layers[1].kernel)
+    assert lipschitz_bound(model, "semidefinite").value == pytest.approx(2 * first.value, rel=1e-6)
+    model.layers[1].activation = keras.activations.sigmoid
+    assert lipschitz_bound(model, "semidefinite").value < first.value
+    assert len(walks) == 2
+
+
 def test_the_loosest_layer_is_named():
     model = keras.Sequential(
         [keras.Input((2,)), layers.Dense(2, name="a"), layers.Dense(2, name="b"), layers.ReLU()]
@@ -291,6 +307,7 @@ def test_a_tensor_larger_than_a_matrix_is_kept_as_factors(monkeypatch):
     randomise_freely(model)
     written_out = lipschitz_bound(model, "semidefinite").value
     # 96 entries behind the convolution, 25 before it.
+    sharpening._last.clear()
     monkeypatch.setattr("lipzoo.bounds.semidefinite.propagation.LARGEST", 50)
     factored = lipschitz_bound(model, "semidefinite")
     points = np.random.default_rng(0).normal(size=(100, 5, 5, 1)).astype("float32")
@@ -300,6 +317,7 @@ def test_a_tensor_larger_than_a_matrix_is_kept_as_factors(monkeypatch):
     assert factored.value < 0.9 * lipschitz_bound(model).value
     # As written out with that diagonal alone.
     monkeypatch.undo()
+    sharpening._last.clear()
     monkeypatch.setattr("lipzoo.bounds.semidefinite.sharpening.POWERS", (0.0,))
     alone = lipschitz_bound(model, "semidefinite").value
     assert factored.value == pytest.approx(alone, rel=1e-9)

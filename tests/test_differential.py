@@ -52,7 +52,7 @@ def test_the_adversary_finds_radii_and_balls_that_are_too_large(model, monkeypat
     rows = adversary.points(random, 3)
     jacobians = function.derivatives(rows, 3)
     with untraced():
-        adversary.attack_radii(function, function, rows, random, adversary.Found(), False)
+        adversary.attack_radii(function, function, rows, random, adversary.Found(), False, {})
         adversary.attack_balls(function, rows, jacobians, random, adversary.Found(), False)
     # The kernel is another one when the certificates are made than when they are attacked.
     kernel = model.layers[0].kernel.numpy()

@@ -3,12 +3,13 @@
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.model_bound import LayerRow, LipschitzBound
-from lipzoo.bounds.propagation import lipschitz_bound
+from lipzoo.bounds.propagation import METHODS, lipschitz_bound
 from lipzoo.bounds.rule_registry import register_bound_rule
 from lipzoo.bounds.uncertified import uncertified_layers
 from lipzoo.bounds.walk import UncertifiedLayer
 
 __all__ = [
+    "METHODS",
     "LayerBound",
     "LayerRow",
     "LipschitzBound",

@@ -57,6 +57,13 @@ def _certify(command: argparse.ArgumentParser) -> None:
         help="whether the largest output is the decision or, as in control networks whose outputs "
         "are costs, the least (default: max)",
     )
+    command.add_argument(
+        "--method",
+        choices=("product", "semidefinite"),
+        default="product",
+        help="of the bound: products of the layers' norms or, sharper for ordinary networks and "
+        "slower, ellipsoids through the layers (default: product)",
+    )
     add_dtype(command)
 
 

@@ -185,7 +185,7 @@ def _check_balls(run, what, tries, inside, centres, radius, found):
         )
 
 
-def attack_radii(model, twin, rows, random, found, predict, reference=None):
+def attack_radii(model, twin, rows, random, found, predict, settings):
     """Inputs within a certified radius that are classified otherwise.
 
     Raises:
@@ -193,7 +193,6 @@ def attack_radii(model, twin, rows, random, found, predict, reference=None):
     """
     rows = _with_boundary(twin, rows, random)
     x = model.structured(model.arrays(rows))
-    settings = {} if reference is None else {"reference": reference}
     certificate = lipzoo.certify(model.model, x, verbose=0, **settings)
     radius, prediction = certificate.radius, certificate.prediction
     found.certified += int(np.sum(radius > 0))

@@ -1,7 +1,8 @@
 """A model's bound by products, made smaller by ellipsoids."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from lipzoo.bounds.description import described
 from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid
 from lipzoo.bounds.semidefinite.propagation import Ellipsoids, size_of
@@ -11,6 +12,18 @@ from lipzoo.rounding import hypot_up
 # Diagonals `diag(P)^power`: one multiple of the identity, which is ECLipsE-Fast, and two that
 # follow the sizes of the entries.
 POWERS = (0.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class _Found:
+    value: float
+    cumulative: list[float]
+    features: list[Ball | Ellipsoid]
+
+
+# What was found of the last model, under its description, weights included: certifying piece by
+# piece asks again and again.
+_last: dict[bytes, _Found] = {}
 
 
 def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
@@ -23,6 +36,34 @@ def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
     Raises:
         ValueError: if the model has a size that is not fixed.
     """
+    key = described(function)
+    found = None if key is None else _last.get(key)
+    if found is None:
+        found = _found(function, bound)
+        _last.clear()
+        if key is not None:
+            _last[key] = found
+    head = bound.head
+    if head is not None:
+        smallest = min([head.features.bound.value, *(each.bound() for each in found.features)])
+        head = replace(
+            head, features=_at_most(head.features, smallest), ellipsoids=tuple(found.features)
+        )
+    rows = (
+        replace(row, cumulative=smaller)
+        for row, smaller in zip(bound.layers, found.cumulative, strict=True)
+    )
+    return replace(
+        bound,
+        value=found.value,
+        layers=tuple(rows),
+        output=_at_most(bound.output, found.value),
+        head=head,
+        method="semidefinite",
+    )
+
+
+def _found(function, bound: LipschitzBound) -> _Found:
     cumulative = [row.cumulative for row in bound.layers]
     value, features, starts = bound.value, [], {}
     for power in POWERS:
@@ -36,22 +77,7 @@ def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
             known = walk.features
             is_ready = isinstance(known, Ball | Ellipsoid)
             features.append(known if is_ready else Ball.of(known.size, known.bound()))
-    head = bound.head
-    if head is not None:
-        smallest = min([head.features.bound.value, *(each.bound() for each in features)])
-        head = replace(head, features=_at_most(head.features, smallest), ellipsoids=tuple(features))
-    rows = (
-        replace(row, cumulative=smaller)
-        for row, smaller in zip(bound.layers, cumulative, strict=True)
-    )
-    return replace(
-        bound,
-        value=value,
-        layers=tuple(rows),
-        output=_at_most(bound.output, value),
-        head=head,
-        method="semidefinite",
-    )
+    return _Found(value, cumulative, features)
 
 
 def _at_most(tensor: TensorBound, value: float) -> TensorBound:
