@@ -1,5 +1,6 @@
 """A model's bound by products, made smaller by ellipsoids."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from lipzoo.bounds.description import described
@@ -7,11 +8,15 @@ from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid
 from lipzoo.bounds.semidefinite.propagation import Ellipsoids, size_of
 from lipzoo.bounds.tensor_bound import TensorBound
+from lipzoo.keras_internals import nodes_of
 from lipzoo.rounding import hypot_up
+from lipzoo.spectral.threads import single_threaded_blas
 
 # Diagonals `diag(P)^power`: one multiple of the identity, which is ECLipsE-Fast, and two that
 # follow the sizes of the entries.
 POWERS = (0.0, 0.5, 1.0)
+# Entries of a tensor.
+_SMALL = 1024
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,14 @@ def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
 
 
 def _found(function, bound: LipschitzBound) -> _Found:
+    sizes = [size_of(tensor.shape) for node in nodes_of(function) for tensor in node.outputs]
+    # Small matrices gain nothing from threads.
+    threads = single_threaded_blas() if max(sizes, default=0) <= _SMALL else nullcontext()
+    with threads:
+        return _walked(function, bound)
+
+
+def _walked(function, bound: LipschitzBound) -> _Found:
     cumulative = [row.cumulative for row in bound.layers]
     value, features, starts = bound.value, [], {}
     for power in POWERS:

@@ -10,8 +10,8 @@ from lipzoo.rounding import add_up, deflated, div_up, gamma, inflated, mul_up, u
 
 _UNIT = unit_roundoff("float64")
 # Up to this side all eigenvalues are computed, beyond it the largest by Lanczos' method.
-_LARGEST_FULL = 512
-_LANCZOS_STEPS = 80
+_LARGEST_FULL = 96
+_LANCZOS_STEPS = 60
 
 
 class Unverified(Exception):
