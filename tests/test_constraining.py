@@ -1,5 +1,6 @@
 """Models made Lipschitz: their bound, their Jacobians, what they compute, what is refused."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from lipzoo.constraints import MaxModulus
 from tests.graphs import on
 from tests.truths import jacobian_norms, randomise_freely
 
-PAGE = (Path(__file__).parents[1] / "docs" / "constrain.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "constrain.md").read_text(encoding="utf-8")
 
 
 def residual_network(activation="softmax"):
@@ -287,3 +289,14 @@ def test_weights_that_training_may_raise_are_refused():
     model.layers[-1].kernel.assign(np.full((3, 3), np.nan))
     with pytest.raises(ValueError, match="NaN or infinity"):
         lipzoo.constrain(model)
+
+
+def test_the_study_is_consistent():
+    found = json.loads((ROOT / "studies" / "constrain.json").read_text(encoding="utf-8"))
+    networks = found["networks"]
+    for name, values in networks.items():
+        shares = [values["clean"], *values["certified"].values()]
+        assert shares == sorted(shares, reverse=True)
+        assert name == "original" or values["bound"] <= 1.0
+    # The same predictions, but for ties of rounding.
+    assert abs(networks["constrained, scale"]["clean"] - networks["original"]["clean"]) < 0.002
