@@ -18,6 +18,7 @@ from lipzoo_catalogue.tasks.classification import by_arithmetic, columns
 from studies import (
     arithmetic_table,
     attack_tables,
+    backbones_table,
     beyond_table,
     constrain_table,
     differential_table,
@@ -54,6 +55,7 @@ def render(text: str) -> str:
         "saturation": saturation_table,
         "arithmetic": arithmetic_table.arithmetic_table,
         "attacks": attack_tables.attacks_table,
+        "backbones": backbones_table.backbones_table,
         "beyond": beyond_table.beyond_table,
         "constrain": constrain_table.constrain_table,
         "differential": differential_table.differential_table,
