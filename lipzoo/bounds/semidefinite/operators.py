@@ -48,6 +48,8 @@ def affine_part(layer, input_shape, output_shape) -> Affine | None:
         return _global_average(layer, *sizes)
     if type(layer) is keras.layers.BatchNormalization:
         return _batch_normalization(layer, sizes[0])
+    if type(layer) is keras.layers.Normalization:
+        return _normalization(layer, sizes[0])
     if type(layer) is keras.layers.Dense:
         return _dense(as_float64(layer.kernel), *sizes)
     if len(input_shape) == 2 and (weights := linear_weights(layer)) is not None:
@@ -99,6 +101,13 @@ def _batch_normalization(layer, sizes) -> Affine:
     shape = [1] * (len(sizes) + 1)
     shape[layer.axis] = -1
     return _diagonal(np.broadcast_to(scale.reshape(shape)[0], sizes), roundings=4)
+
+
+def _normalization(layer, sizes) -> Affine:
+    # A root, and a quotient.
+    deviation = np.maximum(np.sqrt(as_float64(layer.variance)), keras.config.epsilon())
+    scale = deviation if layer.invert else 1.0 / deviation
+    return _diagonal(np.broadcast_to(scale, (1, *sizes))[0], roundings=2)
 
 
 def _taps(layer, image: np.ndarray, kernel_size, outputs) -> np.ndarray:
