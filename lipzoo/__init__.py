@@ -32,7 +32,12 @@ from lipzoo.bounds import (
     uncertified_layers,
 )
 from lipzoo.callbacks import LipschitzLogger
-from lipzoo.certificates import Certificate, certify
+from lipzoo.certificates import (
+    Certificate,
+    RegressionCertificate,
+    certify,
+    certify_regression,
+)
 from lipzoo.constraining import constrain
 from lipzoo.constraints import SpectralBound, project
 from lipzoo.data.samples import samples
@@ -79,6 +84,7 @@ __all__ = [
     "MultiClassHinge",
     "OffsetCrossEntropy",
     "ReconstructionCertificate",
+    "RegressionCertificate",
     "ResNet",
     "Robustness",
     "SensitivityLogger",
@@ -90,6 +96,7 @@ __all__ = [
     "activations",
     "certify",
     "certify_reconstruction",
+    "certify_regression",
     "constrain",
     "constraints",
     "diagnose",

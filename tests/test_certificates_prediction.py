@@ -82,6 +82,7 @@ RUNS = [
     lambda model: jacobian_norms(model, X),
     lambda model: worst_movement(model, X, 0.1, steps=1),
     lambda model: lipzoo.certify_reconstruction(model, X, 0.1, verbose=0),
+    lambda model: lipzoo.certify_regression(model, X, 0.1, verbose=0),
 ]
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.certificates import presentation, selective_classification
-from lipzoo.certificates.norms import convert_radius, one_step_down
+from lipzoo.certificates.norms import convert_radius, feature_radii
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.certified.report import CertificateReport
 
@@ -223,14 +223,8 @@ class Certificate:
             >>> {name: round(float(radius[0]), 2) for name, radius in radii.items()}
             {'feature 0': 1.41, 'feature 1': 14.14}
         """
-        if self.deviation is None or len(self.deviation) != self.input_size:
-            return {}
         radius = self.radius if self.euclidean is None else self.euclidean
-        names = self.feature_names or [f"feature {i}" for i in range(len(self.deviation))]
-        return {
-            name: one_step_down(radius * deviation)
-            for name, deviation in zip(names, one_step_down(self.deviation), strict=True)
-        }
+        return feature_radii(radius, self.deviation, self.feature_names, self.input_size)
 
     def report(self, abstain_below: float = 0.0) -> CertificateReport:
         """What there is to decide about each example: prediction, radius, nearest rival class.

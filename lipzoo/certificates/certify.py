@@ -24,12 +24,11 @@ from lipzoo.certificates.inputs import check_inputs, check_labels
 from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
 from lipzoo.certificates.rounding_error import no_uncertainty
-from lipzoo.certificates.standardization import standardization
+from lipzoo.certificates.standardization import DEVIATIONS, standardization
 from lipzoo.rounding import HALF_PRECISION
 from lipzoo.validation import integer
 
 MAX, MIN = "max", "min"
-DEVIATIONS = "standard deviations of the training data"
 
 
 def certify(

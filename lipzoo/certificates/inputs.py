@@ -1,5 +1,6 @@
 """Checks what the user hands to `certify`, and measures it."""
 
+import math
 from typing import Any
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.rounding import inflated
-from lipzoo.validation import values_outside
+from lipzoo.validation import real_array, values_outside
 
 
 def as_array(value, name: str) -> np.ndarray:
@@ -166,6 +167,30 @@ def check_labels(y: Any, examples: int, classes: int) -> np.ndarray:
             f"Received: labels from {lowest:g} to {highest:g}"
         )
     return labels.astype("int64")
+
+
+def check_radius(value: Any, name: str, examples: int) -> np.ndarray:
+    """One radius per example, float64.
+
+    Args:
+        value: one number, or one per example.
+        name: what to call it in an error.
+        examples: how many there are.
+
+    Raises:
+        ValueError: unless it is one finite number of at least 0, or one per example.
+    """
+    try:
+        radii = real_array(value, name).astype("float64")
+    except ValueError:
+        radii = np.asarray(math.nan)
+    fits = radii.shape in ((), (examples,)) and np.isfinite(radii).all() and (radii >= 0).all()
+    if not fits:
+        raise ValueError(
+            f"{name} must be a finite number of at least 0, or {examples} of them. "
+            f"Received: {name}={value!r}"
+        )
+    return np.broadcast_to(radii, (examples,)).copy()
 
 
 def joint_norms(arrays: list[np.ndarray]) -> np.ndarray:

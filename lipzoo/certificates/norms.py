@@ -57,3 +57,25 @@ def convert_radius(radius: np.ndarray, norm: str, input_size: int) -> np.ndarray
     # At least the root, which is rounded correctly.
     root = np.nextafter(math.sqrt(input_size), math.inf)
     return one_step_down(radius / root)
+
+
+def feature_radii(radius, deviation, names, input_size: int) -> dict[str, np.ndarray]:
+    """How far each feature of a table alone may move in its own units: `radius · deviation`.
+
+    Args:
+        radius: Euclidean radii in standard deviations, shape `(examples,)`.
+        deviation: standard deviation of every feature; `None` where radii are not in those.
+        names: names of the features, or none.
+        input_size: number of entries of an input; more than features in sequences and images, for
+            which there are no such radii.
+
+    Returns:
+        Radii by the features' names, rounded downwards.
+    """
+    if deviation is None or len(deviation) != input_size:
+        return {}
+    names = names or [f"feature {i}" for i in range(len(deviation))]
+    return {
+        name: one_step_down(radius * each)
+        for name, each in zip(names, one_step_down(deviation), strict=True)
+    }

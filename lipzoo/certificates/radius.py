@@ -4,6 +4,7 @@ import numpy as np
 
 from lipzoo.bounds.model_bound import LinearHead
 from lipzoo.bounds.tensor_bound import TensorBound
+from lipzoo.certificates.rounding_error import Uncertainty
 from lipzoo.rounding import affine_rounding, deflated, inflated, mul_up, norm_up, sqrt_up
 
 
@@ -99,19 +100,16 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         distance = inflated(norm_up(differences, axis=0), operations=1)
         sizes = column_norms[others] + column_norms[label]
         biases = np.abs(head.bias[others]) + np.abs(head.bias[label])
-        slack = 0.0
-        for features in uncertainties:
-            own, own_bias = 0.0, 0.0
-            if features.dtype is not None:
-                # A single sum, in whatever order.
-                own, own_bias = affine_rounding(
-                    len(head.kernel), 1.0, bias_norm=1.0, dtype=features.dtype, outputs=1
-                )
-            error, norm = features.error[rows][:, None], features.norm[rows][:, None]
-            with np.errstate(invalid="ignore"):
-                terms = distance * error + own * sizes * norm + own_bias * biases
-            # In a type too short for the sum, own is infinite, and inf times 0 is not a number.
-            slack = slack + np.nan_to_num(terms, nan=np.inf, posinf=np.inf)
+        slack = sum(
+            head_error(
+                head,
+                distance,
+                sizes,
+                biases,
+                Uncertainty(features.error[rows], features.norm[rows], features.dtype),
+            )
+            for features in uncertainties
+        )
         # A sum and two products, two sums for the terms, and the sums of uncertainties.
         slack = inflated(slack, operations=5 + len(uncertainties))
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
@@ -120,6 +118,38 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         radius[rows] = pairs.min(axis=1)
         rival[rows] = np.flatnonzero(others)[pairs.argmin(axis=1)]
     return radius, np.where(np.isfinite(radius), rival, -1)
+
+
+def head_error(head: LinearHead, distance, sizes, biases, features: Uncertainty) -> np.ndarray:
+    """What rounding can do to a combination `c^T (W^T h + b)` of outputs of a linear head.
+
+        distance e + rho sizes ||h|| + beta biases,     (rho, beta) from `affine_rounding`
+
+    An error of norm e in h counts `||W c||`, and the head's own sum for output j errs by at most
+    `rho ||w_j|| ||h|| + beta |b_j|`, whatever its order. What float64 loses here is left to the
+    caller: three operations for a product, two for the sums.
+
+    Args:
+        head: the last layer.
+        distance: upper bounds of `||W c||`, one per combination.
+        sizes: of `sum_j |c_j| ||w_j||`.
+        biases: of `sum_j |c_j b_j|`.
+        features: what rounding can do to h.
+
+    Returns:
+        Shape `(examples, combinations)`; infinite in a type that is too short for the sum.
+    """
+    own, own_bias = 0.0, 0.0
+    if features.dtype is not None:
+        # A single sum, in whatever order.
+        own, own_bias = affine_rounding(
+            len(head.kernel), 1.0, bias_norm=1.0, dtype=features.dtype, outputs=1
+        )
+    with np.errstate(invalid="ignore"):
+        terms = distance * features.error[:, None] + own * sizes * features.norm[:, None]
+        terms = terms + own_bias * biases
+    # own is infinite in a type too short for the sum, and inf times 0 is not a number.
+    return np.nan_to_num(terms, nan=np.inf, posinf=np.inf)
 
 
 def _summed_errors(uncertainties):

@@ -29,6 +29,8 @@ from lipzoo.bounds.rules.linear import NORMALIZATION_ROUNDINGS
 from lipzoo.keras_internals import nodes_of
 from lipzoo.rounding import gamma, inflated, norm_up
 
+DEVIATIONS = "standard deviations of the training data"
+
 
 @dataclass(frozen=True)
 class Standardization:

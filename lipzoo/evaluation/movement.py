@@ -7,10 +7,9 @@ import numpy as np
 from keras import ops
 
 from lipzoo.autodiff.input_gradients import value_and_input_gradient
-from lipzoo.certificates.inputs import check_inputs
+from lipzoo.certificates.inputs import check_inputs, check_radius
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.evaluation.balls import difference, into_ball, norms, scaled
-from lipzoo.inverse.certificate import check_noise_norm
 from lipzoo.validation import integer
 
 
@@ -91,7 +90,7 @@ def worst_movement(
     batch_size = integer(batch_size, "batch_size")
     dtype = "float64" if model.inputs[0].dtype == "float64" else "float32"
     y = arrays[0].astype(dtype)
-    noise = check_noise_norm(noise_norm, len(y))
+    noise = check_radius(noise_norm, "noise_norm", len(y))
     movement = value_and_input_gradient(_squared_movement(model), model.variables)
     random = np.random.default_rng(seed)
     found, furthest = y.copy(), np.zeros(len(y))

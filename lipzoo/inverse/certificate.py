@@ -7,11 +7,11 @@ import numpy as np
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
-from lipzoo.certificates.inputs import check_inputs, joint_norms
+from lipzoo.certificates.inputs import check_inputs, check_radius, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.inverse.layers import PlugAndPlay
 from lipzoo.rounding import inflated
-from lipzoo.validation import integer, real_array
+from lipzoo.validation import integer
 
 # Covers the float64 evaluation of a radius: three operations.
 
@@ -114,7 +114,7 @@ def certify_reconstruction(
         raise ValueError(
             f"Expected a model with one output. Received: {len(model.outputs)} outputs"
         )
-    noise = check_noise_norm(noise_norm, len(arrays[0]))
+    noise = check_radius(noise_norm, "noise_norm", len(arrays[0]))
     bound = lipschitz_bound(model)
     radius = inflated(bound.value * noise, operations=1)
     if not rounding:
@@ -133,25 +133,6 @@ def certify_reconstruction(
             "arithmetic overflows on these measurements"
         )
     return ReconstructionCertificate(radius, reconstruction, noise, bound, rounding)
-
-
-def check_noise_norm(noise_norm, examples: int) -> np.ndarray:
-    """One norm per example, float64.
-
-    Raises:
-        ValueError: unless it is one finite number of at least 0, or one per example.
-    """
-    try:
-        norms = real_array(noise_norm, "noise_norm").astype("float64")
-    except ValueError:
-        norms = np.asarray(math.nan)
-    fits = norms.shape in ((), (examples,)) and np.isfinite(norms).all() and (norms >= 0).all()
-    if not fits:
-        raise ValueError(
-            f"noise_norm must be a finite number of at least 0, or {examples} of them. "
-            f"Received: noise_norm={noise_norm!r}"
-        )
-    return np.broadcast_to(norms, (examples,)).copy()
 
 
 def _refuse_stopped(model):
