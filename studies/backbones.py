@@ -21,9 +21,8 @@ RESULTS = Path(__file__).with_name("backbones.json")
 
 def builders() -> list[str]:
     """Names of the networks of keras.applications."""
-    modules = [getattr(keras.applications, name) for name in dir(keras.applications)]
-    names = {name for module in modules for name in dir(module) if name[:1].isupper()}
-    return sorted(name for name in names if callable(getattr(keras.applications, name, None)))
+    public = vars(keras.applications)
+    return sorted(name for name, what in public.items() if name[:1].isupper() and callable(what))
 
 
 @contextlib.contextmanager

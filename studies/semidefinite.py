@@ -7,6 +7,7 @@ perceptrons as well, in plain floating point. Processor seconds, one after the o
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def eclipse(model) -> dict:
         torch.tensor(keras.ops.convert_to_numpy(layer.kernel).T.astype("float64"))
         for layer in model.layers[1:]
     ]
+    # Threads that wait for each other count as processor time.
+    torch.set_num_threads(1)
     slopes = [0.0] * (len(kernels) - 1), [1.0] * (len(kernels) - 1)
     value, seconds = timed(lambda: float(fast(kernels, *slopes)))
     return {"eclipse_fast": value, "seconds_eclipse_fast": seconds}
@@ -77,7 +80,9 @@ def measure(model, x) -> dict:
 def main(arguments=None) -> None:
     """Measures and writes the results."""
     parser = argparse.ArgumentParser(prog="python -m studies.semidefinite", description=__doc__)
-    parser.add_argument("--onnx", type=Path, help="folder of ONNX files")
+    parser.add_argument(
+        "--onnx", type=Path, help="folder of ONNX files; without it their rows stay as they are"
+    )
     options = parser.parse_args(arguments)
     random = np.random.default_rng(0)
     perceptrons, networks = [], []
@@ -88,6 +93,8 @@ def main(arguments=None) -> None:
             row = {"width": width, "depth": depth, "seed": seed, **measure(model, x)}
             perceptrons.append(row | eclipse(model))
             print(perceptrons[-1], flush=True)
+    if not options.onnx and RESULTS.exists():
+        networks = json.loads(RESULTS.read_text())["networks"]
     for path in sorted(options.onnx.glob("*.onnx")) if options.onnx else ():
         model = lipzoo.from_onnx(path)
         x = random.uniform(size=(64, *model.input_shape[1:])).astype("float32")
