@@ -90,7 +90,8 @@ def test_statistics_that_have_no_bound_are_refused():
 
 
 @pytest.mark.parametrize(
-    "equation", ["ab,bc->ac", "abc,cd->bad", "abc,ac->ab", "abc,cd->ad", "abb,bc->ac"]
+    "equation",
+    ["ab,bc->ac", "abc,cd->bad", "abc,ac->ab", "abc,cd->ad", "abb,bc->ac", "ab...,bc->ac..."],
 )
 def test_an_einsum_that_mixes_examples_or_sums_alone_is_refused(equation):
     layer = layers.EinsumDense("ab,bc->ac", 3)
@@ -101,6 +102,31 @@ def test_an_einsum_that_mixes_examples_or_sums_alone_is_refused(equation):
         return
     with pytest.raises(UncertifiedLayerError, match="equation"):
         layer_bound(layer, (None, 3, 4))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of Keras on TensorFlow")
+def test_sums_that_tensorflow_takes_for_biases_are_refused():
+    # findings/keras-tensorflow-add-bias.sh: here called on 4 examples, or on one.
+    x = keras.Input((3, 4))
+    level = ops.mean(x, axis=(1, 2), keepdims=True)
+    add, average = layers.Add(), layers.Average()
+    for merge in (ops.add, lambda *pair: add(pair), lambda *pair: average(pair)):
+        with pytest.raises(UncertifiedLayerError, match="another axis"):
+            lipschitz_bound(keras.Model(x, merge(x, level)))
+    row = layers.Add()([x, ops.mean(x, axis=1, keepdims=True)])
+    assert lipschitz_bound(keras.Model(x, row)).value == pytest.approx(2.0)
+    square = keras.Input((4, 4))
+    with pytest.raises(UncertifiedLayerError, match="another axis"):
+        lipschitz_bound(keras.Model(square, square + ops.mean(square, axis=2, keepdims=True)))
+    model = keras.Model(x, x - ops.negative(level))
+    points = np.random.default_rng(0).normal(size=(4, 3, 4)).astype("float32")
+    exact = points + points.mean(axis=(1, 2), keepdims=True)
+    assert np.asarray(model(points)) == pytest.approx(exact, abs=1e-5)
+    assert lipschitz_bound(model).value == pytest.approx(2.0)
+    bias = layers.EinsumDense("abc,cd->abd", (3, 3), bias_axes="b")
+    bias.build((None, 3, 3))
+    with pytest.raises(UncertifiedLayerError, match="add a number"):
+        layer_bound(bias, (None, 3, 3))
 
 
 @pytest.mark.parametrize("name", BEYOND_LIPZOO)

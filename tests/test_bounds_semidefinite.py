@@ -1,18 +1,20 @@
 """Ellipsoids: against matrices, Jacobians, pairs, and a semidefinite recursion written out."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras import layers
+from keras import layers, ops
 
 import lipzoo
-from lipzoo.bounds import lipschitz_bound
+from lipzoo.bounds import lipschitz_bound, register_bound_rule
 from lipzoo.bounds.semidefinite import sharpening, verified
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid, summed
 from lipzoo.bounds.semidefinite.operators import affine_part
-from tests.truths import jacobian_norms, materialise, randomise_freely
+from tests.truths import dense_jacobian, jacobian_norms, materialise, randomise_freely
 
 few = settings(max_examples=30, deadline=None, derandomize=True)
 
@@ -208,6 +210,75 @@ def test_a_slope_counts_as_float32_may_round_it():
     assert lipschitz_bound(model, "semidefinite").value >= float(np.float32(1.1)) > 1.1
 
 
+def split_and_added():
+    """A sum of tensors of different sizes: copies, whose number the bound has to count."""
+    x = keras.Input((4,))
+    first, last = keras.ops.split(x, [3], axis=1)
+    wide = layers.Dense(3, name="wide")(x)
+    model = keras.Model(x, [layers.Add()([last, wide]), layers.Dense(2)(first)])
+    model.get_layer("wide").set_weights([np.zeros((4, 3)), np.zeros(3)])
+    return model
+
+
+def outer_sum():
+    """A row plus a column, of equally many entries."""
+    x = keras.Input((4,))
+    y = layers.Dense(4, use_bias=False, name="own")(x)
+    column, row = layers.Reshape((4, 1))(x), layers.Reshape((1, 4))(y)
+    model = keras.Model(x, layers.Subtract()([column, row]))
+    model.get_layer("own").set_weights([-np.eye(4)])
+    return model
+
+
+@pytest.mark.parametrize(("build", "norm"), [(split_and_added, 3**0.5), (outer_sum, 4.0)])
+def test_sums_that_copy_entries_count_the_copies(build, norm):
+    model = build()
+    sharp = lipschitz_bound(model, "semidefinite").value
+    assert jacobian_norms(model, np.ones((2, 4), "float32")).max() <= sharp * (1 + 1e-6)
+    assert norm <= sharp <= lipschitz_bound(model).value
+
+
+def test_a_rule_that_is_registered_counts_and_is_asked_again():
+    class Own(layers.Dense):
+        pass
+
+    x = keras.Input((3,))
+    model = keras.Model(x, layers.Dense(2)(Own(3)(x)))
+    for value in (5.0, 50.0):
+        register_bound_rule(Own, lambda layer, shape, value=value: value)
+        product = lipschitz_bound(model)
+        sharp = lipschitz_bound(model, "semidefinite")
+        assert sharp.layers[0].cumulative == value
+        assert sharp.value == pytest.approx(product.value, rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-170, 1e170])
+def test_kernels_of_zeros_and_beyond_float64_are_left_to_products(scale):
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="float64"),
+            layers.Dense(4, "relu", dtype="float64"),
+            layers.Dense(2, dtype="float64"),
+        ]
+    )
+    model.layers[0].set_weights([np.full((3, 4), scale), np.zeros(4)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        sharp = lipschitz_bound(model, "semidefinite")
+    assert 0 <= sharp.value <= lipschitz_bound(model).value
+
+
+def test_the_table_ends_in_the_bound_and_names_the_method():
+    bound = lipschitz_bound(chain((64, *(64,) * 6, 10)), "semidefinite")
+    assert bound.layers[-1].cumulative == bound.value
+    assert "(semidefinite)" in str(bound).splitlines()[-1]
+    certificate = lipzoo.certify(
+        chain((3, 4, 2)), np.zeros((1, 3)), method="semidefinite", decision="min", verbose=0
+    )
+    assert certificate.decision == "min"
+    assert str(certificate).endswith("the least output decides\nthe bound is semidefinite")
+
+
 def test_steps_that_are_not_verified_fall_back(monkeypatch):
     def fails(*_):
         raise verified.Unverified("said so")
@@ -226,11 +297,30 @@ def test_certificates_have_larger_radii_that_hold():
     assert (sharp.prediction == plain.prediction).all()
     assert np.median(sharp.radius / plain.radius) > 1.5
     assert (sharp.radius >= plain.radius * (1 - 1e-12)).all()
-    for seed in range(3):
-        directions = np.random.default_rng(seed).normal(size=x.shape)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        moved = (x + 0.999 * sharp.radius[:, None] * directions).astype("float32")
-        assert (model.predict(moved, verbose=0).argmax(axis=1) == sharp.prediction).all()
+    # The steepest way to the rival: the gradient of the margin.
+    margins = [
+        lambda points, a=a, b=b: ops.take(model(points), a, 1) - ops.take(model(points), b, 1)
+        for a, b in zip(sharp.prediction, sharp.rival, strict=True)
+    ]
+    gradients = np.array(
+        [dense_jacobian(margin, point) for margin, point in zip(margins[:40], x, strict=False)]
+    ).reshape(40, -1)
+    directions = -gradients / np.linalg.norm(gradients, axis=1, keepdims=True)
+    moved = (x[:40] + 0.999 * sharp.radius[:40, None] * directions).astype("float32")
+    assert (model.predict(moved, verbose=0).argmax(axis=1) == sharp.prediction[:40]).all()
+
+
+def test_a_radius_is_reached_where_the_bound_is_the_truth():
+    # Both inputs move the features alike, and the head weighs their difference.
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(2, "relu"), layers.Dense(2)])
+    model.layers[0].set_weights([np.diag([3.0, 1.0]), np.full(2, 9.0)])
+    model.layers[1].set_weights([np.array([[0.0, 0.0], [1.0, -1.0]]), np.array([-17.0, 0.0])])
+    x = np.array([[0.0, 0.0]], "float32")
+    radius = lipzoo.certify(model, x, method="semidefinite", verbose=0).radius[0]
+    assert radius == pytest.approx(0.5, rel=1e-4)
+    for factor, same in ((0.999, True), (1.001, False)):
+        moved = np.array([[0.0, -factor * radius]], "float32")
+        assert (model.predict(moved, verbose=0).argmax() == 0) == same
 
 
 def test_a_pair_has_a_slope_of_its_own():

@@ -300,3 +300,17 @@ def test_the_study_is_consistent():
         assert name == "original" or values["bound"] <= 1.0
     # The same predictions, but for ties of rounding.
     assert abs(networks["constrained, scale"]["clean"] - networks["original"]["clean"]) < 0.002
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: layers.EinsumDense("ab,bc->ac", 3, activation="softmax"),
+        lambda: layers.GRU(4, activation="softmax"),
+    ],
+)
+def test_a_layer_with_weights_that_ends_in_softmax_is_not_dropped(last):
+    x = keras.Input((5, 6))
+    y = layers.Flatten()(x) if "Einsum" in type(last()).__name__ else x
+    with pytest.raises(ValueError, match="cannot be"):
+        lipzoo.constrain(keras.Model(x, last()(y)), verbose=0)

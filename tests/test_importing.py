@@ -683,3 +683,15 @@ def test_networks_of_others():
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * scale)
         certificate = lipzoo.certify(model, x, rounding=False, verbose=0)
         assert np.all(certificate.radius > 0)
+
+
+def test_half_precision_and_no_path_are_refused_before_the_file_is_read(tmp_path):
+    with pytest.raises(TypeError, match="Received: path=None"):
+        lipzoo.from_onnx(None)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.raises(ValueError, match="give dtype='float32'"):
+            lipzoo.from_onnx(tmp_path / "none.onnx")
+    finally:
+        keras.config.set_dtype_policy(policy)

@@ -119,7 +119,8 @@ class LipschitzBound:
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         lines = [_line(row, widths) for row in (header, *rows)]
         rule = "─" * max(map(len, lines))
-        total = f"Lipschitz bound of '{self.name}': {format_up(self.value)}"
+        method = "" if self.method == "product" else f" ({self.method})"
+        total = f"Lipschitz bound of '{self.name}'{method}: {format_up(self.value)}"
         return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
     def __repr__(self) -> str:

@@ -32,6 +32,7 @@ class Certificate:
         arithmetic: the type that the model computes in, and that of the margins at x where these
             come from a reference.
         input_size: number of entries of one input.
+        decision: `"max"`, or `"min"` where the least output is the class.
         class_names: names of the classes, empty where the model has none.
         feature_names: names of the features, likewise.
         units: units of the input and so of the radii, empty where the model states none.
@@ -60,6 +61,7 @@ class Certificate:
     rival: np.ndarray = field(kw_only=True, repr=False)
     input_size: int = field(kw_only=True, repr=False)
     arithmetic: str = field(default="", kw_only=True)
+    decision: str = field(default="max", kw_only=True)
     class_names: tuple[str, ...] = field(default=(), kw_only=True)
     feature_names: tuple[str, ...] = field(default=(), kw_only=True)
     units: str = field(default="", kw_only=True)

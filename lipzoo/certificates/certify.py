@@ -187,6 +187,7 @@ def certify(
         rounding,
         rival=rival,
         arithmetic=_arithmetic(model, None if centre is own else reference),
+        decision=decision,
         input_size=sum(math.prod(array.shape[1:]) for array in arrays),
         **_description(model, scale),
     )

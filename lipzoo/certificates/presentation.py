@@ -13,13 +13,19 @@ _NORM_NAMES = {"l1": "l1", "l2": "Euclidean", "linf": "l-infinity"}
 def summary(certificate) -> str:
     """Certified accuracy, or coverage without labels, at some radii, and quartiles of the radii."""
     labelled = certificate.labels is not None
-    return summary_of(
+    notes = []
+    if certificate.decision != "max":
+        notes.append("the least output decides")
+    if certificate.bound.method != "product":
+        notes.append(f"the bound is {certificate.bound.method}")
+    text = summary_of(
         Terms.of(certificate),
         len(certificate),
         certificate.accuracy if labelled else None,
         certificate.certified_accuracy if labelled else certificate.coverage,
         np.quantile(certificate.radius, QUARTILES, method="lower"),
     )
+    return "\n".join([text, *notes])
 
 
 def draw(certificate, ax=None):

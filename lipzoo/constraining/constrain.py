@@ -19,7 +19,7 @@ from lipzoo.rounding import mul_up, sqrt_up
 def constrain(
     model: keras.Model, bound: float = 1.0, *, method: str = "orthogonal", verbose: int = 1
 ) -> keras.Model:
-    """Returns a model of the same topology that is `bound`-Lipschitz, and stays so in `fit`.
+    """Returns a model of the same topology that is `bound`-Lipschitz, with constraints for `fit`.
 
         ||f(x) - f(x')|| <= bound ||x - x'||     for all x, x', at inference
 
@@ -96,6 +96,9 @@ def constrain(
         keras.tree.pack_sequence_as(function.output, outputs),
         name=model.name,
     )
+    shapes = [[tensor.shape for tensor in made] for made in (function.outputs, result.outputs)]
+    if shapes[0] != shapes[1]:
+        raise AssertionError(f"outputs of shapes {shapes[1]} in place of {shapes[0]}")
     proven = lipschitz_bound(result)
     if not proven.value <= bound:
         raise ArithmeticError(

@@ -5,6 +5,7 @@ import keras
 from lipzoo.bounds.linear_head import passes_through, squashing
 from lipzoo.constraining.graph import Call, Graph
 from lipzoo.constraining.kernels import WITH_KERNELS, channel_axis
+from lipzoo.keras_internals import nn_operations
 
 
 def folded_normalisations(graph: Graph) -> dict[int, Call]:
@@ -59,4 +60,12 @@ def ends_in_softmax(call: Call) -> bool:
 
 def is_only_activation(operation) -> bool:
     """Whether a layer or operation that ends in softmax is nothing else."""
-    return type(operation) not in WITH_KERNELS
+    return type(operation) in _ONLY_SOFTMAX
+
+
+_ONLY_SOFTMAX = (
+    keras.layers.Softmax,
+    keras.layers.Activation,
+    nn_operations.Softmax,
+    nn_operations.LogSoftmax,
+)

@@ -30,9 +30,14 @@ def largest_difference(content: bytes, graph: Graph, model: keras.Model) -> floa
                 f"Expected output {name!r} of shape {one.shape}, as ONNX Runtime has it. "
                 f"Received: {own.shape}"
             )
+        if not np.isfinite(one).all():
+            raise ValueError(
+                f"Expected finite outputs at random inputs. Received: output {name!r} of ONNX "
+                "Runtime with NaN or infinity: are all weights finite?"
+            )
         scale = float(np.abs(one).max(initial=0.0))
         difference = float(np.abs(own.astype("float64") - one).max(initial=0.0))
-        share = difference / scale if difference else 0.0
+        share = difference / max(scale, 1e-300) if difference else 0.0
         if not share <= TOLERANCE:
             raise ValueError(
                 f"Expected outputs within {TOLERANCE} of ONNX Runtime's, relative to the largest. "

@@ -1,5 +1,6 @@
 """Reads an ONNX file that others made."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import keras
 from lipzoo.importing.comparison import largest_difference
 from lipzoo.importing.graph import read_graph
 from lipzoo.importing.translation import translate
+from lipzoo.rounding.directed import HALF_PRECISION
 from lipzoo.zoo.precision import building_in
 from lipzoo_catalogue.onnx_file import check_onnx_file
 
@@ -48,6 +50,14 @@ def from_onnx(path: str | Path, dtype: str | None = None) -> keras.Model:
     >>> model = lipzoo.from_onnx("net.onnx")  # doctest: +SKIP
     >>> print(lipzoo.lipschitz_bound(model))  # doctest: +SKIP
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"Expected the path of an ONNX file. Received: path={path!r}")
+    policy = keras.config.dtype_policy().compute_dtype
+    if dtype is None and policy in HALF_PRECISION:
+        raise ValueError(
+            "Expected an arithmetic of float32 or float64, in which ONNX Runtime can be agreed "
+            f"with: give dtype='float32'. Received: dtype=None and Keras' policy {policy}"
+        )
     path = Path(path).expanduser()
     check_onnx_file(path)
     content = path.read_bytes()

@@ -224,10 +224,24 @@ def rare_layer(draw, x):
         lambda: draw.layer(layers.LayerNormalization),
         lambda: draw.layer(layers.UnitNormalization),
         lambda: draw.layer(layers.EinsumDense, "...a,ab->...b", output_shape=(*x.shape[1:-1], 2)),
+        lambda: draw.layer(layers.RMSNormalization, epsilon=draw.pick(1e-2, 1e-3)),
+        lambda: draw.layer(layers.GroupNormalization, groups=1, epsilon=1e-2),
         lambda: draw.layer(layers.Lambda, lambda z: 2 * z),
         lambda: draw.layer(layers.Discretization, bin_boundaries=[0.0, 1.0]),
     ]
     if rank == 1:
+        steps, size = x.shape[1], x.shape[-1]
+        for equation, shape, bias in (
+            ("abc,cd->abd", (None, 3), "d"),
+            ("abc,bcd->abd", (steps, 2), "bd"),
+            ("abc,bd->adc", (2, size), "d"),
+            ("abc,bcd->ad", (3,), None),
+        ):
+            options.append(
+                lambda equation=equation, shape=shape, bias=bias: draw.layer(
+                    layers.EinsumDense, equation, shape, bias_axes=bias
+                )
+            )
         options.append(lambda: draw.layer(layers.SimpleRNN, 2))
         options.append(lambda: draw.layer(layers.TimeDistributed, layers.Dense(2)))
     if rank == 2:

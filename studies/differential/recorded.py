@@ -124,6 +124,8 @@ def rare(draw, x):
         "logsumexp": lambda: ops.logsumexp(x, axis=-1, keepdims=True),
         "broadcast": lambda: ops.broadcast_to(x[..., :1], (1, *x.shape[1:])),
         "split": lambda: ops.split(x, 2, axis=-1)[1] if size % 2 == 0 else x,
+        "uneven split": lambda: _uneven(x, size),
+        "outer": lambda: ops.expand_dims(x, -1) - ops.expand_dims(x, -2) if size < 6 else x,
         "unstack": lambda: ops.unstack(ops.stack([x, 2.0 * x], axis=1), axis=1)[1],
         "swapaxes": lambda: ops.swapaxes(x, 1, -1),
         "nan_to_num": lambda: ops.nan_to_num(x),
@@ -137,3 +139,11 @@ def rare(draw, x):
     name = draw.pick(*options)
     draw.note(f"operation {name}")
     return options[name]()
+
+
+def _uneven(x, size):
+    """The last entry taken off all others."""
+    if size < 2:
+        return x
+    others, last = ops.split(x, [size - 1], axis=-1)
+    return others - last

@@ -30,6 +30,11 @@ def as_constants(values) -> np.ndarray:
         return np.maximum(values, values.astype("float32").astype("float64"))
 
 
+def smallest_constant(value: float) -> float:
+    """A positive constant of a layer's configuration, as small as backends may take it."""
+    return min(float(value), float(np.float32(value)))
+
+
 def constant_dtype(dtype: str) -> str:
     """The type in whose precision the constants of a computation in `dtype` are surely known."""
     return "float32" if dtype == "float64" else dtype

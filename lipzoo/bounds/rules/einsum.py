@@ -9,7 +9,7 @@ from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.activation import activation_bound
-from lipzoo.bounds.rules.linear import refuse_adapters
+from lipzoo.bounds.rules.linear import refuse_adapters, refuse_narrow_shift
 from lipzoo.rounding import affine_rounding, norm_up
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
@@ -23,7 +23,8 @@ def _letters(layer, rank: int) -> tuple[str, str, str]:
     """
     operands, result = layer.equation.replace(" ", "").split("->")
     given, kernel = operands.split(",")
-    if "..." in kernel or ("..." in given) != ("..." in result):
+    inner = "..." in given.removeprefix("...") or "..." in result.removeprefix("...")
+    if "..." in kernel or inner or ("..." in given) != ("..." in result):
         raise UncertifiedLayerError(layer, f"Its equation {layer.equation!r} is not understood.")
     leads = all(axes.startswith("...") for axes in (given, result))
     given, result = (axes.replace("...", "") for axes in (given, result))
@@ -64,6 +65,7 @@ def _einsum_dense(layer, input_shape):
     offset = 0.0
     if layer.bias is not None:
         bias = as_float64(layer.bias)
+        refuse_narrow_shift(layer, bias, output_shape)
         if any(size is None for size in output_shape[1:]):
             offset = math.inf if np.any(bias) else 0.0
         else:

@@ -15,6 +15,7 @@ from lipzoo.bounds.rules._numbers import (
     largest,
     refuse_other_weights,
     refuse_wider,
+    smallest_constant,
 )
 from lipzoo.bounds.rules.activation import activation_bound
 from lipzoo.keras_internals import LayerScale
@@ -123,7 +124,7 @@ def _batch_normalization(layer, input_shape):
             f"Expected layer '{layer.name}' to have moving_variance >= 0 and epsilon >= 0. "
             f"Received: smallest moving_variance={float(variance.min())}, epsilon={layer.epsilon}"
         )
-    variance = variance + layer.epsilon
+    variance = variance + smallest_constant(layer.epsilon)
     if np.any(variance <= 0):
         raise ValueError(
             f"Expected layer '{layer.name}' to have moving_variance + epsilon > 0. "

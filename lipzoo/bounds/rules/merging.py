@@ -1,5 +1,7 @@
 """Bounds of layers and operations that take several tensors."""
 
+import itertools
+
 import keras
 
 from lipzoo.bounds.errors import UncertifiedLayerError
@@ -80,6 +82,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
         dtype: type in which the result is computed.
     """
     k = len(tensors)
+    if kind in ("add", "average"):
+        _refuse_bias_like(operation, shapes, output_shape)
     if kind == "concatenate":
         if operation.axis % len(output_shape) == 0:
             raise UncertifiedLayerError(operation, "It acts along the batch axis.")
@@ -103,6 +107,29 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
     rounding = layer.then(division).rounding_slope
     layer = LayerBound(sqrt_up(share), "mean of the branches", 0.0, rounding, 0.0)
     return layer, total.through(operation.name, division)
+
+
+def _refuse_bias_like(operation, shapes, output_shape):
+    """Refuses a sum that Keras on TensorFlow may carry out along the wrong axis.
+
+    Called eagerly, it takes a second operand for a bias that has one axis longer than 1, the batch
+    axis among them, if that is as long as the first operand's second or last axis: one number for
+    each example is added along the channels where there are as many examples as channels.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    for earlier, shape in itertools.pairwise(shapes):
+        longer = [size for size in shape[1:] if size != 1]
+        is_copied = tuple(shape[1:]) != tuple(output_shape[1:])
+        # As a bias of the channels, which the sum so far has, it is added where it belongs.
+        is_bias = len(longer) == 1 and shape[-1] == longer[0] == earlier[-1]
+        if is_copied and len(longer) < 2 and not is_bias:
+            raise UncertifiedLayerError(
+                operation,
+                f"Keras on TensorFlow may add a tensor of shape {tuple(shape)} to one of "
+                f"{tuple(output_shape)} along another axis than that of broadcasting: repeat it "
+                "to the same shape first, or subtract its negative.",
+            )
 
 
 def _added_scaled(layer, tensors, dtype) -> tuple[LayerBound, TensorBound]:

@@ -16,13 +16,13 @@ import numpy as np
 
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.layer_bound import LayerBound
-from lipzoo.bounds.rules._numbers import as_float64, count, largest
+from lipzoo.bounds.rules._numbers import as_float64, count, largest, smallest_constant
 from lipzoo.rounding import div_up, mul_up, norm_up, repeated, sqrt_up
 
 
 def _steepest(layer, gamma) -> LayerBound:
     """The bound by `max |gamma| / sqrt(epsilon)`, without the offset."""
-    epsilon = float(layer.epsilon) * (1 - 2.0**-23)
+    epsilon = smallest_constant(layer.epsilon)
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise UncertifiedLayerError(
             layer, f"With epsilon={layer.epsilon} it is not continuous at constant inputs."

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from lipzoo.bounds.linear_head import linear_weights
-from lipzoo.bounds.rules._numbers import as_float64
+from lipzoo.bounds.rules._numbers import as_float64, smallest_constant
 from lipzoo.bounds.rules.pooling import pooling_windows
 from lipzoo.bounds.semidefinite.affine import Affine, Part
 from lipzoo.rounding import unit_roundoff
@@ -95,7 +95,7 @@ def _channels_last(layer, numbers: np.ndarray) -> np.ndarray:
 
 def _batch_normalization(layer, sizes) -> Affine:
     # A sum, a root, a quotient, a product.
-    scale = 1.0 / np.sqrt(as_float64(layer.moving_variance) + layer.epsilon)
+    scale = 1.0 / np.sqrt(as_float64(layer.moving_variance) + smallest_constant(layer.epsilon))
     if layer.scale:
         scale = as_float64(layer.gamma) * scale
     shape = [1] * (len(sizes) + 1)

@@ -8,6 +8,7 @@ import keras
 from lipzoo import activations
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.bounds.model_bound import LayerRow, LipschitzBound
+from lipzoo.bounds.rule_registry import has_registered_rule
 from lipzoo.bounds.rules.merging import merge_kind
 from lipzoo.bounds.rules.shape import IDENTITIES_AT_INFERENCE
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid, summed
@@ -68,39 +69,41 @@ class Ellipsoids:
                 outputs = self.walk(inner, given)
             else:
                 row = next(self._rows)
-                found = self._after(node, given, row)
+                outputs = self._after(node, given, row)
                 if self._head is not None and row.name == self._head.name:
                     self.features = given[0]
-                outputs = [found] * len(node.outputs)
             known.update((id(t), e) for t, e in zip(node.outputs, outputs, strict=True))
         return [known[id(tensor)] for tensor in function.outputs]
 
-    def _after(self, node, given: list[Known], row: LayerRow) -> Known:
-        size = size_of(node.outputs[0].shape)
-        found = None
-        if len(node.outputs) == 1:
-            try:
-                found = self._sharp(node, given, row)
-            except Unverified:
-                found = None
-        if found is None:
-            bound = row.cumulative
-            if len(given) == 1:
+    def _after(self, node, given: list[Known], row: LayerRow) -> list[Known]:
+        """What is known of every output of a call."""
+        sizes = [size_of(tensor.shape) for tensor in node.outputs]
+        try:
+            bound, found = row.cumulative, self._sharp(node, given, row)
+            if found is not None and self._power == 0.0:
+                bound = min(bound, found.bound())
+            if found is None and len(given) == 1:
                 bound = min(bound, mul_up(row.bound.value, given[0].bound()))
-            found = Ball.of(size, bound)
+        except Unverified:
+            bound, found = row.cumulative, None
         if self._power == 0.0:
-            self.cumulative.append(min(found.bound(), row.cumulative))
-        return found
+            self.cumulative.append(bound)
+        if found is None:
+            return [Ball.of(size, bound) for size in sizes]
+        if [found.size] != sizes:
+            raise AssertionError(f"{row.name}: {found.size} entries instead of {sizes}")
+        return [found]
 
     def _sharp(self, node, given: list[Known], row: LayerRow) -> Known | None:
         operation = node.operation
+        if len(node.outputs) != 1 or has_registered_rule(operation):
+            return None
         if len(given) == 2 and merge_kind(operation) in ("add", "subtract"):
             first, second = given
-            if first.size != second.size:
-                return None
-            if isinstance(first, Ball | Ellipsoid) and isinstance(second, Ball | Ellipsoid):
-                return summed(first, second)
-            return None
+            same = {tuple(tensor.shape) for tensor in (*node.input_tensors, *node.outputs)}
+            # Both have the shape of the sum, which copies neither.
+            both = isinstance(first, Ball | Ellipsoid) and isinstance(second, Ball | Ellipsoid)
+            return summed(first, second) if both and len(same) == 1 else None
         if len(given) != 1:
             return None
         (before,) = given

@@ -1,12 +1,16 @@
 """A model's bound by products, made smaller by ellipsoids."""
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from lipzoo.bounds.description import described
+from lipzoo.bounds.keras_graph import as_function
 from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.bounds.semidefinite.ellipsoid import Ball, Ellipsoid
 from lipzoo.bounds.semidefinite.propagation import Ellipsoids, size_of
+from lipzoo.bounds.semidefinite.verified import Unverified
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.keras_internals import nodes_of
 from lipzoo.rounding import hypot_up
@@ -28,7 +32,7 @@ class _Found:
 
 # What was found of the last model, under its description, weights included: certifying piece by
 # piece asks again and again.
-_last: dict[bytes, _Found] = {}
+_last: dict[tuple, _Found] = {}
 
 
 def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
@@ -41,7 +45,10 @@ def sharpened(function, bound: LipschitzBound) -> LipschitzBound:
     Raises:
         ValueError: if the model has a size that is not fixed.
     """
-    key = described(function)
+    # The rules of layers may be registered anew, which the graph does not show.
+    rows = tuple((row.name, row.bound) for row in bound.layers)
+    description = described(function)
+    key = None if description is None else (description, rows)
     found = None if key is None else _last.get(key)
     if found is None:
         found = _found(function, bound)
@@ -72,7 +79,8 @@ def _found(function, bound: LipschitzBound) -> _Found:
     sizes = [size_of(tensor.shape) for node in nodes_of(function) for tensor in node.outputs]
     # Small matrices gain nothing from threads.
     threads = single_threaded_blas() if max(sizes, default=0) <= _SMALL else nullcontext()
-    with threads:
+    # Numbers beyond float64 are not verified.
+    with threads, np.errstate(over="ignore", invalid="ignore"):
         return _walked(function, bound)
 
 
@@ -85,11 +93,17 @@ def _walked(function, bound: LipschitzBound) -> _Found:
         outputs = walk.walk(function, inputs)
         if walk.cumulative:
             cumulative = list(map(min, cumulative, walk.cumulative))
-        value = min(value, hypot_up(*(output.bound() for output in outputs)))
+        with suppress(Unverified):
+            value = min(value, hypot_up(*(output.bound() for output in outputs)))
         if walk.features is not None:
             known = walk.features
             is_ready = isinstance(known, Ball | Ellipsoid)
-            features.append(known if is_ready else Ball.of(known.size, known.bound()))
+            with suppress(Unverified):
+                ball = Ball.of(known.size, known.bound())
+                features.append(known if is_ready else ball)
+    last = nodes_of(function)[-1:]
+    if last and last[0].outputs == function.outputs and as_function(last[0].operation) is None:
+        cumulative[-1] = min(cumulative[-1], value)
     return _Found(value, cumulative, features)
 
 

@@ -9,6 +9,9 @@ import numpy as np
 from lipzoo.rounding import add_up, deflated, div_up, gamma, inflated, mul_up, unit_roundoff
 
 _UNIT = unit_roundoff("float64")
+# Of the largest entry of a matrix: nothing that is computed of it overflows, or is subnormal where
+# that counts.
+_SMALLEST, _LARGEST = 1e-100, 1e100
 # Up to this side all eigenvalues are computed, beyond it the largest by Lanczos' method.
 _LARGEST_FULL = 96
 _LANCZOS_STEPS = 60
@@ -53,6 +56,8 @@ def dominating_diagonal(matrix: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """
     if not matrix.any():
         return np.zeros(len(matrix))
+    if not _SMALLEST < np.abs(matrix).max() < _LARGEST:
+        raise Unverified("its numbers are so small or large that products leave float64")
     root = np.sqrt(shape)
     guess = _estimate(matrix / np.outer(root, root))
     if not (np.isfinite(guess) and guess > 0):
@@ -125,6 +130,8 @@ def inverse_above(matrix: np.ndarray, error: float) -> tuple[np.ndarray, float]:
         approximate = np.linalg.inv(matrix)
     except np.linalg.LinAlgError:
         raise Unverified("singular") from None
+    if not np.isfinite(approximate).all():
+        raise Unverified("the inverse is not finite")
     approximate = (approximate + approximate.T) / 2
     residual = matrix @ approximate
     residual[np.arange(side), np.arange(side)] -= 1.0

@@ -122,7 +122,7 @@ def _softmax(call: Call):
 
 OPERATORS = {
     "Relu": Operator(_relu, "all"),
-    "LeakyRelu": Operator(_leaky_relu, "all"),
+    "LeakyRelu": Operator(_leaky_relu, "alpha of at least 0"),
     "PRelu": Operator(_prelu, "constant slopes"),
     "Elu": Operator(_elu, "all"),
     "Selu": Operator(_selu, "with the usual numbers"),

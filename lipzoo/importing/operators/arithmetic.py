@@ -104,6 +104,8 @@ def _alone(function, nonnegative=False):
     return convert
 
 
+_SEVERAL = "tensors of as many axes, or one and a constant"
+
 OPERATORS = {
     "Add": Operator(
         _binary(ops.add, keras.layers.Add, 0.0), "two tensors of as many axes, or a constant"
@@ -116,11 +118,15 @@ OPERATORS = {
     "Div": Operator(_divided, "by a constant"),
     "Neg": Operator(_alone(ops.negative), "all"),
     "Abs": Operator(_alone(ops.absolute, nonnegative=True), "all"),
-    "Sum": Operator(_several(ops.add, keras.layers.Add), "tensors of as many axes, or a constant"),
+    "Sum": Operator(
+        _several(ops.add, keras.layers.Add), "tensors of as many axes, or one and a constant"
+    ),
     "Max": Operator(
-        _several(ops.maximum, keras.layers.Maximum), "tensors of as many axes, or a constant"
+        _several(ops.maximum, keras.layers.Maximum),
+        "tensors of as many axes, or one and a constant",
     ),
     "Min": Operator(
-        _several(ops.minimum, keras.layers.Minimum), "tensors of as many axes, or a constant"
+        _several(ops.minimum, keras.layers.Minimum),
+        "tensors of as many axes, or one and a constant",
     ),
 }
