@@ -7,6 +7,8 @@ from lipzoo_catalogue.formatting import format_percent
 from lipzoo_catalogue.markdown import table
 
 RESULTS = Path(__file__).with_name("differential.json")
+# Of fewer models, drawn with layers and bounds that came later: ellipsoids for every second one.
+LATER = Path(__file__).with_name("differential_later.json")
 _OUTCOMES = {
     "accepted": "accepted, and attacked",
     "refused": "refused by name",
@@ -34,3 +36,15 @@ def differential_table() -> str:
     ]
     rows += [[text, f"{found['largest_share'][key]:.4f}"] for key, text in _SHARES.items()]
     return table(["", "measured"], rows)
+
+
+def later_sentence() -> str:
+    """What became of models with what came after the table was measured."""
+    found = json.loads(LATER.read_text())
+    outcomes = found["outcomes"]
+    return (
+        f"Of {found['models']:,} models drawn later, {outcomes.get('accepted', 0):,} were accepted "
+        f"and attacked, half of them through ellipsoids, "
+        f"{outcomes.get('refused', 0):,} refused by name and {outcomes.get('violation', 0):,} "
+        "refuted."
+    )

@@ -60,6 +60,7 @@ def render(text: str) -> str:
         "beyond": beyond_table.beyond_table,
         "constrain": constrain_table.constrain_table,
         "differential": differential_table.differential_table,
+        "differential_later": differential_table.later_sentence,
         "published": published_table,
         "costs": costs_table,
         "export": export_table.export_table,

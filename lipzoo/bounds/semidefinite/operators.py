@@ -84,7 +84,11 @@ def _moved(layer, input_sizes, output_sizes) -> Affine | None:
     numbers = (_numbered(input_sizes) + 1).astype("float32")[None]
     if numbers.size * unit_roundoff(layer.compute_dtype) >= 1 or numbers.size >= 2**24:
         return None
-    moved = keras.ops.convert_to_numpy(layer(numbers)).astype(int).reshape(-1, 1) - 1
+    try:
+        moved = keras.ops.convert_to_numpy(layer(numbers)).astype(int).reshape(-1, 1) - 1
+    except ValueError:
+        # Attributes that were set on it keep it from being called alone.
+        return None
     places = np.arange(len(moved))[:, None]
     return Affine(math.prod(input_sizes), len(moved), [Part(moved, np.ones((1, 1)), places)])
 
