@@ -44,7 +44,7 @@ def later_sentence() -> str:
     outcomes = found["outcomes"]
     return (
         f"Of {found['models']:,} models drawn later, {outcomes.get('accepted', 0):,} were accepted "
-        f"and attacked, half of them through ellipsoids, "
+        "and attacked, every second one through ellipsoids, "
         f"{outcomes.get('refused', 0):,} refused by name and {outcomes.get('violation', 0):,} "
-        "refuted."
+        "refuted.\n"
     )

@@ -102,8 +102,13 @@ class Ellipsoids:
             first, second = given
             same = {tuple(tensor.shape) for tensor in (*node.input_tensors, *node.outputs)}
             # Both have the shape of the sum, which copies neither.
-            both = isinstance(first, Ball | Ellipsoid) and isinstance(second, Ball | Ellipsoid)
-            return summed(first, second) if both and len(same) == 1 else None
+            if (
+                len(same) == 1
+                and isinstance(first, Ball | Ellipsoid)
+                and isinstance(second, Ball | Ellipsoid)
+            ):
+                return summed(first, second)
+            return None
         if len(given) != 1:
             return None
         (before,) = given

@@ -97,10 +97,9 @@ def _walked(function, bound: LipschitzBound) -> _Found:
             value = min(value, hypot_up(*(output.bound() for output in outputs)))
         if walk.features is not None:
             known = walk.features
-            is_ready = isinstance(known, Ball | Ellipsoid)
             with suppress(Unverified):
                 ball = Ball.of(known.size, known.bound())
-                features.append(known if is_ready else ball)
+                features.append(known if isinstance(known, Ball | Ellipsoid) else ball)
     last = nodes_of(function)[-1:]
     if last and last[0].outputs == function.outputs and as_function(last[0].operation) is None:
         cumulative[-1] = min(cumulative[-1], value)
