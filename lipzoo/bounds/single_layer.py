@@ -17,6 +17,11 @@ def check_alone(layer) -> None:
         UncertifiedLayerError: see there.
         ValueError: if the layer is not built.
     """
+    check_layer(layer, _shape_alone(layer))
+
+
+def _shape_alone(layer):
+    """The input shape of a layer that can be looked at alone."""
     if not isinstance(layer, keras.layers.Layer):
         raise UncertifiedLayerError(layer, "It is not a layer.")
     if isinstance(layer, keras.Model) and not has_own_bound(layer):
@@ -25,7 +30,7 @@ def check_alone(layer) -> None:
             "It is a subclassed model: what its `call` computes cannot be followed. Build it from "
             "layers with the functional interface, keras.Model(inputs, outputs).",
         )
-    check_layer(layer, _built_shape(layer))
+    return _built_shape(layer)
 
 
 def bound_of_layer(layer) -> LipschitzBound:
@@ -35,8 +40,7 @@ def bound_of_layer(layer) -> LipschitzBound:
         UncertifiedLayerError: if there is no rule for it.
         ValueError: if the layer is not built, or a weight is NaN or infinite.
     """
-    check_alone(layer)
-    shape = _built_shape(layer)
+    shape = _shape_alone(layer)
     bound = layer_bound(layer, shape)
     if isinstance(shape, list):
         start = joined([input_tensor(i, layer.compute_dtype) for i in range(len(shape))])

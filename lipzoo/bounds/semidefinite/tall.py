@@ -83,14 +83,16 @@ class Image:
         del power
         steepest = max(abs(lower), abs(upper))
         scale = mul_up(self.scale, steepest, steepest)
-        above = mul_up(scale, largest_eigenvalue(self.gram))
+        # What is known of W stays known where the slopes do not change s.
+        image = self if scale == self.scale else Image(self.operator, scale)
+        gram, above = image.gram, image.largest
         if lower < 0 or above == 0.0:
             return Ball(self.size, above)
         # 2t I - s W^T W, with a rounding of every entry and one of the diagonal.
-        difference = np.diag(np.full(len(self.gram), 2.0 * above)) - scale * self.gram
-        error = mul_up(4 * _UNIT, add_up(2.0 * above, mul_up(scale, absolute_norm(self.gram))))
+        difference = np.diag(np.full(len(gram), 2.0 * above)) - scale * gram
+        error = mul_up(4 * _UNIT, add_up(2.0 * above, mul_up(scale, absolute_norm(gram))))
         inverse, rest = inverse_above(difference, error)
-        return Activated(Image(self.operator, scale), above, raised(inverse, rest))
+        return Activated(image, above, raised(inverse, rest))
 
 
 @dataclass(frozen=True)
