@@ -10,7 +10,7 @@ from scipy import special
 import lipzoo
 from lipzoo import activations
 from lipzoo.bounds import UncertifiedLayerError, lipschitz_bound
-from lipzoo.bounds.rule_registry import layer_bound
+from lipzoo.bounds.rule_registry import check_layer, layer_bound
 from lipzoo.keras_internals import CustomScaleLayer, LayerScale
 from lipzoo.rounding import unit_roundoff
 from tests.truths import exact_norm, jacobian_norms, randomise_freely
@@ -102,6 +102,9 @@ def test_an_einsum_that_mixes_examples_or_sums_alone_is_refused(equation):
         return
     with pytest.raises(UncertifiedLayerError, match="equation"):
         layer_bound(layer, (None, 3, 4))
+    # The list of refused layers says so too, without the norm.
+    with pytest.raises(UncertifiedLayerError, match="equation"):
+        check_layer(layer, (None, 3, 4))
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of Keras on TensorFlow")

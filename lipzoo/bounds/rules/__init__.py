@@ -30,6 +30,8 @@ def check_kernel_layer(layer, input_shape) -> None:
         UncertifiedLayerError: with the first reason.
     """
     linear.refuse_adapters(layer)
+    if type(layer) in einsum.RULES:
+        einsum.letters_of(layer, len(input_shape))
     if type(layer) in convolution.RULES:
         convolution.refuse_wrong_results(layer, input_shape)
     function = getattr(layer, "activation", None)

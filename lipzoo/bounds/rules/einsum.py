@@ -14,7 +14,7 @@ from lipzoo.rounding import affine_rounding, norm_up
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 
 
-def _letters(layer, rank: int) -> tuple[str, str, str]:
+def letters_of(layer, rank: int) -> tuple[str, str, str]:
     """The axes of input, kernel and output, without those that a leading ellipsis stands for.
 
     Raises:
@@ -43,7 +43,7 @@ def _letters(layer, rank: int) -> tuple[str, str, str]:
 
 def _einsum_dense(layer, input_shape):
     refuse_adapters(layer)
-    given, axes, result = _letters(layer, len(input_shape))
+    given, axes, result = letters_of(layer, len(input_shape))
     kernel = as_float64(layer.kernel)
     if kernel.ndim != len(axes):
         raise UncertifiedLayerError(
