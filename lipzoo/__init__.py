@@ -42,12 +42,15 @@ from lipzoo.constraining import constrain
 from lipzoo.constraints import SpectralBound, project
 from lipzoo.data.samples import samples
 from lipzoo.evaluation import (
+    Audit,
+    AuditContradiction,
     CertificateViolation,
     Diagnosis,
     JacobianNorms,
     Movement,
     Robustness,
     SensitivityLogger,
+    audit,
     diagnose,
     evaluate,
     evaluate_robustness,
@@ -66,6 +69,8 @@ from lipzoo_catalogue.version import __version__
 
 __all__ = [
     "MLP",
+    "Audit",
+    "AuditContradiction",
     "Certificate",
     "CertificateViolation",
     "CertifiedAccuracy",
@@ -94,6 +99,7 @@ __all__ = [
     "UnrolledNet",
     "__version__",
     "activations",
+    "audit",
     "certify",
     "certify_reconstruction",
     "certify_regression",

@@ -35,6 +35,13 @@ def is_onnx(text: str) -> bool:
     return Path(text).suffix.lower() == SUFFIX and not is_known(text) and not Path(text).is_dir()
 
 
+def is_keras_file(text: str) -> bool:
+    """Whether a user names a file of `keras.Model.save`, and no model of the zoo."""
+    from lipzoo_catalogue.registry import is_known
+
+    return Path(text).suffix == ".keras" and not is_known(text) and not Path(text).is_dir()
+
+
 def print_json(values: object) -> None:
     """Prints indented JSON."""
     print(json.dumps(values, indent=2, ensure_ascii=False))

@@ -6,6 +6,7 @@ recipe's content, say, needs more than this half of lipzoo knows.
 
 import argparse
 import importlib.util
+import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
 from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
-from lipzoo_cli.arguments import is_exported, is_onnx, model_of
+from lipzoo_cli.arguments import is_exported, is_keras_file, is_onnx, model_of
 
 if TYPE_CHECKING:
     from lipzoo_catalogue.certified.shards import Shard
@@ -121,6 +122,26 @@ def find_recipe(name: str) -> Path:
     raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe. {advice}")
 
 
+def _audit(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.claim < math.inf:
+        raise ValueError(f"--claim: expected a positive number. Received: {arguments.claim}")
+    for name in ("examples", "steps"):
+        if getattr(arguments, name) < (name == "examples"):
+            raise ValueError(f"--{name}: out of range. Received: {getattr(arguments, name)}")
+    for option, ending in (("data", ".npy"), ("out", ".npz")):
+        path = getattr(arguments, option)
+        if path is not None and Path(path).suffix != ending:
+            raise ValueError(f"--{option}: expected a file that ends in {ending}. Received: {path}")
+    _check_source(arguments.data)
+    _check_parent(arguments.out, "--out")
+    if is_onnx(arguments.model):
+        check_onnx_file(Path(arguments.model).expanduser())
+    elif is_keras_file(arguments.model):
+        _check_source(arguments.model)
+    else:
+        _check_model(arguments)
+
+
 def _certify(arguments: argparse.Namespace) -> None:
     from lipzoo_cli.certified_output import check_printing
 
@@ -218,6 +239,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "audit": _audit,
     "certify": _certify,
     "demo": _demo,
     "evaluate": _evaluate,

@@ -74,7 +74,7 @@ def test_commands_are_understood(line):
     if arguments.command == "train" and arguments.recipe.startswith("recipes/"):
         assert (ROOT / arguments.recipe).is_file()
     model = getattr(arguments, "model", "hf://")
-    elsewhere = model.startswith(("hf://", "runs/")) or model.endswith(".onnx")
+    elsewhere = model.startswith(("hf://", "runs/")) or model.endswith((".onnx", ".keras"))
     assert elsewhere or arguments.model in lipzoo.list_models()
 
 

@@ -1,5 +1,6 @@
 """Attacks that certificates have to withstand, and instruments that look inside a model."""
 
+from lipzoo.evaluation.audit import Audit, AuditContradiction, audit
 from lipzoo.evaluation.diagnosis import Diagnosis, Finding, diagnose
 from lipzoo.evaluation.edge_attack import EdgeAttack, edge_attack
 from lipzoo.evaluation.evaluate_robustness import evaluate, evaluate_robustness
@@ -12,6 +13,8 @@ from lipzoo.evaluation.tightness import Tightness, tightness
 
 __all__ = [
     "AttackResult",
+    "Audit",
+    "AuditContradiction",
     "CertificateViolation",
     "Diagnosis",
     "EdgeAttack",
@@ -21,6 +24,7 @@ __all__ = [
     "Robustness",
     "SensitivityLogger",
     "Tightness",
+    "audit",
     "diagnose",
     "edge_attack",
     "evaluate",
