@@ -1,7 +1,7 @@
 """What is known about a model, read from its files."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from lipzoo_catalogue.files import (
 from lipzoo_catalogue.formatting import format_size, format_up
 from lipzoo_catalogue.hub.client import HubSettings
 from lipzoo_catalogue.json_validation import is_mapping, is_row
+from lipzoo_catalogue.markup import escaped, table
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.task_names import CLASSIFICATION
@@ -139,6 +140,23 @@ class ModelInfo:
         }
 
     def __str__(self) -> str:
+        lines = [self.name, f"  {self.description}", ""]
+        lines += [f"  {key:<14}{value}" for key, value in self._rows()]
+        return "\n".join([*lines, *([""] * bool(self.metrics)), *self._results()])
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><b>{escaped(self.name)}</b>: {escaped(self.description)}</p>"]
+        parts.append(table((), self._rows()))
+        if self.metrics is not None:
+            parts.append(f"<pre>{escaped(chr(10).join(self._results()))}</pre>")
+        return "".join(parts)
+
+    def _results(self) -> Iterable[str]:
+        """The results in lines."""
+        return () if self.metrics is None else TASKS[self.task].plain_lines(self.metrics)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """What there is to say, by its name."""
         classes = ""
         if self.task == CLASSIFICATION:
             classes = str(self.config.num_classes or "none")
@@ -161,11 +179,7 @@ class ModelInfo:
             ("bound", bound),
             ("test", f"{self.metrics.examples:,} examples" if self.metrics else "none"),
         ]
-        lines = [self.name, f"  {self.description}", ""]
-        lines += [f"  {key:<14}{value}" for key, value in rows if value]
-        if self.metrics is not None:
-            lines += ["", *TASKS[self.task].plain_lines(self.metrics)]
-        return "\n".join(lines)
+        return [(key, value) for key, value in rows if value]
 
 
 def info(

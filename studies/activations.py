@@ -18,8 +18,8 @@ import keras
 import numpy as np
 
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.evaluation.figures import GREY, INK
 from lipzoo.layers import GradientFlowDense, GroupSort, SpectralDense
+from lipzoo.plotting import GREY, INK
 from lipzoo.training import load_data
 from lipzoo.training.run_folder import write_figure, write_json
 from studies.small_classifiers import (

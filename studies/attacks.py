@@ -15,7 +15,7 @@ import numpy as np
 import lipzoo
 from lipzoo.data.dataset import load_data
 from lipzoo.data.settings import DataSettings
-from lipzoo.evaluation.figures import INK
+from lipzoo.plotting import INK
 from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.formatting import parse_fraction

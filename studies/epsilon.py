@@ -11,7 +11,7 @@ import numpy as np
 
 import lipzoo
 from lipzoo.evaluation import pgd_attack
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, INK
+from lipzoo.plotting import ATTACKED, CERTIFIED, INK
 from lipzoo.training.run_folder import write_figure
 from studies.front import CERTIFIED_MODEL, PLAIN_MODEL
 

@@ -10,7 +10,7 @@ import json
 import numpy as np
 
 import lipzoo
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.training.run_folder import write_figure
 from lipzoo_catalogue.formatting import parse_fraction
 from studies import attacks

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.evaluation.figures import GREY, INK
+from lipzoo.plotting import GREY, INK
 from lipzoo.training import load_data
 from lipzoo.training.recipe import read_recipe
 from lipzoo.training.run_folder import write_figure, write_json

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.inverse.image_metrics import psnr
 from lipzoo.inverse.tikhonov_reconstruction import tikhonov
 from lipzoo.inverse.total_variation.reconstruction import total_variation
+from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK
 
 STYLES = {
     "Tikhonov": {"color": GREY, "marker": "s"},

@@ -1,6 +1,6 @@
 """The figure of `studies.stability`: seconds per training step over depth."""
 
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.training.run_folder import write_figure
 from studies.stability_networks import KINDS
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK
 
 COLOURS = (CERTIFIED, ATTACKED, "#b8860b", "#5b8c5a")
 _SIDE = 160

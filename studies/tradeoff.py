@@ -13,8 +13,8 @@ import numpy as np
 
 from lipzoo import InvNet
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.evaluation.figures import CERTIFIED, INK
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov
+from lipzoo.plotting import CERTIFIED, INK
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.run_folder import write_figure, write_json

@@ -1,6 +1,6 @@
 """The figure of `studies.transfer`: predicted over measured certified accuracy."""
 
-from lipzoo.evaluation.figures import GREY, INK
+from lipzoo.plotting import GREY, INK
 from studies.predictors import PREDICTORS
 
 COLOURS = {

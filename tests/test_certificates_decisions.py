@@ -215,7 +215,7 @@ def test_a_certificate_in_another_norm_counts_and_shows_it(binary):
     # sqrt(4) = 2 is exact, so shares at half the radius are those of the ball.
     assert cube.certified_accuracy(0.1) == certificate.certified_accuracy(0.2)
     assert "norm linf" in str(cube)
-    assert cube.plot().get_xlabel() == "l-infinity radius ε"
+    assert cube.plot().get_xlabel() == "ε, the l-infinity norm of the perturbation"
     with pytest.raises(ValueError, match=r"one of l1, l2, linf. Received: norm='l3'"):
         certificate.in_norm("l3")
     with pytest.raises(ValueError, match=r"in norm l2. Received: norm linf"):

@@ -8,6 +8,9 @@ from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.rounding import inflated, norm_up, unit_roundoff
 from lipzoo_catalogue.formatting import format_up
+from lipzoo_catalogue.markup import paragraph, table
+
+_HEADER = ("Layer", "Type", "Bound", "Cumulative", "Derivation")
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,17 @@ class LipschitzBound:
         return self.value
 
     def __str__(self) -> str:
-        header = ("Layer", "Type", "Bound", "Cumulative", "Derivation")
-        rows = [
+        rows = self._rows()
+        widths = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
+        lines = [_line(row, widths) for row in (_HEADER, *rows)]
+        rule = "─" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:], rule, self._total()])
+
+    def _repr_html_(self) -> str:
+        return table(_HEADER, self._rows(), numbers=(2, 3)) + paragraph(self._total())
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
             (
                 row.name,
                 row.type,
@@ -116,12 +128,10 @@ class LipschitzBound:
             )
             for row in self.layers
         ]
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [_line(row, widths) for row in (header, *rows)]
-        rule = "─" * max(map(len, lines))
+
+    def _total(self) -> str:
         method = "" if self.method == "product" else f" ({self.method})"
-        total = f"Lipschitz bound of '{self.name}'{method}: {format_up(self.value)}"
-        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+        return f"Lipschitz bound of '{self.name}'{method}: {format_up(self.value)}"
 
     def __repr__(self) -> str:
         return f"<LipschitzBound {self.value!r} of '{self.name}', {len(self.layers)} layers>"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipzoo.bounds.model_bound import LipschitzBound
-from lipzoo.certificates import presentation, selective_classification
+from lipzoo.certificates import gallery, presentation, selective_classification
 from lipzoo.certificates.norms import convert_radius, feature_radii
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.certified.report import CertificateReport
@@ -256,8 +256,47 @@ class Certificate:
         """
         return presentation.draw(self, ax)
 
+    def show(self, images, n=16, examples=None, columns=gallery.COLUMNS):
+        """Draws images with their predictions, certified radii and nearest rivals.
+
+        Above each image stands the class that it was taken for, with the true one where that is
+        another, and the radius r, rounded downwards: no perturbation of norm up to r changes the
+        prediction. Below stands the class that it is nearest to changing to.
+
+        Args:
+            images: those that were certified, in their order: shape `(examples, height, width)`,
+                with 1 or 3 channels behind or none. Bytes (uint8) are shown as such, values in
+                [0, 1] as they are, others between their least and their largest.
+            n: how many images are shown at most, at least 1.
+            examples: which ones by their number, `np.argsort(certificate.radius)` for those that
+                change most easily; `None` for the first ones.
+            columns: how many stand in a row.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which a notebook shows; `figure.savefig("radii.png")`
+            writes it.
+
+        Raises:
+            ImportError: if Matplotlib is not installed.
+            ValueError: if these are no images, or not as many as the certificate is of, or n,
+                examples or columns are out of range.
+
+        Example:
+            >>> import keras, numpy as np, lipzoo
+            >>> model = keras.Sequential([
+            ...     keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+            >>> images = np.ones((3, 2, 2, 1))
+            >>> figure = lipzoo.certify(model, images, verbose=0).show(images, n=2)
+            >>> len(figure.axes)
+            2
+        """
+        return gallery.show(self, images, n, examples, columns)
+
     def __str__(self) -> str:
-        return presentation.summary(self)
+        return str(presentation.summary(self))
+
+    def _repr_html_(self) -> str:
+        return presentation.summary(self).html()
 
     def _correct(self) -> np.ndarray:
         if self.labels is None:

@@ -1,16 +1,14 @@
-"""How a certificate is shown: as a table of accuracies, and as a curve."""
+"""How a certificate is shown: in some lines, and as a curve."""
 
 import numpy as np
 
 from lipzoo.certificates import selective_classification
-from lipzoo.plotting import axes_or_new
-from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
+from lipzoo.plotting import axes_or_new, draw_certified, legend
+from lipzoo_catalogue.certified.summary import QUARTILES, Summary, summary_of
 from lipzoo_catalogue.certified.terms import Terms
 
-_NORM_NAMES = {"l1": "l1", "l2": "Euclidean", "linf": "l-infinity"}
 
-
-def summary(certificate) -> str:
+def summary(certificate) -> Summary:
     """Certified accuracy, or coverage without labels, at some radii, and quartiles of the radii."""
     labelled = certificate.labels is not None
     notes = []
@@ -18,14 +16,14 @@ def summary(certificate) -> str:
         notes.append("the least output decides")
     if certificate.bound.method != "product":
         notes.append(f"the bound is {certificate.bound.method}")
-    text = summary_of(
+    return summary_of(
         Terms.of(certificate),
         len(certificate),
         certificate.accuracy if labelled else None,
         certificate.certified_accuracy if labelled else certificate.coverage,
         np.quantile(certificate.radius, QUARTILES, method="lower"),
+        notes,
     )
-    return "\n".join([text, *notes])
 
 
 def draw(certificate, ax=None):
@@ -34,11 +32,13 @@ def draw(certificate, ax=None):
     radius, labels = certificate.radius, certificate.labels
     counted = radius if labels is None else radius[certificate.prediction == labels]
     epsilons = np.concatenate([[0.0], np.sort(counted[np.isfinite(counted)])])
-    share = selective_classification.share_above(counted, epsilons, len(radius))
-    ax.step(epsilons, 100 * share, where="post")
-    deviations = "" if certificate.deviation is None else ", standard deviations"
-    ax.set_xlabel(f"{_NORM_NAMES[certificate.norm]} radius ε{deviations}")
-    ax.set_ylabel("certified predictions (%)" if labels is None else "certified accuracy (%)")
-    ax.set_ylim(0, 100)
-    ax.set_xlim(left=0)
+    draw_certified(
+        ax,
+        epsilons,
+        selective_classification.share_above(counted, epsilons, len(radius)),
+        clean=None if labels is None else certificate.accuracy,
+        norm=certificate.norm,
+        deviations=certificate.deviation is not None,
+    )
+    legend(ax)
     return ax

@@ -10,6 +10,7 @@ from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.certificates.inputs import as_array
 from lipzoo.certificates.norms import convert_radius, feature_radii
 from lipzoo_catalogue.formatting import format_up
+from lipzoo_catalogue.markup import paragraph
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,9 @@ class RegressionCertificate:
             found = high if low == high else f"{low} to {high}"
             lines.append(f"output {output} moves by at most {found}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return "".join(map(paragraph, str(self).splitlines()))
 
     def _checked(self, y) -> np.ndarray:
         values = as_array(y, "y").astype("float64")

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipzoo.plotting import (
+    ATTACKED,
+    CERTIFIED,
+    GREY,
+    INK,
+    draw_certified,
+    draw_image,
+    legend,
+    new_figure,
+)
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lipzoo.certificates import Certificate
-
-INK, GREY, CERTIFIED, ATTACKED = "#22303c", "#7b8794", "#1f6fb2", "#d9622b"
 
 
 @dataclass(frozen=True)
@@ -61,13 +70,10 @@ def certificate_figure(
     Raises:
         ValueError: if the certificate has no labels.
     """
-    from matplotlib.figure import Figure
-
     if certificate.labels is None:
         raise ValueError("expected a certificate of labelled examples; Received: labels=None")
     examples = list(examples)
-    figure = Figure(figsize=(9.6, 6.4 if examples else 4.0), dpi=150, layout="constrained")
-    figure.set_facecolor("white")
+    figure = new_figure(9.6, 6.4 if examples else 4.0, "certificate_figure", dpi=150)
     if not examples:
         _draw_curve(figure.subplots(), certificate, attacked, marks, title)
         return figure
@@ -86,7 +92,15 @@ def _draw_curve(axes, certificate, attacked, marks, title):
     epsilons = np.linspace(0.0, end, 400)
     curve = 100 * np.asarray(certificate.certified_accuracy(epsilons.tolist()))
 
-    axes.axhline(accuracy, color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    deviations = certificate.deviation is not None
+    draw_certified(
+        axes,
+        epsilons,
+        curve / 100,
+        clean=certificate.accuracy,
+        norm=certificate.norm,
+        deviations=deviations,
+    )
     axes.annotate(
         f"clean accuracy {accuracy:.1f} %",
         (end, accuracy),
@@ -96,8 +110,6 @@ def _draw_curve(axes, certificate, attacked, marks, title):
         color=GREY,
         fontsize=9,
     )
-    axes.plot(epsilons, curve, color=CERTIFIED, linewidth=2.4, label="certified: proven")
-    axes.fill_between(epsilons, curve, color=CERTIFIED, alpha=0.12, linewidth=0)
     for mark in marks:
         value = 100 * certificate.certified_accuracy(mark)
         axes.plot([mark, mark], [0, value], color=CERTIFIED, linewidth=0.8, alpha=0.5)
@@ -109,20 +121,10 @@ def _draw_curve(axes, certificate, attacked, marks, title):
         axes.plot(attacked[0], values, "D", color=ATTACKED, markersize=4.5, label=label)
         for epsilon, value in zip(attacked[0], values, strict=True):
             _label(axes, epsilon, value, ATTACKED, below=False)
-    axes.set(xlim=(0, end), ylim=(0, 104))
-    axes.set_xlabel("ε, the l2 norm of the perturbation", color=INK)
-    axes.set_ylabel("accuracy in %", color=INK)
+    axes.set_xlim(0, end)
     axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", pad=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(colors=INK, labelsize=9)
     if attacked is not None:
-        axes.legend(
-            loc="center right",
-            frameon=False,
-            fontsize=9,
-            labelcolor=INK,
-        )
+        legend(axes, loc="center right")
 
 
 def _label(axes, epsilon, value, color, below):
@@ -142,21 +144,14 @@ def _label(axes, epsilon, value, color, below):
 def _draw_strip(figure, examples):
     rows = figure.subplots(2, len(examples), squeeze=False)
     for (above, below), example in zip(rows.T, examples, strict=True):
-        _draw_image(above, example.image)
+        draw_image(above, example.image)
         above.set_title(f"{example.label}\nr = {example.radius:.2f}", color=CERTIFIED, fontsize=8.5)
         if example.attacked is None:
             below.set_visible(False)
             continue
-        _draw_image(below, example.attacked)
+        draw_image(below, example.attacked)
         below.set_xlabel(
             f"{example.attacked_label}\nat {example.distance:.2f}", color=ATTACKED, fontsize=8.5
         )
     rows[0, 0].set_ylabel("certified\nwithin r", color=CERTIFIED, fontsize=8.5)
     rows[1, 0].set_ylabel("attack that\nsucceeded", color=ATTACKED, fontsize=8.5)
-
-
-def _draw_image(axes, image):
-    image = np.squeeze(np.asarray(image))
-    axes.imshow(image, cmap="gray_r" if image.ndim == 2 else None, vmin=0.0, vmax=1.0)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_color("#d5dbe1")

@@ -14,7 +14,6 @@ from keras import ops
 
 from lipzoo.autodiff.jacobian_products import jacobian_vector_product, vector_jacobian_product
 from lipzoo.certificates.inputs import check_inputs
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
 from lipzoo.evaluation.model_states import (
     checked_function,
     chosen_states,
@@ -23,9 +22,17 @@ from lipzoo.evaluation.model_states import (
     states_of,
     weights_between,
 )
+from lipzoo.plotting import (
+    ATTACKED,
+    CERTIFIED,
+    DASHES,
+    GREY,
+    INK,
+    decorate,
+    new_figure,
+)
 from lipzoo.spectral.threads import single_threaded_blas
 from lipzoo.validation import integer
-from lipzoo_catalogue.installing import how_to_install
 
 METHODS = ("auto", "exact", "power_iteration")
 
@@ -88,7 +95,7 @@ class JacobianNorms:
         Raises:
             ImportError: if Matplotlib is not installed.
         """
-        figure, (left, right) = new_figure(2)
+        figure, (left, right) = new_panels(2, "JacobianNorms.plot")
         draw_over_depth(left, self.forward, CERTIFIED)
         left.set_title("forward: ‖∂s/∂x‖", color=INK)
         draw_over_depth(right, self.backward, ATTACKED)
@@ -367,17 +374,13 @@ def _spectral_norms(matrices):
     return np.where(finite[..., 0, 0], norms, np.inf)
 
 
-def new_figure(panels):
+def new_panels(panels, caller):
     """A figure with panels side by side over the same depth, and the list of these.
 
     Raises:
         ImportError: if Matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(f"Plots need Matplotlib: {how_to_install('plots')}") from error
-    figure = Figure(figsize=(4.8 * panels, 3.8), layout="constrained")
+    figure = new_figure(4.8 * panels, 3.8, caller)
     return figure, list(figure.subplots(1, panels, sharex=True, squeeze=False)[0])
 
 
@@ -388,10 +391,10 @@ def draw_over_depth(axes, norms, color, label=None):
     axes.fill_between(depth, norms.min(axis=1), norms.max(axis=1), color=color, alpha=0.15)
     if np.any(norms > 0):
         axes.set_yscale("log")
-    axes.set_xlabel("layer", color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("layer")
+    decorate(axes)
 
 
 def mark_one(axes):
     """Draws the line between norms that grow and norms that shrink."""
-    axes.axhline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (4, 3)))
+    axes.axhline(1.0, color=GREY, linewidth=1.0, linestyle=DASHES)

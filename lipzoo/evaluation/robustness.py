@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipzoo.bounds.model_bound import LipschitzBound
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.plotting import axes_or_new
+from lipzoo.plotting import ATTACKED, axes_or_new, draw_certified, legend
 from lipzoo_catalogue.formatting import format_up
 
 if TYPE_CHECKING:
@@ -176,10 +175,8 @@ class Robustness:
         ax = axes_or_new(ax, "Robustness.plot")
         end = 1.05 * max(*self.epsilons.values(), 1e-6)
         grid = np.linspace(0, end, 400)
-        curve = [100 * np.mean(self.correct & (self.radius > epsilon)) for epsilon in grid]
-        ax.axhline(100 * self.clean, color=GREY, linestyle=(0, (4, 3)), label="clean")
-        ax.plot(grid, curve, color=CERTIFIED, label="certified: proven")
-        ax.fill_between(grid, curve, color=CERTIFIED, alpha=0.12, linewidth=0)
+        curve = [np.mean(self.correct & (self.radius > epsilon)) for epsilon in grid]
+        draw_certified(ax, grid, curve, clean=self.clean)
         attacked = [100 * self.clean, *(100 * self.attacked)]
         ax.plot(
             [0, *self.epsilons.values()],
@@ -189,8 +186,6 @@ class Robustness:
             markersize=4.5,
             label="under attack: not refuted",
         )
-        ax.set(xlim=(0, end), ylim=(0, 100))
-        ax.set_xlabel("ε, the l2 norm of the perturbation", color=INK)
-        ax.set_ylabel("accuracy in %", color=INK)
-        ax.legend(frameon=False, labelcolor=INK)
+        ax.set_xlim(0, end)
+        legend(ax)
         return ax

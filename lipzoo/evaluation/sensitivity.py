@@ -6,8 +6,8 @@ import numpy as np
 from lipzoo.autodiff.jacobian_products import weight_gradients
 from lipzoo.certificates.inputs import as_array
 from lipzoo.certificates.prediction import model_state
-from lipzoo.evaluation.figures import ATTACKED, CERTIFIED, GREY, INK
-from lipzoo.evaluation.jacobians import StateJacobians, draw_over_depth, mark_one, new_figure
+from lipzoo.evaluation.jacobians import StateJacobians, draw_over_depth, mark_one, new_panels
+from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK, legend
 
 
 class SensitivityLogger(keras.callbacks.Callback):
@@ -138,7 +138,7 @@ class SensitivityLogger(keras.callbacks.Callback):
         """
         if not self.epochs:
             raise ValueError("Expected a record: pass the callback to fit. Received: no epochs")
-        figure, panels = new_figure(1 if self.y is None else 2)
+        figure, panels = new_panels(1 if self.y is None else 2, "SensitivityLogger.plot")
         shown = sorted({0, len(self.epochs) // 2, len(self.epochs) - 1})
         for color, index in zip((GREY, CERTIFIED, ATTACKED)[: len(shown)], shown, strict=True):
             label = f"after epoch {self.epochs[index]}"
@@ -152,7 +152,7 @@ class SensitivityLogger(keras.callbacks.Callback):
             axes.set_title(title, color=INK)
         mark_one(panels[0])
         panels[0].set_ylabel("norm", color=INK)
-        panels[0].legend(frameon=False, fontsize=9, labelcolor=INK)
+        legend(panels[0])
         return figure
 
     def _begin(self):

@@ -12,6 +12,7 @@ from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.inverse.layers import PlugAndPlay
 from lipzoo.rounding import inflated
 from lipzoo.validation import integer
+from lipzoo_catalogue.markup import paragraph
 
 # Covers the float64 evaluation of a radius: three operations.
 
@@ -51,6 +52,9 @@ class ReconstructionCertificate:
             f"norm (root mean square over its values: {self.root_mean_square.max():.4g} at most) "
             f"while the measurement moves by at most {self.noise_norm.max():.4g}"
         )
+
+    def _repr_html_(self) -> str:
+        return paragraph(self)
 
 
 def certify_reconstruction(

@@ -10,7 +10,7 @@ from lipzoo_catalogue.certified.origin import LeftOut, between
 from lipzoo_catalogue.certified.protocols import CertificateLike
 from lipzoo_catalogue.certified.radii import accuracy_above, count_above
 from lipzoo_catalogue.certified.report import SHOWN, CertificateReport
-from lipzoo_catalogue.certified.summary import QUARTILES, summary_of
+from lipzoo_catalogue.certified.summary import QUARTILES, Summary, summary_of
 from lipzoo_catalogue.certified.terms import Terms
 
 # Examples whose report is text in memory at a time.
@@ -138,6 +138,10 @@ class Certified:
 
     def summary(self) -> str:
         """The table that a `Certificate` prints."""
+        return str(self.outline())
+
+    def outline(self) -> Summary:
+        """What a `Certificate` says of itself in some lines."""
         share = self.certified_accuracy if self.labelled else self.coverage
         return summary_of(
             self.terms,

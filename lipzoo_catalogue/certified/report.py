@@ -13,6 +13,7 @@ from lipzoo_catalogue.certified.origin import LeftOut, origin_name
 from lipzoo_catalogue.certified.protocols import CertificateLike
 from lipzoo_catalogue.certified.radii import check_radii
 from lipzoo_catalogue.formatting import format_down
+from lipzoo_catalogue.markup import paragraph, table
 
 # A longer table is cut in print; CSV and JSON are whole.
 SHOWN = 20
@@ -185,6 +186,27 @@ class CertificateReport:
             examples: number of all examples.
             kept: number of those that are not abstained on.
         """
+        columns = self._shown()
+        widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
+        rows = [list(columns), *zip(*columns.values(), strict=True)]
+        lines = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        if examples > SHOWN:
+            lines.append(f"... {examples - SHOWN:,} more")
+        return "\n".join([*lines, self._covered(examples, kept)])
+
+    def _repr_html_(self) -> str:
+        columns = self._shown()
+        rows = zip(*columns.values(), strict=True)
+        numbers = [i for i, name in enumerate(columns) if name in ("example", "row", "radius")]
+        more = [f"... {len(self) - SHOWN:,} more"] if len(self) > SHOWN else []
+        notes = [*more, self._covered(len(self), int(np.sum(~self.abstains)))]
+        return "".join([table(list(columns), rows, numbers), *map(paragraph, notes)])
+
+    def _shown(self) -> dict[str, list[str]]:
+        """The columns of the first examples, as they are printed."""
         numbers = range(self.first, self.first + len(self))[:SHOWN]
         columns = {"example": [str(i) for i in numbers]}
         columns |= {name: [*map(str, cells[:SHOWN])] for name, cells in self._origins().items()}
@@ -196,16 +218,11 @@ class CertificateReport:
         if self.labels is not None:
             columns["label"] = [self._name(i) or str(i) for i in self.labels[:SHOWN]]
         columns["abstains"] = ["abstains" if i else "" for i in self.abstains[:SHOWN]]
-        widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
-        rows = [list(columns), *zip(*columns.values(), strict=True)]
-        lines = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        if examples > SHOWN:
-            lines.append(f"... {examples - SHOWN:,} more")
+        return columns
+
+    def _covered(self, examples: int, kept: int) -> str:
         share = f"covered: {kept:,} of {examples:,} ({100 * kept / examples:.2f} %)"
-        return "\n".join([*lines, f"{share}, radius above {self.abstain_below:g}"])
+        return f"{share}, radius above {self.abstain_below:g}"
 
     @property
     def _origin_name(self) -> str:
