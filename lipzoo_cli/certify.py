@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,6 +26,7 @@ from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.version import __version__
 from lipzoo_cli.certified_model import model_to_certify
 from lipzoo_cli.certified_output import check_printing, show
+from lipzoo_cli.certified_page import CertifiedPage
 from lipzoo_cli.part_marks import marks, sha256_of_labels
 from lipzoo_cli.preflight import check_certify_options
 
@@ -46,10 +48,14 @@ def certify(arguments: argparse.Namespace) -> None:
     labels = None if y is None else sha256_of_labels(y, count, subject.classes)
     model = subject.load()
     certificate, pieces = None, list[dict[str, np.ndarray]]()
+    page = None if arguments.html is None else CertifiedPage(Path(arguments.html), config)
     for chunk in _chunks(rows):
+        examples = _read(x, chunk, model, arguments.data)
+        if page is not None:
+            page.add(examples)
         certificate = certify_arrays(
             model,
-            _read(x, chunk, model, arguments.data),
+            examples,
             None if y is None else y[chunk],
             standardized=arguments.standardized,
             decision=arguments.decision,
@@ -97,7 +103,19 @@ def certify(arguments: argparse.Namespace) -> None:
         about["notes"] = x.notes
     if not arguments.json:
         print(*(f"note: {note}" for note in x.notes), sep="\n", end="\n" * bool(x.notes))
+    if page is not None:
+        hashes = {"model, weights": subject.weights, "model, configuration": subject.configuration}
+        page.write(
+            certified,
+            f"{subject.name} on {arguments.data}",
+            {key: value for key, value in about.items() if key != "notes"},
+            hashes if labels is None else {**hashes, "labels": labels},
+            None if arguments.abstain_below is None else threshold,
+            x.notes,
+        )
     show(certified, about, radii, arguments)
+    if page is not None and not arguments.json:
+        print(f"page: {page.path}")
     if shard is not None and not arguments.json:
         print(f"part {shard}: examples {rows.start:,} to {rows.stop - 1:,} of {count:,}")
 

@@ -20,7 +20,11 @@ from lipzoo.data.settings import DataSettings
 from lipzoo.evaluation import AttackResult, pgd_attack
 from lipzoo.evaluation.figures import FigureExample, certificate_figure
 from lipzoo.training import DataError, Dataset, load_data
+from lipzoo_catalogue.certified.certified import Certified, columns_of
+from lipzoo_catalogue.certified.terms import Terms
+from lipzoo_catalogue.files import CONFIG, WEIGHTS
 from lipzoo_catalogue.installing import how_to_install
+from lipzoo_cli.certified_page import CertifiedPage
 from lipzoo_cli.exit_codes import CheckFailed
 
 FACTORS = (0.999, 1.5, 2.0, 4.0)
@@ -55,10 +59,10 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 def run_demo(output: Path, examples: int | None = None, digits: bool = False) -> bool:
-    """Runs the demo, prints what it finds and draws a figure.
+    """Runs the demo, prints what it finds, draws a figure and writes a page.
 
     Args:
-        output: path of the figure.
+        output: path of the figure; the page lies beside it, as .html.
         examples: number of test images; `None` for all.
         digits: whether scikit-learn's digits are taken even where Fashion-MNIST is at hand.
 
@@ -104,7 +108,9 @@ def run_demo(output: Path, examples: int | None = None, digits: bool = False) ->
     )
     # Matplotlib leaves its further options without types.
     figure.savefig(output)  # pyright: ignore[reportUnknownMemberType]
-    print(f"\nFigure: {output}. The demo took {time.perf_counter() - start:.0f} s.")
+    page = _write_page(output.with_suffix(".html"), certificate, x, setting)
+    print(f"\nFigure: {output}. Page for a browser, with every image's radius: {page}.")
+    print(f"The demo took {time.perf_counter() - start:.0f} s.")
     if not all(holds):
         print("A CERTIFICATE WAS CONTRADICTED. Please report this: it is a bug.")
     return all(holds)
@@ -252,6 +258,20 @@ def _fine_tune(
     limit = max(bound, 1.0)
     print(f"The bound is {'still' if new_bound <= limit else 'NOT'} at most {limit:g}.")
     return new_bound <= limit
+
+
+def _write_page(path: Path, certificate: Certificate, x: np.ndarray, setting: Setting) -> Path:
+    """Writes what was certified as a page."""
+    info = lipzoo.info(setting.model)
+    page = CertifiedPage(path, info.config)
+    page.add(x)
+    page.write(
+        Certified(Terms.of(certificate), columns_of(certificate)),
+        f"{setting.model} on {setting.title}",
+        {"model": setting.model, "data": setting.source, "arithmetic": certificate.arithmetic},
+        {f"model, {name}": info.files[name].sha256 for name in (WEIGHTS, CONFIG)},
+    )
+    return path
 
 
 def _headline(number: int, text: str) -> None:

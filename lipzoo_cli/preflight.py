@@ -90,12 +90,29 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
     if out is not None:
         check_out(out, "--out")
     shard = None if arguments.shard is None else parse_shard(arguments.shard)
+    check_html(arguments.html, "--html")
+    if shard is not None and arguments.html is not None:
+        raise ValueError(
+            "--html: expected no --shard, since a page is of all examples. "
+            f"Received: --shard {arguments.shard}"
+        )
     if shard is not None and (out is None or out.suffix != ".npz"):
         raise ValueError(
             "--shard: expected --out with an .npz file, of which `lipzoo join` makes the whole. "
             f"Received: --out {arguments.out}"
         )
     return out, shard
+
+
+def check_html(path: str | None, option: str) -> None:
+    """Refuses, before any work, a page that cannot be written.
+
+    Raises:
+        ValueError: for another ending than .html, or a folder that does not exist.
+    """
+    if path is not None and Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{option}: expected an .html file. Received: {path}")
+    _check_parent(path, option)
 
 
 def refuse_existing(path: Path) -> None:

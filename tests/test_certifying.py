@@ -1,5 +1,8 @@
 """Certification from disk and in parts: the same answers and the same bytes as from memory."""
 
+import base64
+import hashlib
+import io
 import json
 import os
 import re
@@ -9,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import keras
+import matplotlib.image
 import numpy as np
 import pytest
 
@@ -112,6 +116,29 @@ def test_piece_by_piece_everything_is_as_at_once(tmp_path, small_pieces, number)
         path = tmp_path / f"radii.{ending}"
         write_certified(path, certified, threshold)
         assert path.read_text() == text
+
+
+def test_a_page_shows_the_examples_and_whose_they_are(run, model, data, monkeypatch):
+    monkeypatch.setattr("lipzoo_cli.certify._CHUNK", 10)
+    page, radii = data / "page.html", data / "radii.npz"
+    printed = run("certify", model, data / "xy.npz", "--html", page, "--out", radii)
+    assert f"page: {page}" in printed
+    text = page.read_text(encoding="utf-8")
+    images = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
+    assert len(images) == 23
+    stored = np.load(data / "xy.npz")
+    for image, pixels in zip(images, stored["x"], strict=True):
+        read = matplotlib.image.imread(io.BytesIO(base64.b64decode(image)), format="png")
+        np.testing.assert_array_equal(np.rint(255 * read), pixels)
+    given = (stored["x"].astype("float32") / np.float32(255))[..., None]
+    for content in (
+        (model / "model.safetensors").read_bytes(),
+        (model / "config.json").read_bytes(),
+        given.tobytes(),
+        np.load(radii)["radius"].tobytes(),
+        stored["y"].astype("<i8").tobytes(),
+    ):
+        assert hashlib.sha256(content).hexdigest() in text
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ def test_without_data_it_says_so_and_runs_on_digits(no_downloads, tmp_path, caps
     assert "tfds:fashion_mnist is neither prepared nor could it be downloaded" in printed
     for text in ("gradflow-digits", "0.999        0 of", "The bound is still at most 1", "Figure:"):
         assert text in printed
+    page = figure.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count("<tr data-radius") == 359
+    assert lipzoo.info("gradflow-digits").files["model.safetensors"].sha256 in page
     image = matplotlib.image.imread(figure)
     assert min(image.shape[:2]) > 500
     assert np.ptp(image) == 1

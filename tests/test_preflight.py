@@ -33,6 +33,8 @@ CASES = {
     ("certify", MODEL, "{data}", "--abstain-below", "nan"): "--abstain-below",
     ("certify", MODEL, "{data}", "--shard", "3/2", "--out", "a.npz"): "--shard",
     ("certify", MODEL, "{data}", "--shard", "1/2"): "--shard",
+    ("certify", MODEL, "{data}", "--html", "a.png"): "--html: expected an .html file",
+    ("certify", MODEL, "{data}", "--shard", "1/2", "--out", "a.npz", "--html", "a.html"): "--html",
     ("certify", MODEL, "{data}", "--out", "a.txt"): "--out",
     ("certify", MODEL, "{data}", "--out", "none/a.csv"): "folder that exists",
     ("certify", MODEL, "{data}", "--norm", "l3"): "--norm",

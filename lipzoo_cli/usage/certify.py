@@ -20,6 +20,12 @@ def _certify(command: argparse.ArgumentParser) -> None:
         help="write prediction, radius and nearest rival of every example, with norm and units, to "
         "a .csv, .json or .npz file",
     )
+    command.add_argument(
+        "--html",
+        metavar="FILE",
+        help="write one .html page that needs no network: accuracy over epsilon with a slider, a "
+        "table of the examples with pictures and radii to sort, what is proven, hashes",
+    )
     command.add_argument("--examples", metavar="N", type=int, help="use the first N examples")
     command.add_argument(
         "--labels", metavar="FILE", help="an .npy file with the labels of an .npy file of examples"
