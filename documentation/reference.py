@@ -10,6 +10,7 @@ MODULES = {
     "lipzoo.zoo": "Loading and saving",
     "lipzoo.bounds": "Bounds",
     "lipzoo.certificates": "Certificates",
+    "lipzoo.conformal": "Conformal prediction",
     "lipzoo.models": "Networks",
     "lipzoo.layers": "Layers",
     "lipzoo.activations": "Activations",

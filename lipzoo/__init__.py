@@ -12,6 +12,7 @@ check_backend()
 
 from lipzoo import (
     activations,
+    conformal,
     constraints,
     inverse,
     layers,
@@ -103,6 +104,7 @@ __all__ = [
     "certify",
     "certify_reconstruction",
     "certify_regression",
+    "conformal",
     "constrain",
     "constraints",
     "diagnose",

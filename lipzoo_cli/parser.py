@@ -6,6 +6,7 @@ from lipzoo_cli.exit_codes import EXIT_CODES
 from lipzoo_cli.usage.audit import AUDIT
 from lipzoo_cli.usage.catalogue import CARD, DOWNLOAD, INFO, LIST
 from lipzoo_cli.usage.certify import CERTIFY
+from lipzoo_cli.usage.conformal import CONFORMAL
 from lipzoo_cli.usage.demo import DEMO
 from lipzoo_cli.usage.evaluate import EVALUATE
 from lipzoo_cli.usage.export import EXPORT
@@ -18,7 +19,7 @@ from lipzoo_cli.usage.usage import Usage
 
 # What answers from files, what loads a model and computes with it, what makes one and hands it on.
 _READING = (LIST, INFO, CARD, DOWNLOAD)
-_MEASURING = (VERIFY, CERTIFY, JOIN, EVALUATE, AUDIT, DEMO)
+_MEASURING = (VERIFY, CERTIFY, JOIN, CONFORMAL, EVALUATE, AUDIT, DEMO)
 _MAKING = (INIT, RECIPE, TRAIN, PROMOTE, EXPORT, PUBLISH)
 
 USAGES: dict[str, Usage] = {usage.name: usage for usage in (*_READING, *_MEASURING, *_MAKING)}

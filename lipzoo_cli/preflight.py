@@ -20,6 +20,7 @@ from lipzoo_catalogue.json_validation import is_object
 from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
 from lipzoo_cli.arguments import is_exported, is_keras_file, is_onnx, model_of
+from lipzoo_cli.checked_options import check_conformal_options
 
 if TYPE_CHECKING:
     from lipzoo_catalogue.certified.shards import Shard
@@ -164,10 +165,7 @@ def _certify(arguments: argparse.Namespace) -> None:
 
     check_certify_options(arguments)
     check_printing(arguments)
-    if is_onnx(arguments.model):
-        check_onnx_file(Path(arguments.model).expanduser())
-    else:
-        _check_model(arguments)
+    _check_any_model(arguments)
     labels = arguments.labels
     if labels is not None and Path(arguments.data).suffix.lower() != ".npy":
         raise ValueError(
@@ -175,6 +173,13 @@ def _certify(arguments: argparse.Namespace) -> None:
             f"Received: {arguments.data}"
         )
     for file in (arguments.data, labels):
+        _check_source(file)
+
+
+def _conformal(arguments: argparse.Namespace) -> None:
+    check_conformal_options(arguments)
+    _check_any_model(arguments)
+    for file in (arguments.calibration, arguments.data):
         _check_source(file)
 
 
@@ -258,6 +263,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "audit": _audit,
     "certify": _certify,
+    "conformal": _conformal,
     "demo": _demo,
     "evaluate": _evaluate,
     "export": _export,
@@ -267,6 +273,14 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "train": _train,
     "verify": _verify,
 }
+
+
+def _check_any_model(arguments: argparse.Namespace) -> None:
+    """A model as `_check_model` has it, or an ONNX file."""
+    if is_onnx(arguments.model):
+        check_onnx_file(Path(arguments.model).expanduser())
+    else:
+        _check_model(arguments)
 
 
 def _check_model(arguments: argparse.Namespace, name: str | None = None) -> None:

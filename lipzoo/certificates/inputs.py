@@ -169,6 +169,30 @@ def check_labels(y: Any, examples: int, classes: int) -> np.ndarray:
     return labels.astype("int64")
 
 
+def check_values(y: Any, shape: tuple[int, int]) -> np.ndarray:
+    """True values of predicted numbers, float64, of the prediction's shape.
+
+    Args:
+        y: finite numbers of that shape, or `(examples,)` of a single output.
+        shape: `(examples, outputs)`.
+
+    Raises:
+        TypeError: see `as_array`.
+        ValueError: for another shape, or numbers that are not finite.
+    """
+    values = as_array(y, "y").astype("float64")
+    if values.ndim == 1 and shape[1] == 1:
+        values = values[:, None]
+    if values.shape != shape:
+        raise ValueError(
+            f"Expected y of shape {shape}, one number per example and output. "
+            f"Received: y.shape={np.shape(y)}"
+        )
+    if not np.isfinite(values).all():
+        raise ValueError("Expected finite numbers in y. Received: NaN or infinity")
+    return values
+
+
 def check_radius(value: Any, name: str, examples: int) -> np.ndarray:
     """One radius per example, float64.
 

@@ -92,32 +92,50 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
     """
     radius = np.full(len(logits), np.inf)
     rival = np.full(len(logits), -1)
-    column_norms = norm_up(head.kernel, axis=0)
+    norms = norm_up(head.kernel, axis=0)
     for label in np.unique(prediction):
         rows = np.flatnonzero(prediction == label)
-        others = np.arange(logits.shape[1]) != label
-        differences = head.kernel[:, others] - head.kernel[:, [label]]
-        distance = inflated(norm_up(differences, axis=0), operations=1)
-        sizes = column_norms[others] + column_norms[label]
-        biases = np.abs(head.bias[others]) + np.abs(head.bias[label])
-        slack = sum(
-            head_error(
-                head,
-                distance,
-                sizes,
-                biases,
-                Uncertainty(features.error[rows], features.norm[rows], features.dtype),
-            )
+        others = np.flatnonzero(np.arange(logits.shape[1]) != label)
+        own = [
+            Uncertainty(features.error[rows], features.norm[rows], features.dtype)
             for features in uncertainties
-        )
-        # A sum and two products, two sums for the terms, and the sums of uncertainties.
-        slack = inflated(slack, operations=5 + len(uncertainties))
-        margin = logits[rows, label][:, None] - logits[np.ix_(rows, np.flatnonzero(others))]
-        slope = head.movement(differences)
-        pairs = radii_of_pairs(margin, slope, slack)
+        ]
+        margin = logits[rows, label][:, None] - logits[np.ix_(rows, others)]
+        slack = head_slack(head, norms, label, own)
+        pairs = radii_of_pairs(margin, head_slopes(head, label), slack)
         radius[rows] = pairs.min(axis=1)
-        rival[rows] = np.flatnonzero(others)[pairs.argmin(axis=1)]
+        rival[rows] = others[pairs.argmin(axis=1)]
     return radius, np.where(np.isfinite(radius), rival, -1)
+
+
+def head_slopes(head: LinearHead, label: int) -> np.ndarray:
+    """Lipschitz bounds `L ||w_y - w_j||` of `f_y - f_j`, for all j but y, in order."""
+    return head.movement(_differences(head, label))
+
+
+def head_slack(head: LinearHead, norms, label: int, uncertainties) -> np.ndarray:
+    """What rounding can do to `f_y - f_j`, see `head_radius`.
+
+    Args:
+        head: the last layer.
+        norms: upper bounds of `||w_j||`.
+        label: y.
+        uncertainties: what rounding can do to h, `Uncertainty`s whose effects add up.
+
+    Returns:
+        Upper bounds, shape `(examples, classes - 1)`: for all j but y, in order.
+    """
+    distance = inflated(norm_up(_differences(head, label), axis=0), operations=1)
+    biases = np.abs(head.bias)
+    sizes = np.delete(norms, label) + norms[label]
+    biases = np.delete(biases, label) + biases[label]
+    slack = sum(head_error(head, distance, sizes, biases, each) for each in uncertainties)
+    # A sum and two products, two sums for the terms, and the sums of uncertainties.
+    return inflated(slack, operations=5 + len(uncertainties))
+
+
+def _differences(head: LinearHead, label: int) -> np.ndarray:
+    return np.delete(head.kernel, label, axis=1) - head.kernel[:, [label]]
 
 
 def head_error(head: LinearHead, distance, sizes, biases, features: Uncertainty) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipzoo.bounds.model_bound import LipschitzBound
-from lipzoo.certificates.inputs import as_array
+from lipzoo.certificates.inputs import check_values
 from lipzoo.certificates.norms import convert_radius, feature_radii
 from lipzoo_catalogue.formatting import format_up
 from lipzoo_catalogue.markup import paragraph
@@ -85,7 +85,7 @@ class RegressionCertificate:
             TypeError: if y is no array of numbers.
             ValueError: if it has another shape, or numbers that are not finite.
         """
-        values = self._checked(y)
+        values = check_values(y, self.prediction.shape)
         return (self.lower <= values) & (values <= self.upper)
 
     def worst_error(self, y: npt.ArrayLike) -> np.ndarray:
@@ -112,7 +112,7 @@ class RegressionCertificate:
             >>> certificate.worst_error([1.0]).round(3).tolist()
             [[1.5]]
         """
-        values = self._checked(y)
+        values = check_values(y, self.prediction.shape)
         return np.nextafter(np.maximum(self.upper - values, values - self.lower), np.inf)
 
     def in_norm(self, norm: str) -> "RegressionCertificate":
@@ -161,16 +161,3 @@ class RegressionCertificate:
 
     def _repr_html_(self) -> str:
         return "".join(map(paragraph, str(self).splitlines()))
-
-    def _checked(self, y) -> np.ndarray:
-        values = as_array(y, "y").astype("float64")
-        if values.ndim == 1 and self.prediction.shape[1] == 1:
-            values = values[:, None]
-        if values.shape != self.prediction.shape:
-            raise ValueError(
-                f"Expected y of shape {self.prediction.shape}, one number per example and output. "
-                f"Received: y.shape={np.shape(y)}"
-            )
-        if not np.isfinite(values).all():
-            raise ValueError("Expected finite numbers in y. Received: NaN or infinity")
-        return values
