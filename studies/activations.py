@@ -19,7 +19,7 @@ import numpy as np
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.layers import GradientFlowDense, GroupSort, SpectralDense
-from lipzoo.plotting import GREY, INK
+from lipzoo.plotting import GREY, INK, decorate, new_figure
 from lipzoo.training import load_data
 from lipzoo.training.run_folder import write_figure, write_json
 from studies.small_classifiers import (
@@ -186,16 +186,16 @@ def main(arguments=None):
 
 def draw(networks: dict):
     """Certified accuracy at each radius: every seed, and the interval of the mean."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+    figure = new_figure(9.0, 3.9, "studies.activations")
     names = list(networks)
     panels = figure.subplots(1, len(RADII), sharey=True)
     for axes, (radius, colour) in zip(panels, COLOURS.items(), strict=True):
         for place, name in enumerate(names):
             share = networks[name]["certified"][radius]
             values = 100 * np.asarray(share["values"])
-            axes.plot(values, np.full(len(values), place + 0.18), ".", color=GREY, markersize=4)
+            label = "each seed" if place == 0 else None
+            heights = np.full(len(values), place + 0.22)
+            axes.plot(values, heights, "d", color=GREY, markersize=3.5, label=label)
             axes.errorbar(
                 100 * share["mean"],
                 place,
@@ -204,13 +204,17 @@ def draw(networks: dict):
                 color=colour,
                 capsize=3,
                 markersize=5,
+                label="mean, 95 % interval" if place == 0 else None,
             )
         axes.set_title(f"radius {radius}", color=INK, fontsize=10)
-        axes.set_xlabel("certified %", color=INK)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("certified accuracy in %")
+        decorate(axes)
         axes.grid(axis="x", alpha=0.25)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
+    handles, labels = panels[-1].get_legend_handles_labels()
+    settings = {"ncols": 2, "frameon": False, "fontsize": 8, "labelcolor": INK}
+    figure.legend(handles, labels, loc="outside lower center", **settings)
     return figure
 
 

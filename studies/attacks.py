@@ -15,7 +15,18 @@ import numpy as np
 import lipzoo
 from lipzoo.data.dataset import load_data
 from lipzoo.data.settings import DataSettings
-from lipzoo.plotting import INK
+from lipzoo.plotting import (
+    ATTACKED,
+    CERTIFIED,
+    GOLD,
+    GREY,
+    INK,
+    SKY,
+    decorate,
+    legend,
+    new_figure,
+    radius_label,
+)
 from lipzoo.training.run_folder import write_figure, write_json
 from lipzoo_catalogue.files import WEIGHTS
 from lipzoo_catalogue.formatting import parse_fraction
@@ -25,13 +36,20 @@ from lipzoo_cli.evaluate_attacked import record
 RESULTS = Path(__file__).with_name("attacks.json")
 EPSILONS = ("0.1", "36/255", "0.25", "0.5", "1.0")
 ATTACKS = ("pgd", "boundary")
-# Models by the colour of their curves.
-MODELS = {
-    "resnet-fmnist": "#7b8794",
-    "resnet-fmnist-adversarial": "#d9622b",
-    "hamnet-fmnist": "#8a5fb0",
-    "gradflow-fmnist": "#1f6fb2",
-    "gradflow-fmnist-robust": "#2f8f5b",
+# In the order of their curves.
+MODELS = (
+    "resnet-fmnist",
+    "resnet-fmnist-adversarial",
+    "hamnet-fmnist",
+    "gradflow-fmnist",
+    "gradflow-fmnist-robust",
+)
+STYLES = {
+    "resnet-fmnist": (GREY, "s"),
+    "resnet-fmnist-adversarial": (ATTACKED, "D"),
+    "hamnet-fmnist": (GOLD, "^"),
+    "gradflow-fmnist": (CERTIFIED, "o"),
+    "gradflow-fmnist-robust": (SKY, "v"),
 }
 
 
@@ -59,26 +77,32 @@ def measure(name: str, x, y, samples: int, attacks=ATTACKS) -> dict:
 
 def draw(results: dict, path: Path) -> None:
     """Accuracy under attack over ε, solid, and certified accuracy, dashed, of every model."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
+    figure = new_figure(8.4, 5.0, "studies.attacks")
     axes = figure.subplots()
+    nothing = []
     for name, row in results["models"].items():
-        colour = MODELS[name]
+        colour, marker = STYLES[name]
         radii = [0.0, *map(parse_fraction, row["attacked"])]
         attacked, certified = (
             100 * np.array([row["clean"], *row[key].values()]) for key in ("attacked", "certified")
         )
-        axes.plot(radii, attacked, "o-", color=colour, markersize=4, label=name)
+        axes.plot(radii, attacked, color=colour, marker=marker, markersize=5, label=name)
         if certified[1:].any():
-            axes.plot(radii, certified, "--", color=colour, linewidth=1.4)
-    axes.plot([], [], "o-", color=INK, markersize=4, label="solid: left standing by the attacks")
+            # Between two radii what is certified is at least what is at the larger one.
+            style = {"linestyle": "--", "linewidth": 1.4, "drawstyle": "steps-pre"}
+            axes.plot(radii, certified, color=colour, **style)
+        else:
+            nothing.append(name)
+    axes.plot([], [], "-", color=INK, label="solid: left standing by the attacks")
     axes.plot([], [], "--", color=INK, label="dashed: certified, no attack can do more")
+    if nothing:
+        said = f"certified from ε = {radii[1]:g} on: 0 % of {', '.join(nothing)}"
+        axes.plot([], [], " ", label=said)
     axes.set(xlim=(0, None), ylim=(0, 100))
-    axes.set_xlabel("ε, the l2 norm of the perturbation", color=INK)
-    axes.set_ylabel(f"accuracy in %, {results['examples']:,} test images", color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    axes.set_xlabel(radius_label())
+    axes.set_ylabel(f"accuracy in %, {results['examples']:,} test images")
+    decorate(axes)
+    legend(axes, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.3))
     write_figure(path, figure, dpi=130)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 import lipzoo
 from lipzoo.evaluation import pgd_attack
-from lipzoo.plotting import ATTACKED, CERTIFIED, INK
+from lipzoo.plotting import ATTACKED, CERTIFIED, INK, draw_image, new_figure
 from lipzoo.training.run_folder import write_figure
 from studies.front import CERTIFIED_MODEL, PLAIN_MODEL
 
@@ -37,16 +37,12 @@ def perturbed(image, label, attacked) -> np.ndarray:
 
 def draw(image, images, names):
     """The figure; `names` are what each model takes every image for, by kind and norm."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.6, 6.6), layout="constrained")
+    figure = new_figure(8.6, 6.6, "studies.epsilon")
     grid = figure.subplots(len(KINDS), 1 + len(EPSILONS))
     for row, (kind, own) in enumerate(zip(KINDS, images, strict=True)):
         for column, picture in enumerate([image, *own]):
             axes = grid[row, column]
-            axes.imshow(picture[..., 0], cmap="gray_r", vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_color("#d5dbe1")
+            draw_image(axes, picture)
             if row == 0:
                 title = f"ε = {EPSILONS[column - 1]}" if column else "the image"
                 axes.set_title(title, fontsize=10, color=INK)

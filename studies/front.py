@@ -10,7 +10,16 @@ import json
 import numpy as np
 
 import lipzoo
-from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK
+from lipzoo.plotting import (
+    ATTACKED,
+    CERTIFIED,
+    INK,
+    decorate,
+    draw_image,
+    legend,
+    new_figure,
+    radius_label,
+)
 from lipzoo.training.run_folder import write_figure
 from lipzoo_catalogue.formatting import parse_fraction
 from studies import attacks
@@ -21,9 +30,7 @@ PICTURE = attacks.RESULTS.with_name("front.png")
 
 def draw(certificate, images, results: dict):
     """The figure of a certificate of labelled images and of the results of `studies.attacks`."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.0, 3.9), layout="constrained")
+    figure = new_figure(10.0, 3.9, "studies.front")
     left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1.0))
     _draw_images(left, certificate, images)
     _draw_curves(right.subplots(), results)
@@ -33,9 +40,7 @@ def draw(certificate, images, results: dict):
 def _draw_images(figure, certificate, images):
     first = [int(np.flatnonzero(certificate.labels == k)[0]) for k in range(10)]
     for axes, place in zip(figure.subplots(2, 5).flat, first, strict=True):
-        axes.imshow(images[place, ..., 0], cmap="gray_r", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_color("#d5dbe1")
+        draw_image(axes, images[place])
         name = certificate.class_names[certificate.prediction[place]]
         right = certificate.prediction[place] == certificate.labels[place]
         said = name if right else f"{name} (wrong)"
@@ -56,15 +61,13 @@ def _draw_curves(axes, results):
         said = "proven" if key == "certified" else "left by attacks"
         axes.plot(radii, accuracies, style, color=colour, markersize=4, label=f"{name}: {said}")
     axes.set(xlim=(0, None), ylim=(0, 100))
-    axes.set_xlabel("ε, the l2 norm of the perturbation", color=INK, fontsize=9)
-    axes.set_ylabel("accuracy in %", color=INK, fontsize=9)
+    axes.set_xlabel(radius_label(), fontsize=9)
+    axes.set_ylabel("accuracy in %", fontsize=9)
     axes.set_title(
         f"the same {results['examples']:,} test images", loc="left", color=INK, fontsize=9.5
     )
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(colors=INK, labelsize=9)
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    decorate(axes)
+    legend(axes)
 
 
 def main():

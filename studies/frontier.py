@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from lipzoo.bounds import lipschitz_bound
-from lipzoo.plotting import GREY, INK
+from lipzoo.plotting import GREY, INK, MARKERS, decorate, legend, new_figure
 from lipzoo.training import load_data
 from lipzoo.training.recipe import read_recipe
 from lipzoo.training.run_folder import write_figure, write_json
@@ -30,6 +30,7 @@ RADII = (0.25, 0.5, 1.0, 1.5, 2.0)
 SHIPPED = ("gradflow-fmnist", "gradflow-fmnist-robust")
 # One colour per radius that is drawn, light to dark.
 DRAWN = {"0.25": "#8fbbe0", "0.5": "#4a90cc", "1.0": "#1f5f9e", "1.5": "#123a63"}
+MARKS = dict(zip(DRAWN, MARKERS, strict=False))
 
 
 def small_point(dataset, epsilon: float, epochs: int, folder: Path) -> dict:
@@ -100,19 +101,19 @@ def _write(folder: Path, results: dict) -> None:
 
 def draw(results: dict):
     """Certified over clean accuracy on test data, one curve per radius along the epsilons."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+    figure = new_figure(7.4, 4.9, "studies.frontier")
     axes = figure.subplots()
     small = results["small"]
     clean = [100 * point["test"]["clean"] for point in small]
     for radius, colour in DRAWN.items():
         certified = [100 * point["test"]["certified"][radius] for point in small]
-        axes.plot(clean, certified, color=colour, marker="o", label=f"small, radius {radius}")
+        label = f"small networks, certified at {radius}"
+        axes.plot(clean, certified, color=colour, marker=MARKS[radius], markersize=5, label=label)
         for point in results["shipped"].values():
             if radius in point["test"]["certified"]:
                 share = 100 * point["test"]["certified"][radius]
                 axes.plot(100 * point["test"]["clean"], share, "*", color=colour, markersize=13)
+    axes.plot([], [], "*", color=INK, markersize=11, label="the shipped ones, in the same colours")
     lowest = [100 * point["test"]["certified"][radius] for point in small]
     for x, y, point in zip(clean, lowest, small, strict=True):
         note = {"textcoords": "offset points", "fontsize": 8, "color": INK}
@@ -122,13 +123,13 @@ def draw(results: dict):
         axes.axvline(x, color=GREY, linewidth=0.6, linestyle=":", ymax=0.93)
         label = f"{name}\nε = {point['epsilon']}"
         axes.text(x, 87, label, ha="center", fontsize=8, color=GREY)
-    axes.set_xlabel("clean accuracy in %", color=INK)
-    axes.set_ylabel("certified accuracy in %", color=INK)
+    axes.set_xlabel("clean accuracy in %")
+    axes.set_ylabel("certified accuracy in %")
     axes.set_ylim(0, 96)
     axes.set_xlim(right=90.6)
     axes.set_title("Fashion-MNIST: what the loss's epsilon trades", color=INK, fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    decorate(axes)
+    legend(axes, fontsize=8, loc="lower left")
     return figure
 
 

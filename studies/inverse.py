@@ -62,9 +62,21 @@ def study(name: str, figure_folder: Path) -> dict:
     methods = dict(table["methods"])
     methods[FREE] = comparison.network_row(networks[FREE], y, x, table["perturbation"])
     noise = {str(factor): at_noise(task, networks, factor) for factor in FACTORS}
-    figure = draw(name, task, networks[name], table, noise)
+    figure = draw(name, task, networks, table, noise)
     write_figure(figure_folder / f"{name}.png", figure, dpi=110)
     return {**table, "methods": methods, "psnr_at_noise": noise}
+
+
+def redraw(name: str, results: dict, folder: Path) -> None:
+    """Draws what was measured before; the unconstrained network's pictures where it is at hand."""
+    text = (zoo.model_folder(name) / "recipe.toml").read_text(encoding="utf-8")
+    recipe = training.parse_recipe(text)
+    task = task_of(recipe, training.load_data(recipe.data))
+    networks = {name: zoo.load(name)}
+    if (RUNS / name / "metrics.json").exists():
+        networks[FREE] = unconstrained(name, text)
+    figure = draw(name, task, networks, results, results["psnr_at_noise"])
+    write_figure(folder / f"{name}.png", figure, dpi=110)
 
 
 def at_noise(task, networks: dict, factor: float) -> dict:
@@ -82,10 +94,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m studies.inverse", description=__doc__)
     parser.add_argument("names", nargs="*", help="models (default: every InvNet of the zoo)")
     parser.add_argument("--output", type=Path, default=HERE, help="folder to write into")
+    parser.add_argument("--draw", action="store_true", help="draw what was measured before")
     options = parser.parse_args(arguments)
     path = options.output / RESULTS.name
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in options.names or zoo.list_models("invnet-*"):
+        if options.draw:
+            redraw(name, results[name], options.output)
+            continue
         results[name] = study(name, options.output)
         write_json(path, dict(sorted(results.items())))
         for method, row in results[name]["methods"].items():

@@ -91,13 +91,12 @@ def main(arguments=None):
         training = dataclasses.replace(recipe.training, epochs=options.epochs)
         recipe = dataclasses.replace(recipe, training=training)
     dataset = load_data(recipe.data)
-    results, first = {}, {}
+    results = {}
     for name, (architecture, settings) in networks(recipe).items():
         trained = []
         for seed in range(options.seeds):
             trained.append(train(recipe, dataset, architecture, settings, seed))
         results[name] = summary(trained, dataset.test)
-        first[name] = trained[0][0]
         print(
             f"{name:<18} test accuracy {100 * results[name]['mean_test_accuracy']:6.2f} % "
             f"({options.seeds} seeds), smallest backward norm "
@@ -113,8 +112,7 @@ def main(arguments=None):
             "networks": results,
         },
     )
-    figure = draw(results, first, dataset.test)
-    write_figure(options.output / FIGURE.name, figure)
+    write_figure(options.output / FIGURE.name, draw(results))
 
 
 if __name__ == "__main__":

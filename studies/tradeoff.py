@@ -14,7 +14,7 @@ import numpy as np
 from lipzoo import InvNet
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.inverse.tikhonov_reconstruction import alpha_for_bound, tikhonov
-from lipzoo.plotting import CERTIFIED, INK
+from lipzoo.plotting import CERTIFIED, INK, decorate, legend, new_figure
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.run_folder import write_figure, write_json
@@ -82,19 +82,17 @@ def main(arguments=None):
 
 def draw(points):
     """PSNR over the proven bound, for both."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure = new_figure(6.4, 4.0, "studies.tradeoff")
     axes = figure.subplots()
     bounds = [point["bound"] for point in points]
     styles = {"InvNet": {"color": CERTIFIED, "marker": "o"}, "Tikhonov": STYLES["Tikhonov"]}
     for name, style in styles.items():
         axes.plot(bounds, [point[name] for point in points], label=name, **style)
-    axes.set_xlabel("proven Lipschitz bound, measurement to reconstruction", color=INK)
-    axes.set_ylabel("PSNR in dB", color=INK)
+    axes.set_xlabel("proven Lipschitz bound, measurement to reconstruction")
+    axes.set_ylabel("PSNR in dB")
     axes.set_title("Deblurring signals: error against stability", color=INK, fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    decorate(axes)
+    legend(axes)
     return figure
 
 

@@ -1,23 +1,30 @@
 """The figure of `studies.transfer`: predicted over measured certified accuracy."""
 
-from lipzoo.plotting import GREY, INK
+from lipzoo.plotting import (
+    ATTACKED,
+    CERTIFIED,
+    GOLD,
+    GREY,
+    INK,
+    MARKERS,
+    SKY,
+    decorate,
+    new_figure,
+)
 from studies.predictors import PREDICTORS
 
-COLOURS = {
-    "test": "#22303c",
-    "rotation": "#d9622b",
-    "blur": "#1f6fb2",
-    "noise": "#3a9a5b",
-    "contrast": "#8a5fb0",
-    "refitted": "#c9a227",
+KINDS = ("test", "rotation", "blur", "noise", "contrast", "refitted")
+STYLES = {
+    kind: {"color": colour, "fmt": marker}
+    for kind, colour, marker in zip(
+        KINDS, (INK, ATTACKED, CERTIFIED, SKY, GREY, GOLD), MARKERS, strict=True
+    )
 }
 
 
 def draw(networks: dict):
     """One panel per predictor, one point per network, target and radius, intervals over seeds."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
+    figure = new_figure(12.0, 4.0, "studies.transfer")
     panels = figure.subplots(1, len(PREDICTORS), sharex=True, sharey=True)
     for axes, name in zip(panels, PREDICTORS, strict=True):
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=0.8)
@@ -27,17 +34,19 @@ def draw(networks: dict):
                 kind = target.split(" ")[0].rstrip(",")
                 label = None if kind in shown else kind
                 shown.add(kind)
-                _points(axes, entry["measured"], entry["predicted"][name], COLOURS[kind], label)
+                _points(axes, entry["measured"], entry["predicted"][name], STYLES[kind], label)
         axes.set_title(name, color=INK, fontsize=10)
-        axes.set_xlabel("measured certified %", color=INK)
+        axes.set_xlabel("measured certified accuracy in %")
         axes.set(xlim=(-2, 100), ylim=(-2, 100), aspect="equal")
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("predicted certified %", color=INK)
-    panels[0].legend(frameon=False, fontsize=7, loc="lower right")
+        decorate(axes)
+    panels[0].set_ylabel("predicted, in %")
+    handles, labels = panels[0].get_legend_handles_labels()
+    settings = {"ncols": len(labels), "frameon": False, "fontsize": 9, "labelcolor": INK}
+    figure.legend(handles, labels, loc="outside lower center", **settings)
     return figure
 
 
-def _points(axes, measured, predicted, colour, label):
+def _points(axes, measured, predicted, style, label):
     x, y = (
         {key: [100 * share.get(key, 0.0) for share in shares.values()] for key in _KEYS}
         for shares in (measured, predicted)
@@ -47,10 +56,9 @@ def _points(axes, measured, predicted, colour, label):
         y["mean"],
         xerr=x["half_width"],
         yerr=y["half_width"],
-        fmt="o",
-        markersize=3,
+        markersize=4,
         elinewidth=0.8,
-        color=colour,
+        **style,
         label=label,
         alpha=0.8,
     )

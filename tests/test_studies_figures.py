@@ -129,5 +129,7 @@ def test_a_network_of_the_swiss_roll_study_is_trained_and_measured():
     result = swissroll.summary([trained], dataset.test)
     assert len(result["smallest_backward_norm_by_epoch"]) == 3
     assert result["smallest_backward_norm"] >= 1 - 1e-5
-    figure = swissroll_figure.draw({"HamNet": result}, {"HamNet": trained[0]}, dataset.test)
-    assert len(figure.get_axes()) == 3
+    (over_layers, over_epochs) = swissroll_figure.draw({"HamNet": result}).axes
+    assert [*over_epochs.lines[0].get_ydata()] == result["smallest_backward_norm_by_epoch"]
+    norms = result["backward_norm_by_layer_after_training"]
+    assert [*over_layers.lines[0].get_ydata()] == norms["median"]
