@@ -3,17 +3,17 @@
 import argparse
 
 from lipzoo_cli.exit_codes import EXIT_CODES
-from lipzoo_cli.parser import USAGES, build_parser
+from lipzoo_cli.parser import USAGES, build_parser, command_parsers
 
 
 def command_page() -> str:
     """One section a command: what it does, how it is called, its arguments, an example."""
     parser = build_parser()
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    commands = command_parsers()
     parts = ["# Command line", parser.description or "", "```text", EXIT_CODES.rstrip(), "```"]
     for name, usage in USAGES.items():
         parts += [f"## lipzoo {name}", "", usage.summary, ""]
-        command = commands.choices[name]
+        command = commands[name]
         command.formatter_class = _wide
         parts += ["```text", command.format_usage().removeprefix("usage: ").rstrip(), "```", ""]
         parts += [_row(action) for action in command._actions if action.dest != "help"]

@@ -5,10 +5,17 @@ the bound holds after every step. Importing this package registers its Keras cla
 models load in a fresh process.
 """
 
+import sys
+
 from lipzoo_catalogue.backend import check_backend
+from lipzoo_catalogue.native_messages import without_native_messages
 
 # Before anything imports Keras, which would fail with a traceback of its own.
 check_backend()
+if "keras" not in sys.modules:
+    # The backend's compiled code writes to the terminal while it is loaded, whatever the log level.
+    with without_native_messages():
+        import keras  # noqa: F401
 
 from lipzoo import (
     activations,

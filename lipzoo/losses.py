@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from lipzoo.keras_internals import name_loss
 from lipzoo.validation import class_numbers, finite_number
 
 
@@ -161,3 +162,8 @@ class MultiClassHinge(_MarginLoss):
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin}
+
+
+# As Keras' registry calls them, and as recipes do.
+name_loss(OffsetCrossEntropy, "lipzoo>OffsetCrossEntropy", "offset_cross_entropy")
+name_loss(MultiClassHinge, "lipzoo>MultiClassHinge", "multi_class_hinge")

@@ -1,7 +1,6 @@
 """`lipzoo certify`: a certified radius for every example of a user's data."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from lipzoo_catalogue.certified.shards import Shard
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_catalogue.progress import Progress
 from lipzoo_catalogue.version import __version__
 from lipzoo_cli.certified_model import model_to_certify
 from lipzoo_cli.certified_output import check_printing, show
@@ -149,13 +149,11 @@ def _origins(x: Examples, chunk: slice) -> dict[str, np.ndarray]:
 
 
 def _chunks(rows: range) -> Iterator[slice]:
-    """Slices of some examples at a time, with progress on a terminal."""
-    shows = sys.stderr.isatty() and len(rows) > _CHUNK
+    """Slices of some examples at a time, with progress on a terminal where there are several."""
+    progress = Progress("auto" if len(rows) > _CHUNK else False)
+    progress.begin("certify", len(rows))
     for first in rows[::_CHUNK]:
         stop = min(first + _CHUNK, rows.stop)
         yield slice(first, stop)
-        if shows:
-            done = f"{stop - rows.start:,} of {len(rows):,}"
-            print(f"\rcertified {done}", end="", file=sys.stderr, flush=True)
-    if shows:
-        print(file=sys.stderr)
+        progress.advance(stop - first)
+    progress.end()

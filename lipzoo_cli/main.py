@@ -37,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 
         print(__version__)
         return 0
+    if arguments.install_completion is not None:
+        return run_command(_install_completion, arguments)
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -46,6 +48,12 @@ def main(argv: list[str] | None = None) -> int:
     from lipzoo_cli.preflight import check_arguments
 
     return run_command(check_arguments, arguments) or _run_with_keras(arguments)
+
+
+def _install_completion(arguments: argparse.Namespace) -> None:
+    from lipzoo_cli.completion import install_completion
+
+    print(install_completion(arguments.install_completion))
 
 
 def _suggest_command(argv: list[str]) -> None:

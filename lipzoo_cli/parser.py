@@ -28,6 +28,15 @@ USAGES: dict[str, Usage] = {usage.name: usage for usage in (*_READING, *_MEASURI
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
+    return _parsers()[0]
+
+
+def command_parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of the commands by name."""
+    return _parsers()[1]
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="lipzoo",
         description="Neural networks whose Lipschitz constant is bounded by a proof.",
@@ -35,7 +44,16 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument(
+        "--install-completion",
+        metavar="SHELL",
+        nargs="?",
+        const="auto",
+        help="let the shell (bash, zsh or fish; by default the one in use) complete commands, "
+        "options, models and recipes",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    found: dict[str, argparse.ArgumentParser] = {}
     for usage in USAGES.values():
         command = commands.add_parser(
             usage.name,
@@ -49,4 +67,5 @@ def build_parser() -> argparse.ArgumentParser:
         if usage.hub:
             add_hub_options(command)
         usage.add_arguments(command)
-    return parser
+        found[usage.name] = command
+    return parser, found

@@ -122,6 +122,13 @@ def refuse_existing(path: Path) -> None:
         raise FileExistsError(f"{path} is there already and stays as it is; choose another --out")
 
 
+def bundled_recipes() -> dict[str, Path]:
+    """The recipes that lipzoo brings, by their names."""
+    root = Path(__file__).parents[1]
+    folders = (root / "lipzoo" / "_bundled" / "recipes", root / "recipes")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
 def find_recipe(name: str) -> Path:
     """Path of a recipe file: `name` itself, or the recipe of that name that lipzoo brings.
 
@@ -131,9 +138,7 @@ def find_recipe(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".toml" or path.exists():
         return path
-    root = Path(__file__).parents[1]
-    folders = (root / "lipzoo" / "_bundled" / "recipes", root / "recipes")
-    bundled = {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    bundled = bundled_recipes()
     if name in bundled:
         return bundled[name]
     advice = did_you_mean(name, bundled) or f"Bundled are {', '.join(bundled)}."

@@ -166,3 +166,20 @@ def test_labels_between_two_classes_give_nan():
 def test_labels_of_other_examples_are_refused(labels):
     with pytest.raises(ValueError, match=r"logits of shape \(2, 3\). Received: labels"):
         OffsetCrossEntropy()(labels, np.zeros((2, 3), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("lipzoo>OffsetCrossEntropy", OffsetCrossEntropy),
+        ("offset_cross_entropy", OffsetCrossEntropy),
+        ("lipzoo>MultiClassHinge", MultiClassHinge),
+        ("multi_class_hinge", MultiClassHinge),
+    ],
+)
+def test_keras_knows_a_loss_by_its_name(name, loss):
+    labels, logits = _batch()
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Rescaling(1.0)])
+    model.compile("sgd", name)
+    expected = float(loss()(labels, logits))
+    assert model.evaluate(logits, labels, batch_size=64, verbose=0) == pytest.approx(expected)

@@ -143,3 +143,11 @@ def test_keras_file_opens_in_a_fresh_process(tmp_path):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         GradFlowNet(**{"input_shape": (8, 8, 1), "num_classes": 3, **SMALL, **arguments})
+
+
+@pytest.mark.parametrize("name", list(lipzoo.models.ARCHITECTURES))
+def test_who_asks_a_builder_for_trained_weights_is_told_where_they_are(name):
+    with pytest.raises(
+        TypeError, match=rf"{name} makes .* lipzoo\.load.* Received: weights='ours'"
+    ):
+        lipzoo.models.ARCHITECTURES[name](weights="ours")

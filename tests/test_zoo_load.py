@@ -64,6 +64,18 @@ def test_a_loaded_model_is_the_trained_one(trained):
     assert_certified(model)
 
 
+def test_a_model_and_itself_are_an_ensemble_under_two_names(trained):
+    inputs = keras.Input((8, 8, 1))
+    members = [load("flow-digits", model_name=name) for name in ("one", "other")]
+    outputs = keras.layers.Average()([member(inputs) for member in members])
+    ensemble = keras.Model(inputs, outputs)
+    x = zoo_models.images((8, 8, 1))
+    np.testing.assert_allclose(ensemble(x), trained(x), rtol=1e-5, atol=1e-6)
+    assert_certified(ensemble)
+    assert [member.lipzoo_config for member in members] == [load("flow-digits").lipzoo_config] * 2
+    assert load("flow-digits", weights=None, model_name="fresh").name == "fresh"
+
+
 def test_two_loads_share_nothing(trained):
     first, second = load("flow-digits"), load("flow-digits")
     first.set_weights([np.zeros_like(w) for w in first.get_weights()])

@@ -1,11 +1,10 @@
 """The search for adversarial inputs: who is attacked at which radius, and what counts as found."""
 
-import sys
-
 import numpy as np
 
 from lipzoo.evaluation.attacks.base import Attack, Target, inner_radius, lengths
 from lipzoo.evaluation.balls import difference, into_ball
+from lipzoo_catalogue.progress import Progress
 
 
 class Search:
@@ -20,7 +19,7 @@ class Search:
         labels: their labels.
         radius: up to which each example needs no attack.
         seed: seed of all attacks.
-        shows: whether to report progress on stderr.
+        shows: whether to report progress on stderr; `"auto"` does on a terminal.
 
     Attributes:
         distance: upper bound of the l2 distance of the nearest one, infinite where none was found.
@@ -28,9 +27,9 @@ class Search:
         found_by: names of the attacks that found them; empty where none did.
     """
 
-    def __init__(self, target: Target, labels, radius, seed: int, shows: bool):
+    def __init__(self, target: Target, labels, radius, seed: int, shows: int | str):
         self.target, self.labels, self.radius, self.seed = target, labels, radius, seed
-        self.progress = _Progress(shows)
+        self.progress = Progress(shows)
         lost = target.margins(target.x, labels) <= 0
         self.distance = np.where(lost, 0.0, np.inf)
         self.inputs = target.x.copy()
@@ -115,31 +114,3 @@ class Search:
         self.distance[chosen] = distance[lost]
         self.inputs[chosen] = inputs[lost]
         self.found_by[chosen] = by
-
-
-class _Progress:
-    """One line per stage on stderr: a bar on a terminal, a count elsewhere."""
-
-    def __init__(self, shows: bool):
-        self.shows, self.terminal = shows, sys.stderr.isatty()
-
-    def begin(self, title, total):
-        self.title, self.total, self.done = title, total, 0
-        self._draw()
-
-    def advance(self, count):
-        self.done += count
-        self._draw()
-
-    def end(self):
-        if self.shows:
-            line = "\n" if self.terminal else f"{self.title}: {self.total:,} examples\n"
-            sys.stderr.write(line)
-            sys.stderr.flush()
-
-    def _draw(self):
-        if self.shows and self.terminal:
-            full = 30 * self.done // max(self.total, 1)
-            bar = "=" * full + " " * (30 - full)
-            sys.stderr.write(f"\r{self.title:32} [{bar}] {self.done:,} of {self.total:,}")
-            sys.stderr.flush()

@@ -2,7 +2,6 @@
 
 import functools
 import numbers
-import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, cast
@@ -110,9 +109,8 @@ def evaluate_robustness(
     certificate = certify(model, x, labels, reference=reference, batch_size=batch_size, verbose=0)
     scale = margin_scale(certificate.logits)
     target = Target(model, x, certificate.prediction, clip, batch_size, scale)
-    shows = sys.stderr.isatty() if verbose == "auto" else bool(verbose)
     spared = np.zeros(len(x)) if attack_certified else certificate.radius
-    search = Search(target, labels, spared, seed, shows)
+    search = Search(target, labels, spared, seed, verbose)
     for number, attack in enumerate(chosen_attacks):
         search.run(number, attack, np.array(list(radii.values())))
     robustness = Robustness(

@@ -11,6 +11,7 @@ from lipzoo.certificates.inputs import check_inputs, check_radius
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.evaluation.balls import difference, into_ball, norms, scaled
 from lipzoo.validation import integer
+from lipzoo_catalogue.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def worst_movement(
     restarts: int = 1,
     seed: int = 0,
     batch_size: int = 128,
+    verbose: int | str = "auto",
 ) -> Movement:
     """Searches each ball of measurements for the one whose reconstruction moves furthest.
 
@@ -66,6 +68,7 @@ def worst_movement(
         restarts: runs per example, each from another random direction.
         seed: seed of the random starts.
         batch_size: examples searched at once.
+        verbose: whether to show progress on stderr; `"auto"` does on a terminal.
 
     Returns:
         A `Movement`.
@@ -94,6 +97,8 @@ def worst_movement(
     movement = value_and_input_gradient(_squared_movement(model), model.variables)
     random = np.random.default_rng(seed)
     found, furthest = y.copy(), np.zeros(len(y))
+    progress = Progress(verbose)
+    progress.begin("worst movement", restarts * (steps + 1) * len(y), "gradients")
     for first in range(0, len(y), batch_size):
         part = slice(first, first + batch_size)
         origin = ops.convert_to_numpy(model(y[part], training=False))
@@ -105,8 +110,10 @@ def worst_movement(
                 lengths = np.sqrt(squares.astype("float64"))
                 better = lengths > furthest[part]
                 found[part][better], furthest[part][better] = point[better], lengths[better]
+                progress.advance(len(point))
                 if step < steps:
                     offset = scaled(gradient.astype("float64"), noise[part])
+    progress.end()
     return Movement(found, _measured(model, y, found, batch_size), noise)
 
 

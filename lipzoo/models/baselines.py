@@ -3,7 +3,13 @@
 import keras
 
 from lipzoo.layers import CanonicalLift
-from lipzoo.models.checking import check_classes, check_integers, check_stages, checked_shape
+from lipzoo.models.checking import (
+    check_classes,
+    check_integers,
+    check_stages,
+    checked_shape,
+    without_weights,
+)
 from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, pixels_to_channels
 from lipzoo.models.standardize import standardize
 
@@ -14,6 +20,7 @@ _AVERAGE = {
 }
 
 
+@without_weights
 def MLP(
     input_shape,
     num_classes,
@@ -70,6 +77,7 @@ def MLP(
     return _with_head(inputs, x, num_classes, include_top, name)
 
 
+@without_weights
 def ResNet(
     input_shape,
     num_classes,

@@ -1,6 +1,33 @@
 """Checks of arguments that the builders share."""
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from lipzoo.validation import integer
+
+_Arguments = ParamSpec("_Arguments")
+_Model = TypeVar("_Model")
+
+
+def without_weights(builder: Callable[_Arguments, _Model]) -> Callable[_Arguments, _Model]:
+    """A builder that says where trained weights come from, to who expects it to take them.
+
+    `keras.applications` has them as `weights=`.
+    """
+
+    @functools.wraps(builder)
+    def build(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Model:
+        if "weights" in kwargs:
+            name = builder.__name__
+            raise TypeError(
+                f"{name} makes a network with fresh weights; lipzoo.load(NAME) returns one with "
+                "trained weights, lipzoo.load(NAME, num_classes=N) with a fresh head, and "
+                f"lipzoo.list_models() has the names. Received: weights={kwargs['weights']!r}"
+            )
+        return builder(*args, **kwargs)
+
+    return build
 
 
 def checked_shape(input_shape) -> tuple[int, ...]:

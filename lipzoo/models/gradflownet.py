@@ -13,7 +13,13 @@ from lipzoo.layers import (
     SpectralDense,
     UnitNormDense,
 )
-from lipzoo.models.checking import check_choice, check_classes, check_integers, checked_shape
+from lipzoo.models.checking import (
+    check_choice,
+    check_classes,
+    check_integers,
+    checked_shape,
+    without_weights,
+)
 from lipzoo.models.stages import DATA_FORMAT, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
 from lipzoo.validation import check_neurons
@@ -24,6 +30,7 @@ _PROJECTION = {1: SpectralConv1D, 2: SpectralConv2D}
 _AXIS_NAMES = {1: ("time",), 2: ("vertical", "horizontal")}
 
 
+@without_weights
 def GradFlowNet(
     input_shape,
     num_classes,

@@ -22,6 +22,7 @@ from lipzoo.models.checking import (
     check_integers,
     check_stages,
     checked_shape,
+    without_weights,
 )
 from lipzoo.models.stages import DATA_FORMAT, layers_of_stage, one_axis, pixels_to_channels
 from lipzoo.models.standardize import standardize
@@ -36,6 +37,7 @@ OPERATORS = ("convolution", "axial")
 _FLOW = {1: HamiltonianConv1D, 2: HamiltonianConv2D}
 
 
+@without_weights
 def HamNet(
     input_shape,
     num_classes,

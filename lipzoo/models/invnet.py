@@ -7,7 +7,7 @@ import keras
 from lipzoo.inverse import operators
 from lipzoo.inverse.layers import DataStep, PlugAndPlay, SensitivityLift, Tikhonov
 from lipzoo.layers import GradientFlowConv1D, GradientFlowConv2D, Lift, Project
-from lipzoo.models.checking import check_integers
+from lipzoo.models.checking import check_integers, without_weights
 from lipzoo.models.stages import DATA_FORMAT
 from lipzoo.validation import check_bounds
 
@@ -15,6 +15,7 @@ _FLOW = {1: GradientFlowConv1D, 2: GradientFlowConv2D}
 _CONVOLUTION = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D}
 
 
+@without_weights
 def InvNet(
     operator,
     *,
@@ -140,6 +141,7 @@ def InvNet(
     )
 
 
+@without_weights
 def UnrolledNet(
     operator,
     *,

@@ -40,6 +40,7 @@ def load(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     token: str | bool | None = None,
+    model_name: str | None = None,
 ) -> keras.Model:
     """Loads a model with a proven Lipschitz bound.
 
@@ -78,6 +79,9 @@ def load(
             `HF_HUB_OFFLINE=1` says the same.
         token: access token for a private repository. Default: that of `HF_TOKEN` or of
             `hf auth login`. `HF_ENDPOINT` is the address of another Hub.
+        model_name: what the model is called; `None` for the name of the zoo or of the folder. The
+            layers of a model need different names, and so do models inside another one: an
+            ensemble of one model with itself needs this.
 
     Returns:
         A `keras.Model`, named as the zoo's model or its folder is.
@@ -104,7 +108,7 @@ def load(
     settings = HubSettings(cache_dir, local_files_only, token)
     source = find(name, revision=revision, settings=settings)
     with source.named_in_errors():
-        return load_from(source, weights, num_classes, include_top, verify, dtype)
+        return load_from(source, weights, num_classes, include_top, verify, dtype, model_name)
 
 
 def load_from(
@@ -114,6 +118,7 @@ def load_from(
     include_top: bool = True,
     verify: bool = True,
     dtype: str | None = None,
+    model_name: str | None = None,
 ) -> keras.Model:
     """Loads the model of a source that was found; see `load`."""
     trained = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
@@ -125,7 +130,7 @@ def load_from(
     config = _adapt(trained, num_classes, include_top)
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
-            return _attach(_build(config, source), config, dtype)
+            return _attach(_build(config, source), config, dtype, model_name=model_name)
 
     pretrained = weights == "pretrained"
     path = source.path(WEIGHTS) if pretrained else _weights_path(weights)
@@ -137,7 +142,8 @@ def load_from(
     model = _filled(config, source, tensors, path, dtype, fresh)
     if pretrained and verify and source.claim is not None and not other_head:
         _check_claim(model, source)
-    return _attach(model, config, dtype, as_trained=pretrained and config == trained)
+    as_trained = pretrained and config == trained
+    return _attach(model, config, dtype, as_trained, model_name)
 
 
 def load_tensors(
@@ -234,10 +240,11 @@ def _check_claim(model, source):
         )
 
 
-def _attach(model, config, dtype=None, as_trained=False):
+def _attach(model, config, dtype=None, as_trained=False, model_name=None):
     """The same layers as a model that keeps its configuration."""
     with building_in(dtype):
-        model = ZooModel(model.input, model.output, name=model.name, lipzoo_config=config)
+        name = model.name if model_name is None else model_name
+        model = ZooModel(model.input, model.output, name=name, lipzoo_config=config)
     # By which a model that was trained further is told from the one that its texts are about.
     digest = weights_digest(model) if as_trained else None
     object.__setattr__(model, "lipzoo_weights_digest", digest)

@@ -172,16 +172,18 @@ def _columns(report: CertificateReport) -> dict[str, tuple[str, list[tuple[str, 
     names = report.class_names
 
     def classes(numbers: np.ndarray) -> list[tuple[str, str]]:
-        texts = [
-            "none" if n < 0 else names[n] if names else str(n) for n in np.asarray(numbers).tolist()
-        ]
-        return [(text, text) for text in texts]
+        found: list[int] = numbers.tolist()
+        return [twice("none" if n < 0 else names[n] if names else str(n)) for n in found]
 
-    columns = {"Example": ("number", [(str(i + report.first),) * 2 for i in range(len(report))])}
+    def twice(value: object) -> tuple[str, str]:
+        return str(value), str(value)
+
+    numbers = [twice(i + report.first) for i in range(len(report))]
+    columns: dict[str, tuple[str, list[tuple[str, str]]]] = {"Example": ("number", numbers)}
     if report.origin is not None:
         kind = "number" if report.origin.dtype.kind in "iu" else "text"
         name = "Row" if kind == "number" else "File"
-        columns[name] = (kind, [(str(value),) * 2 for value in report.origin.tolist()])
+        columns[name] = (kind, [*map(twice, report.origin.tolist())])
     columns["Prediction"] = ("text", classes(report.prediction))
     if report.labels is not None:
         columns["Label"] = ("text", classes(report.labels))

@@ -72,8 +72,8 @@ def _smaller(pixels: np.ndarray) -> np.ndarray:
     if block == 1:
         return pixels
     cut = pixels[: height - height % block or 1, : width - width % block or 1].astype("float64")
-    rows = np.add.reduceat(cut, np.arange(0, len(cut), block), axis=0)
-    sums = np.add.reduceat(rows, np.arange(0, cut.shape[1], block), axis=1)
+    rows = np.add.reduceat(cut, [*range(0, len(cut), block)], axis=0)
+    sums = np.add.reduceat(rows, [*range(0, cut.shape[1], block)], axis=1)
     return np.rint(sums / (min(block, len(cut)) * min(block, cut.shape[1]))).astype("uint8")
 
 
