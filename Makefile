@@ -23,8 +23,8 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-backends test-jax test-torch test-newest-keras docs format studies benchmarks \
-  readme clean
+.PHONY: demo test test-backends test-jax test-torch test-newest-keras docs notebooks format studies \
+  benchmarks readme clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/lipzoo demo
@@ -48,6 +48,10 @@ test-newest-keras: $(NEWEST_VENV)/.installed
 # A link that leads nowhere is an error. The variable silences an advertisement of Material.
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+# Executes the programs of docs/notebooks and keeps what they print and draw beside them.
+notebooks: $(VENV)/.installed-notebooks
+	$(BIN)/python -m documentation.run_notebooks
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
@@ -85,6 +89,10 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
+
+$(VENV)/.installed-notebooks: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[notebooks]"
 	@touch $@
 
 $(BACKENDS_VENV)/.installed: pyproject.toml | $(BACKENDS_BIN)/python

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from documentation import formulae, reference
+from documentation import formulae, notebook_pages, reference
 from documentation.commands import command_page
 from lipzoo_catalogue.cards import plain_card
 from lipzoo_catalogue.model_info import info
@@ -27,6 +27,12 @@ PAGES = {
     "findings/README.md": "findings.md",
     "MODEL_CARDS.md": "models/index.md",
 }
+# The page whose first table can be filtered.
+FILTERED = "zoo.md"
+_FILTER = (
+    '<label for="filter">Show rows with </label>'
+    '<input id="filter" type="search" placeholder="fmnist float32">'
+)
 # What else is linked to is copied there.
 COPIES = "files/"
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
@@ -39,10 +45,13 @@ def on_files(files, config):
     texts |= _cards()
     texts |= reference.pages()
     texts["reference/commands.md"] = command_page()
+    notebooks, pictures = notebook_pages.pages(config.repo_url)
+    texts |= notebooks
     # A page that the repository has is never hidden by a generated one.
     assert not texts.keys() & {file.src_uri for file in files}
-    texts["style.css"] = (ROOT / "documentation" / "style.css").read_text("utf-8")
-    for name, text in texts.items():
+    for name in ("style.css", "filter.js"):
+        texts[name] = (ROOT / "documentation" / name).read_text("utf-8")
+    for name, text in {**texts, **pictures}.items():
         files.append(File.generated(config, name, content=text))
     for file in list(files.documentation_pages()):
         _copy_linked(file, files, config)
@@ -81,7 +90,11 @@ def _target(link: str, src_uri: str) -> tuple[str, str] | None:
         return None
     path = posixpath.normpath(posixpath.join(posixpath.dirname(_origin(src_uri)), name))
     if path.startswith(("docs/", "models/")):
-        return path, path.removeprefix("docs/")
+        page = path.removeprefix("docs/")
+        # A notebook has a page, but on that page it is the file.
+        if page.endswith(".ipynb") and not src_uri.startswith("notebooks/"):
+            page = page.removesuffix("ipynb") + "md"
+        return path, page
     return path, PAGES.get(path, COPIES + path)
 
 
@@ -112,8 +125,10 @@ def on_page_markdown(markdown, page, **_):
     return "".join(parts)
 
 
-def on_page_content(html, **_):
+def on_page_content(html, page, **_):
     """Writes formulae as MathML, which browsers show without a script, and marks long cells."""
+    if page.file.src_uri == FILTERED:
+        html = html.replace("<table>", f'{_FILTER}<table id="filtered">', 1)
     return re.sub(r"<td>(?=[^<]{50})", '<td class="long">', formulae.written_out(html))
 
 
