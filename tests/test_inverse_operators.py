@@ -330,7 +330,7 @@ class WrongShape(WrongAdjoint):
         return x[:, 1:]
 
 
-def test_an_operator_without_a_configuration_is_named():
+def test_a_configuration_is_asked_for_when_a_model_is_saved():
     class Plain(LinearOperator):
         """Has what its products need, and no more."""
 
@@ -342,9 +342,10 @@ def test_an_operator_without_a_configuration_is_named():
         adjoint = apply
 
     x = keras.Input((3,))
-    model = keras.Model(x, DataStep(Plain((3,), (3,)), step_size=1.0)([x, x]))
+    step = DataStep(Plain((3,), (3,)), step_size=1.0)
+    assert lipschitz_bound(keras.Model(x, step([x, x]))).value >= 1.0
     with pytest.raises(NotImplementedError, match=r"get_config.*Received: Plain"):
-        lipschitz_bound(model)
+        step.get_config()
 
 
 def test_wrong_operators_are_refused():
@@ -354,7 +355,6 @@ def test_wrong_operators_are_refused():
         check_adjoint(WrongShape())
     with pytest.raises(TypeError, match="Received: operator="):
         check_adjoint(np.eye(2))
-    assert WrongAdjoint().rounding("float32") is None
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,6 @@ def test_wrong_operators_are_refused():
         (lambda: OPERATORS["matrix"].regularised_inverse(0.0), "alpha must be"),
         (lambda: OPERATORS["mask"].regularised_inverse(np.inf), "alpha must be"),
         (lambda: OPERATORS["mask"].regularised_inverse(True), "alpha must be"),
-        (lambda: Blur((6000, 1), [1.0]).regularised_inverse(1.0), "to be inverted as a matrix"),
     ],
 )
 def test_bad_arguments_are_refused(make, message):

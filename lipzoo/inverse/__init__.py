@@ -1,5 +1,6 @@
 """Inverse problems: forward operators, reconstructions, certificates of their stability."""
 
+from lipzoo.inverse.back_projection import filtered_back_projection
 from lipzoo.inverse.certificate import ReconstructionCertificate, certify_reconstruction
 from lipzoo.inverse.image_metrics import psnr, relative_error, ssim
 from lipzoo.inverse.layers import (
@@ -9,13 +10,21 @@ from lipzoo.inverse.layers import (
     SensitivityLift,
     Tikhonov,
 )
+from lipzoo.inverse.noise import noise_norm
 from lipzoo.inverse.operators import (
     Blur,
+    ChebyshevInverse,
+    Fourier,
     LinearOperator,
     Mask,
     Matrix,
+    SparseMatrix,
     Tomography,
     check_adjoint,
+    from_astra,
+    from_odl,
+    from_pylops,
+    from_scipy,
     gaussian_kernel,
 )
 from lipzoo.inverse.parameter_choice import Selection, choose_alpha, choose_weight
@@ -28,7 +37,9 @@ from lipzoo.inverse.total_variation.reconstruction import TotalVariationResult, 
 
 __all__ = [
     "Blur",
+    "ChebyshevInverse",
     "DataStep",
+    "Fourier",
     "LinearOperator",
     "Mask",
     "Matrix",
@@ -37,6 +48,7 @@ __all__ = [
     "ReconstructionCertificate",
     "Selection",
     "SensitivityLift",
+    "SparseMatrix",
     "Tikhonov",
     "Tomography",
     "TotalVariationResult",
@@ -45,7 +57,13 @@ __all__ = [
     "check_adjoint",
     "choose_alpha",
     "choose_weight",
+    "filtered_back_projection",
+    "from_astra",
+    "from_odl",
+    "from_pylops",
+    "from_scipy",
     "gaussian_kernel",
+    "noise_norm",
     "psnr",
     "relative_error",
     "ssim",

@@ -1,11 +1,12 @@
-"""Regularisation parameters chosen on pairs of measurements and the images behind them."""
+"""Regularisation parameters chosen on measurements and the images behind them, or the noise."""
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
-from lipzoo.inverse.operators.base import LinearOperator
-from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size
+from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator
+from lipzoo.inverse.tikhonov_reconstruction import check_batch, check_matrix_size, tikhonov
 from lipzoo.inverse.total_variation.reconstruction import total_variation
 from lipzoo.validation import check_bounds, positive_number
 
@@ -20,7 +21,7 @@ class Selection:
     Attributes:
         value: the parameter with the lowest error.
         mean_squared_error: its error, the mean over all values of all images, in their units
-            squared.
+            squared; without images, that of `A x̂` and y, over all values of all measurements.
         tries: every parameter tried with its error, ascending.
     """
 
@@ -29,30 +30,42 @@ class Selection:
     tries: tuple[tuple[float, float], ...]
 
 
-def choose_alpha(operator: LinearOperator, y, x, alphas=None) -> Selection:
-    """Chooses α of Tikhonov's reconstruction by its error on validation pairs.
+def choose_alpha(
+    operator: LinearOperator, y, x=None, alphas=None, *, noise_norm: float | None = None
+) -> Selection:
+    """Chooses α of Tikhonov's reconstruction by its error on validation pairs, or by the noise.
 
         α = argmin mean (x̂(y) - x)²,   x̂(y) = (AᵀA + αI)⁻¹Aᵀy
 
     With `A = U diag(s) Vᵀ` the error for any α is `Σ (s/(s²+α) Uᵀy - Vᵀx)²` and what of x lies
     outside the rows of A, so one decomposition serves all of them.
 
+    Without x, by Morozov's discrepancy principle: the largest α for which the root mean square of
+    `‖A x̂(y) - y‖` over the measurements is at most `noise_norm`. A larger one would leave some of
+    the signal in the residual, a smaller one fits the noise.
+
     Args:
         operator: A, a `LinearOperator`.
         y: measurements, of shape `(examples, *operator.output_shape)`.
-        x: the true images, of shape `(examples, *operator.input_shape)`.
+        x: the true images, of shape `(examples, *operator.input_shape)`; None where there are none.
         alphas: the values to try, and no others. None tries four a decade from `1e-8 ‖A‖²` to
             `10 ‖A‖²`, goes on (down to 1e-14, up to 1e6) while the best one lies at an end and
             beats the others by a thousandth, and then tries twenty more between the best one's
-            neighbours.
+            neighbours. For an operator of more than 2²⁵ entries, two a decade from `1e-4 ‖A‖²` to
+            `‖A‖²` and four more, each by an iteration.
+        noise_norm: norm of the noise of one measurement, see `lipzoo.inverse.noise_norm`; instead
+            of x. The value is found to a relative accuracy of a hundredth.
 
     Returns:
-        A `Selection`; its value is an estimate from these pairs.
+        A `Selection`; its value is an estimate from these measurements.
 
     Raises:
         TypeError: if the operator is no `LinearOperator`.
-        ValueError: if y, x or a value does not fit, or the operator is too large for a singular
-            value decomposition.
+        ValueError: if y, x or a value does not fit, not just one of x and `noise_norm` is given,
+            or no α leaves a residual of `noise_norm`.
+
+    Reference: Engl, Hanke and Neubauer, *Regularization of Inverse Problems*, 1996,
+    ISBN 978-0-7923-4157-4, section 4.3.
 
     Example: the identity, noise as large as the signal.
 
@@ -60,9 +73,33 @@ def choose_alpha(operator: LinearOperator, y, x, alphas=None) -> Selection:
     >>> y, x = [[2.0], [0.0]], [[1.0], [0.0]]
     >>> choose_alpha(Matrix([[1.0]]), y, x, alphas=[0.1, 1.0, 10.0]).value
     1.0
+    >>> round(choose_alpha(Matrix([[1.0]]), [[2.0]], noise_norm=1.0).value, 1)
+    1.0
     """
-    check_matrix_size(operator)
+    if (x is None) == (noise_norm is None):
+        raise ValueError(
+            "Expected the true images x, or noise_norm where there are none. "
+            f"Received: {'neither' if x is None else 'both'}"
+        )
+    if not isinstance(operator, LinearOperator):
+        raise TypeError(
+            f"Expected a lipzoo.inverse.LinearOperator. Received: operator={operator!r}"
+        )
+    if noise_norm is not None:
+        return _by_discrepancy(operator, y, positive_number(noise_norm, "noise_norm"), alphas)
     y, x = _checked_pairs(operator, y, x)
+    large = operator.inputs * operator.outputs > MAX_ENTRIES
+    prepare = _errors_by_iteration if large else _errors_by_values
+    errors, largest = prepare(operator, y, x)
+    if alphas is not None:
+        return _best(_tried(errors, _checked_values(alphas, "alphas")))
+    scale = largest**2 or 1.0
+    if large:
+        return _search(errors, scale, decades=(-4, 0), limits=(-5, 2), density=2, refined=4)
+    return _search(errors, scale, decades=(-8, 1), limits=(-14, 6), density=4, refined=20)
+
+
+def _errors_by_values(operator, y, x):
     left, values, right = np.linalg.svd(operator.matrix(), full_matrices=False)
     measured, truth = y @ left, x @ right.T
     outside = max(np.sum(x**2) - np.sum(truth**2), 0.0)
@@ -71,10 +108,72 @@ def choose_alpha(operator: LinearOperator, y, x, alphas=None) -> Selection:
         filters = [values / (values**2 + alpha) for alpha in candidates]
         return [(np.sum((f * measured - truth) ** 2) + outside) / x.size for f in filters]
 
+    return errors, float(values[0])
+
+
+def _errors_by_iteration(operator, y, x):
+    y = y.reshape(-1, *operator.output_shape)
+
+    def errors(candidates):
+        images = (tikhonov(operator, y, alpha) for alpha in candidates)
+        return [np.mean((image.reshape(x.shape) - x) ** 2) for image in images]
+
+    return errors, float(operator.norm_bound)
+
+
+def _by_discrepancy(operator, y, noise_norm, alphas):
+    y = check_batch(y, operator.output_shape, "y")
+    allowed = noise_norm**2 * len(y) / y.size
+    scale = float(operator.norm_bound) ** 2 or 1.0
+    large = operator.inputs * operator.outputs > MAX_ENTRIES
+    residual = (_residual_by_iteration if large else _residual_by_values)(operator, y)
+    tries = {}
+
+    def fits(alpha):
+        if alpha not in tries:
+            tries[alpha] = float(residual(alpha))
+        return tries[alpha] <= allowed
+
+    def selected(alpha):
+        return Selection(alpha, tries[alpha], tuple(sorted(tries.items())))
+
     if alphas is not None:
-        return _best(_tried(errors, _checked_values(alphas, "alphas")))
-    scale = float(values[0]) ** 2 or 1.0
-    return _search(errors, scale, decades=(-8, 1), limits=(-14, 6), density=4, refined=20)
+        fitting = [alpha for alpha in _checked_values(alphas, "alphas") if fits(alpha)]
+        low = max(fitting, default=None)
+    else:
+        low, high = next((scale * 0.1**k for k in range(6) if fits(scale * 0.1**k)), None), None
+        if low is not None:
+            high = 10.0 * low
+            while fits(high) and high < 1e6 * scale:
+                low, high = high, 10.0 * high
+            while high > 1.01 * low:
+                middle = (low * high) ** 0.5
+                low, high = (middle, high) if fits(middle) else (low, middle)
+    if low is None:
+        raise ValueError(
+            f"Expected an alpha that fits the measurements up to noise_norm={noise_norm:g} (root "
+            f"mean square). Received: a residual of {(min(tries.values()) * y[0].size) ** 0.5:.4g} "
+            f"at least, with alpha={min(tries):.3g}; the noise is larger, or the operator another"
+        )
+    return selected(low)
+
+
+def _residual_by_values(operator, y):
+    """Mean square of `A x̂ - y`, whose part along the left singular vectors is `α / (s² + α) y`."""
+    y = y.reshape(len(y), -1)
+    left, values, _ = np.linalg.svd(operator.matrix(), full_matrices=False)
+    measured = y @ left
+    outside = max(np.sum(y**2) - np.sum(measured**2), 0.0)
+    return lambda alpha: (np.sum((alpha / (values**2 + alpha) * measured) ** 2) + outside) / y.size
+
+
+def _residual_by_iteration(operator, y):
+    def residual(alpha):
+        images = keras.ops.convert_to_tensor(tikhonov(operator, y, alpha))
+        fitted = keras.ops.convert_to_numpy(operator.products().apply(images))
+        return np.mean((fitted.astype("float64") - y) ** 2)
+
+    return residual
 
 
 def choose_weight(

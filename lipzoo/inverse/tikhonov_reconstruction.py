@@ -3,11 +3,13 @@
 import keras
 import numpy as np
 
-from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator
+from lipzoo.inverse.operators.base import MAX_ENTRIES, ChebyshevInverse, LinearOperator
 from lipzoo.validation import finite_number, real_array
 
 # Relative to ‖A‖²; a smaller α is not told from 0 by the singular values that float64 yields.
 _SMALLEST_ALPHA = 1e-12
+# Of the iteration that stands for a matrix which would be too large.
+_ACCURACY = 1e-6
 
 
 def tikhonov(operator: LinearOperator, y, alpha: float) -> np.ndarray:
@@ -15,8 +17,9 @@ def tikhonov(operator: LinearOperator, y, alpha: float) -> np.ndarray:
 
         x = argmin ‖Ax - y‖² + α‖x‖² = (AᵀA + αI)⁻¹Aᵀy
 
-    in float64. (A mask of more than 2²⁵ entries as a matrix is applied by the backend of Keras,
-    in float64 where the backend has it.)
+    in float64. An operator of more than 2²⁵ entries is applied by the backend of Keras, in float64
+    where the backend has it, in as many steps of Chebyshev's iteration as bring the map within
+    1e-6 of its norm (`lipzoo.inverse.ChebyshevInverse`).
 
     Args:
         operator: A, a `LinearOperator`.
@@ -27,8 +30,8 @@ def tikhonov(operator: LinearOperator, y, alpha: float) -> np.ndarray:
         Array of shape `(examples, *operator.input_shape)`.
 
     Raises:
-        ValueError: if y has another shape or is not finite, α is not positive, or the operator is
-            too large to be inverted as a matrix.
+        ValueError: if y has another shape or is not finite, or α is not positive or too small for
+            an iteration.
 
     Reference: Engl, Hanke and Neubauer, *Regularization of Inverse Problems*, 1996,
     ISBN 978-0-7923-4157-4, chapter 5.
@@ -41,6 +44,8 @@ def tikhonov(operator: LinearOperator, y, alpha: float) -> np.ndarray:
     """
     y = check_batch(y, operator.output_shape, "y")
     inverse = operator.regularised_inverse(alpha)
+    if isinstance(inverse, ChebyshevInverse):
+        inverse = ChebyshevInverse(operator, alpha, _ACCURACY)
     if inverse.inputs * inverse.outputs <= MAX_ENTRIES:
         images = y.reshape(len(y), -1) @ inverse.matrix().T
     else:
@@ -59,10 +64,11 @@ def tikhonov_norm_bound(operator: LinearOperator, alpha: float) -> float:
 
     Returns:
         The verified norm, in float64, of the reconstruction as `operator.regularised_inverse`
-        holds it; above the true one by rounding only.
+        holds it; above the true one by rounding only, or by at most a hundredth where that is an
+        iteration.
 
     Raises:
-        ValueError: if α is not positive, or the operator is too large to be inverted as a matrix.
+        ValueError: if α is not positive, or too small for an iteration.
 
     Example:
 
@@ -92,8 +98,7 @@ def alpha_for_bound(operator: LinearOperator, bound: float) -> float:
         α, to a relative accuracy of 1e-6. Never below `1e-12 ‖A‖²`, even where L would allow it.
 
     Raises:
-        ValueError: if the bound is not positive and finite, or the operator is too large for a
-            singular value decomposition.
+        ValueError: if the bound is not positive and finite.
 
     Example:
 
@@ -102,10 +107,15 @@ def alpha_for_bound(operator: LinearOperator, bound: float) -> float:
     4.0
     """
     bound = finite_number(bound, "bound", positive=True)
-    check_matrix_size(operator)
-    values = np.linalg.svd(operator.matrix(), compute_uv=False)
+    if operator.inputs * operator.outputs > MAX_ENTRIES:
+        # Any number up to ‖A‖ may be a singular value.
+        largest = operator.norm_bound
+        values = np.array([min(0.5 / bound, largest), largest])
+    else:
+        values = np.linalg.svd(operator.matrix(), compute_uv=False)
+        largest = float(values[0])
     least = float(np.max(values * (1.0 / bound - values)))
-    alpha = max(least, _SMALLEST_ALPHA * float(values[0]) ** 2, float(np.finfo(float).tiny))
+    alpha = max(least, _SMALLEST_ALPHA * largest**2, float(np.finfo(float).tiny))
     if tikhonov_norm_bound(operator, alpha) <= bound:
         return alpha
     # Rounding, or the slack of the proof: step up until it fits, then bisect.

@@ -3,12 +3,16 @@
 from lipzoo.operators.base import BoundedOperator
 from lipzoo.operators.convolution import ConvolutionOperator, standardize_padding
 from lipzoo.operators.dense import DenseOperator
+from lipzoo.operators.sparse import SparseOperator
+from lipzoo.operators.stored import StoredTensor
 from lipzoo.operators.summation import Summation
 
 __all__ = [
     "BoundedOperator",
     "ConvolutionOperator",
     "DenseOperator",
+    "SparseOperator",
+    "StoredTensor",
     "Summation",
     "standardize_padding",
 ]

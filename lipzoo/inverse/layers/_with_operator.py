@@ -13,7 +13,14 @@ _STATES = ("norm_bound", "rounding", "smallest_singular_value_bound")
 
 # What a class may define without changing that map. A regularised inverse is an operator of its
 # own, made of the matrix and bounded as what it is.
-_HARMLESS = HARMLESS_ANYWHERE | {*_STATES, "__eq__", "__hash__", "matrix", "regularised_inverse"}
+_HARMLESS = HARMLESS_ANYWHERE | {
+    *_STATES,
+    "__eq__",
+    "__hash__",
+    "matrix",
+    "regularised_inverse",
+    "supports_jit",
+}
 
 
 class OperatorLayer(keras.layers.Layer):
@@ -27,6 +34,10 @@ class OperatorLayer(keras.layers.Layer):
             )
         check_claims(operator)
         self.operator = operator
+        # The operator, or the matrix that stands for one which states no norm.
+        self._products = operator.products()
+        if not operator.supports_jit and keras.backend.backend() == "tensorflow":
+            self.supports_jit = False
 
     def get_config(self):
         return {

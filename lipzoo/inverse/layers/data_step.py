@@ -57,8 +57,8 @@ class DataStep(OperatorLayer):
         return self._on_image(inputs, self._step)
 
     def _step(self, image, data):
-        residual = self.operator.apply(image) - data
-        return image - self.step_size * self.operator.adjoint(residual)
+        residual = self._products.apply(image) - data
+        return image - self.step_size * self._products.adjoint(residual)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])

@@ -57,8 +57,8 @@ class MonotoneDataStep(OperatorLayer):
         return self._on_image(inputs, self._step)
 
     def _step(self, image, data):
-        residual = self.activation(self.operator.apply(image), self.gain) - data
-        return image - self.step_size * self.operator.adjoint(residual)
+        residual = self.activation(self._products.apply(image), self.gain) - data
+        return image - self.step_size * self._products.adjoint(residual)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape[0])

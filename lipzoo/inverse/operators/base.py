@@ -1,7 +1,7 @@
 """Forward operators of inverse problems: what each has to know of itself, and the one in full.
 
-The two classes stand together, for each is made of the other: a matrix is an operator, and what
-inverts an operator is a matrix.
+The classes stand together, for each is made of the others: a matrix is an operator, and what
+inverts an operator is a matrix, or an operator that multiplies with it many times.
 """
 
 import functools
@@ -12,7 +12,9 @@ import numpy as np
 from keras import ops
 
 from lipzoo.inverse.operators.arguments import as_batch, checked_shape
-from lipzoo.operators import BoundedOperator, Summation
+from lipzoo.inverse.operators.chebyshev import chebyshev_steps
+from lipzoo.inverse.operators.written_out import written_out
+from lipzoo.operators import BoundedOperator, StoredTensor, Summation
 from lipzoo.rounding import add_up, deflated, gamma, mul_up, norm_up, unit_roundoff
 from lipzoo.spectral import absolute_norm_bound, dense_norm_bound
 from lipzoo.spectral.threads import single_threaded_blas
@@ -25,10 +27,14 @@ MAX_ENTRIES = 2**25
 class LinearOperator(BoundedOperator):
     """Base of linear forward operators `A: x ↦ y` on batches of images or signals.
 
-    A subclass states shapes, computes `apply` and `adjoint` with `keras.ops` in the type of its
-    argument, proves `norm_bound` and has a `get_config`. Everything else (Tikhonov reconstructions,
-    data steps, certificates) rests on these. An operator holds no trainable weights and never
-    changes.
+    A subclass states shapes and computes `apply` and `adjoint` with `keras.ops` in the type of its
+    argument. Up to 2²⁵ entries that is all: layers write the operator out once, as the matrix that
+    `apply` computes of unit vectors in float64, and multiply with that; its norm and its rounding
+    are those of the matrix. Beyond, a subclass states a proven `norm_bound`, and a `rounding` for
+    certificates that count it. To save a model, it needs a `get_config`. An operator holds no
+    trainable weights and never changes.
+
+    That `adjoint` is the transpose of `apply` is tested on random vectors, which is no proof.
 
     What layers have inside has the same `apply`, `adjoint`, `norm_bound` and `rounding`; shapes,
     the matrix, the inverse and the configuration are for operators that stand for themselves.
@@ -46,34 +52,75 @@ class LinearOperator(BoundedOperator):
         self.input_shape = checked_shape(input_shape, "input_shape")
         self.output_shape = checked_shape(output_shape, "output_shape")
 
+    # Whether TensorFlow's compiler XLA can compile the products.
+    supports_jit = True
+
+    @property
+    def norm_bound(self) -> float:
+        """Proven upper bound on ‖A‖; of the matrix that is written out, unless a class states it.
+
+        Raises:
+            ValueError: if the matrix would have more than 2²⁵ entries.
+        """
+        return self._written_out.norm_bound
+
     @property
     def smallest_singular_value_bound(self) -> float:
         """Proven lower bound on `‖Ax‖ / ‖x‖`; 0 claims nothing."""
         return 0.0
 
+    def rounding(self, dtype):
+        return None if self.states_norm else self._written_out.rounding(dtype)
+
+    @property
+    def states_norm(self) -> bool:
+        """Whether the class has a `norm_bound` of its own."""
+        return type(self).norm_bound is not LinearOperator.norm_bound
+
     def matrix(self) -> np.ndarray:
-        """The operator as a float64 matrix of shape `(outputs, inputs)`, both flattened."""
-        raise NotImplementedError
+        """The operator as a float64 matrix of shape `(outputs, inputs)`, both flattened.
+
+        Raises:
+            ValueError: if it has more than 2²⁵ entries, or `apply` is not linear.
+        """
+        self._check_matrix_size()
+        return written_out(self)
+
+    def products(self) -> "LinearOperator":
+        """What layers multiply with: the operator, or its matrix if it states no norm."""
+        return self if self.states_norm else self._written_out
+
+    @functools.cached_property
+    def _written_out(self):
+        return Matrix(self.matrix(), self.input_shape, self.output_shape)
+
+    def _check_matrix_size(self):
+        if self.inputs * self.outputs > MAX_ENTRIES:
+            raise ValueError(
+                f"Expected an operator of at most {MAX_ENTRIES:,} entries, to be written out as a "
+                "matrix. A larger one has to state a proven norm_bound (and, for certificates that "
+                "count rounding errors, rounding); or be made of entries that are known, by "
+                "lipzoo.inverse.from_scipy of a sparse matrix, Blur, Mask, Fourier or Tomography. "
+                f"Received: {self!r}, {self.outputs:,} x {self.inputs:,}"
+            )
 
     def regularised_inverse(self, alpha: float) -> "LinearOperator":
         """Tikhonov's reconstruction `y ↦ (AᵀA + αI)⁻¹Aᵀy`, itself an operator.
 
         Its norm is `max s / (s² + α)` over the singular values s of A, at most `1 / (2√α)`; what is
-        proven is the norm of the matrix as it is stored, rounding of its computation included.
+        proven is the norm of the matrix as it is stored, rounding of its computation included. With
+        more than 2²⁵ entries it is a `ChebyshevInverse`, within a hundredth of that norm.
 
         Args:
             alpha: α, a positive finite number, in the units of ‖A‖².
 
         Raises:
-            ValueError: if α is not positive, or the matrix would have more than 2²⁵ entries.
+            ValueError: if α is not positive, or so small that an operator of more than 2²⁵ entries
+                needs too many steps.
         """
         alpha = positive_number(alpha, "alpha")
-        entries = self.inputs * self.outputs
-        if entries > MAX_ENTRIES:
-            raise ValueError(
-                f"Expected an operator of at most {MAX_ENTRIES:,} entries, to be inverted as a "
-                f"matrix. Received: {self.outputs:,} x {self.inputs:,}"
-            )
+        if self.inputs * self.outputs > MAX_ENTRIES:
+            return ChebyshevInverse(self, alpha)
         # With one thread, so that it is the same to the last bit in every process.
         with single_threaded_blas():
             left, values, right = np.linalg.svd(self.matrix(), full_matrices=False)
@@ -81,7 +128,7 @@ class LinearOperator(BoundedOperator):
         return Matrix(inverse, self.output_shape, self.input_shape)
 
     def get_config(self) -> dict:
-        """Arguments of the constructor, as JSON values; bounds of layers are kept under them."""
+        """Arguments of the constructor, as JSON values: what a saved model is loaded from."""
         raise NotImplementedError(
             "Expected an operator that defines get_config(), the arguments of its constructor as "
             f"JSON values. Received: {type(self).__name__}"
@@ -103,7 +150,11 @@ class LinearOperator(BoundedOperator):
         return math.prod(self.output_shape)
 
     def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
+        if self is other:
+            return True
+        # Without a configuration an operator is equal to itself only.
+        comparable = type(self).get_config is not LinearOperator.get_config
+        return type(self) is type(other) and comparable and self.get_config() == other.get_config()
 
     __hash__ = object.__hash__
 
@@ -153,14 +204,16 @@ class Matrix(LinearOperator):
             )
         array.flags.writeable = False
         self._matrix = array
+        self._forward = StoredTensor(array.T.astype)
+        self._backward = StoredTensor(array.astype)
 
     def apply(self, x):
         x = as_batch(x, self.input_shape)
-        return self._product(x, self._matrix.T, self.output_shape)
+        return self._product(x, self._forward.of(_type_of(x), x), self.output_shape)
 
     def adjoint(self, y):
         y = as_batch(y, self.output_shape)
-        return self._product(y, self._matrix, self.input_shape)
+        return self._product(y, self._backward.of(_type_of(y), y), self.input_shape)
 
     @functools.cached_property
     def norm_bound(self) -> float:
@@ -207,3 +260,93 @@ class Matrix(LinearOperator):
         flat = ops.reshape(inputs, (-1, matrix.shape[0]))
         outputs = ops.matmul(flat, ops.convert_to_tensor(matrix, dtype=inputs.dtype))
         return ops.reshape(outputs, (-1, *shape))
+
+
+def _type_of(tensor):
+    return keras.backend.standardize_dtype(tensor.dtype)
+
+
+class ChebyshevInverse(LinearOperator):
+    """Tikhonov's reconstruction by products with A and Aᵀ alone, a polynomial in AᵀA.
+
+        y ↦ p(AᵀA) Aᵀy,      |t p(t) + α p(t) - 1| <= accuracy     for 0 <= t <= ‖A‖²
+
+    by a fixed number of steps of Chebyshev's iteration with fixed coefficients, about
+    `½ ‖A‖/√α · log(2 / accuracy)`: a linear map, unlike conjugate gradients.
+
+    Args:
+        operator: A, a `LinearOperator` with a proven norm.
+        alpha: α, a positive finite number, in the units of ‖A‖².
+        accuracy: see above, in (0, 1).
+
+    Raises:
+        ValueError: if an argument is out of range, or more than 5000 steps are needed.
+
+    Guarantee: with L the largest `s / (s² + α)` for `0 <= s <= ‖A‖`, at most `1 / (2√α)`:
+    `norm_bound` is `(1 + accuracy) L`, and `distance_bound`, how far the map is from Tikhonov's in
+    operator norm, `accuracy · L`, both in exact arithmetic. `rounding` bounds what `apply` errs by
+    beyond that, if A states its own; nothing is stated of `adjoint`.
+
+    Reference: Golub and Varga, doi:10.1007/BF01386013.
+
+    Example:
+
+    >>> inverse = ChebyshevInverse(Matrix([[2.0]]), alpha=4.0, accuracy=1e-6)
+    >>> abs(float(inverse.apply(np.ones((1, 1), "float32"))[0, 0]) - 0.25) < 1e-6
+    True
+    """
+
+    def __init__(self, operator, alpha, accuracy=1e-2):
+        super().__init__(operator.output_shape, operator.input_shape)
+        self.alpha = positive_number(alpha, "alpha")
+        self.accuracy = positive_number(accuracy, "accuracy")
+        if not self.accuracy < 1:
+            raise ValueError(f"accuracy must be below 1. Received: accuracy={accuracy!r}")
+        self._operator = operator.products()
+        self.supports_jit = operator.supports_jit
+        self._steps = chebyshev_steps(self.alpha, self._operator.norm_bound, self.accuracy)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, each with one product with A and one with Aᵀ."""
+        return len(self._steps.coefficients)
+
+    @property
+    def norm_bound(self) -> float:
+        return self._steps.norm_bound
+
+    @property
+    def distance_bound(self) -> float:
+        """Proven bound on the distance to Tikhonov's map in operator norm."""
+        return self._steps.distance_bound
+
+    def apply(self, y):
+        y = as_batch(y, self.input_shape)
+        forward, backward = self._operator.apply, self._operator.adjoint
+        return self._iterate(lambda x: backward(y if x is None else y - forward(x)))
+
+    def adjoint(self, x):
+        start = as_batch(x, self.output_shape)
+        forward, backward = self._operator.apply, self._operator.adjoint
+        return forward(
+            self._iterate(lambda x: start if x is None else start - backward(forward(x)))
+        )
+
+    def _iterate(self, gradient):
+        """The steps, from the gradient of the misfit at x; None is zero."""
+        before, x = None, None
+        for momentum, step in self._steps.coefficients:
+            if x is None:
+                following = step * gradient(None)
+            else:
+                following = x + step * (gradient(x) - self.alpha * x)
+                if before is not None:
+                    following = following + momentum * (x - before)
+                else:
+                    following = following + momentum * x
+            before, x = x, following
+        return x
+
+    def rounding(self, dtype):
+        known = self._operator.rounding(dtype)
+        return None if known is None else (self._steps.rounding(dtype, *known), math.inf)

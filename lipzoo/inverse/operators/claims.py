@@ -5,11 +5,13 @@ import weakref
 import keras
 import numpy as np
 
-from lipzoo.inverse.operators.base import LinearOperator
+from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator
 from lipzoo.rounding import unit_roundoff
 
 _STEPS = 15
 _VECTORS = 2
+# For operators too large to be written out, and the type that their products are made in.
+_FEW_STEPS, _SHORT_TYPE = 3, "float32"
 # Beyond the sums' own rounding, for operators that compute in float32 whatever they are given.
 _TOLERANCE = 1e-5
 
@@ -76,7 +78,7 @@ def check_claims(operator: LinearOperator) -> None:
 def _extreme_ratio(operator, v, shift):
     """Largest `‖Av‖ / ‖v‖` on the way of a power iteration; the smallest one with a shift."""
     ratios = []
-    for _ in range(_STEPS):
+    for _ in range(_FEW_STEPS if _is_large(operator) else _STEPS):
         v = v / np.maximum(_norms(v), np.finfo(float).tiny)
         forward, _ = _product(operator, "apply", v)
         ratios.extend((_norms(forward) / np.maximum(_norms(v), 0.5)).ravel().tolist())
@@ -101,7 +103,8 @@ def _check_adjoint(operator, products, tolerance):
 
 def _product(operator, name, array):
     """A product as float64, and the unit roundoff of the type it came in."""
-    result = getattr(operator, name)(keras.ops.convert_to_tensor(array, "float64"))
+    dtype = _SHORT_TYPE if _is_large(operator) else "float64"
+    result = getattr(operator, name)(keras.ops.convert_to_tensor(array, dtype))
     shape = operator.output_shape if name == "apply" else operator.input_shape
     unit = unit_roundoff(keras.backend.standardize_dtype(result.dtype))
     values = np.asarray(keras.ops.convert_to_numpy(result)).astype("float64")
@@ -111,6 +114,10 @@ def _product(operator, name, array):
             f"Received: {values.shape}"
         )
     return values, unit
+
+
+def _is_large(operator):
+    return operator.inputs * operator.outputs > MAX_ENTRIES
 
 
 def _norms(arrays):

@@ -4,10 +4,13 @@ import difflib
 
 from lipzoo.inverse.operators.base import LinearOperator, Matrix
 from lipzoo.inverse.operators.blur import Blur
+from lipzoo.inverse.operators.fourier import Fourier
 from lipzoo.inverse.operators.mask import Mask
+from lipzoo.inverse.operators.sparse_matrix import SparseMatrix
 from lipzoo.inverse.operators.tomography import Tomography
 
-_BY_NAME = {kind.__name__: kind for kind in (Blur, Mask, Matrix, Tomography)}
+_KINDS = (Blur, Fourier, Mask, Matrix, SparseMatrix, Tomography)
+_BY_NAME = {kind.__name__: kind for kind in _KINDS}
 
 
 def serialize(operator: LinearOperator) -> dict:
