@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from lipzoo.autodiff.linear_maps import with_adjoint
 from lipzoo.inverse.operators.arguments import as_batch, checked_shape
 from lipzoo.inverse.operators.chebyshev import chebyshev_steps
 from lipzoo.inverse.operators.written_out import written_out
@@ -321,31 +322,40 @@ class ChebyshevInverse(LinearOperator):
         return self._steps.distance_bound
 
     def apply(self, y):
-        y = as_batch(y, self.input_shape)
-        forward, backward = self._operator.apply, self._operator.adjoint
-        return self._iterate(lambda x: backward(y if x is None else y - forward(x)))
+        return self._compiled[0](as_batch(y, self.input_shape))
 
     def adjoint(self, x):
-        start = as_batch(x, self.output_shape)
-        forward, backward = self._operator.apply, self._operator.adjoint
-        return forward(
-            self._iterate(lambda x: start if x is None else start - backward(forward(x)))
+        return self._compiled[1](as_batch(x, self.output_shape))
+
+    @functools.cached_property
+    def _compiled(self):
+        return (
+            with_adjoint(self._apply, self._adjoint),
+            with_adjoint(self._adjoint, self._apply),
         )
 
-    def _iterate(self, gradient):
-        """The steps, from the gradient of the misfit at x; None is zero."""
-        before, x = None, None
-        for momentum, step in self._steps.coefficients:
-            if x is None:
-                following = step * gradient(None)
-            else:
-                following = x + step * (gradient(x) - self.alpha * x)
-                if before is not None:
-                    following = following + momentum * (x - before)
-                else:
-                    following = following + momentum * x
-            before, x = x, following
-        return x
+    def _apply(self, y):
+        forward, backward = self._operator.apply, self._operator.adjoint
+        return self._iterate(backward(y), lambda x: backward(y - forward(x)))
+
+    def _adjoint(self, x):
+        forward, backward = self._operator.apply, self._operator.adjoint
+        return forward(self._iterate(x, lambda z: x - backward(forward(z))))
+
+    def _iterate(self, start, gradient):
+        """The steps, from the negative gradient of half the misfit at zero and at any image."""
+        steps = self._steps.coefficients
+        dtype = _type_of(start)
+        momenta, lengths = (ops.convert_to_tensor(part, dtype) for part in zip(*steps, strict=True))
+
+        def step(k, images):
+            before, x = images
+            following = x + lengths[k] * (gradient(x) - self.alpha * x)
+            following = following + momenta[k] * (x - before)
+            return x, ops.reshape(following, ops.shape(x))
+
+        first = lengths[0] * start
+        return ops.fori_loop(1, len(steps), step, (ops.zeros_like(first), first))[1]
 
     def rounding(self, dtype):
         known = self._operator.rounding(dtype)

@@ -42,6 +42,7 @@ class Tiles:
         self._at, self._value = line * _SIDE**2 + within, value
         starts = first.reshape(self._tiles, angles) + np.arange(angles) * bins
         self._places = (starts[..., None] + np.arange(self._window)).ravel().astype("int32")
+        self._targets = StoredTensor(self._places.astype)
         self._count_terms(line, pixel)
         self._forward = StoredTensor(self._blocks)
         self._backward = StoredTensor(
@@ -74,7 +75,8 @@ class Tiles:
         pixels = ops.reshape(ops.transpose(pixels, (1, 3, 2, 4, 0)), (self._tiles, _SIDE**2, -1))
         shadows = ops.matmul(self._forward.of(dtype, images), pixels)
         shadows = ops.reshape(shadows, (len(self._places), -1))
-        sums = ops.segment_sum(shadows, self._places, num_segments=self._angles * self._bins)
+        targets = self._targets.of("int32", images)
+        sums = ops.segment_sum(shadows, targets, num_segments=self._angles * self._bins)
         return ops.transpose(sums)
 
     def adjoint(self, projections):
@@ -83,7 +85,8 @@ class Tiles:
         if dtype in HALF_PRECISION:
             return ops.cast(self.adjoint(ops.cast(projections, "float32")), dtype)
         high, wide = self._grid
-        shadows = ops.take(ops.transpose(projections), self._places, axis=0)
+        places = self._targets.of("int32", projections)
+        shadows = ops.take(ops.transpose(projections), places, axis=0)
         shadows = ops.reshape(shadows, (self._tiles, self._angles * self._window, -1))
         pixels = ops.matmul(self._backward.of(dtype, projections), shadows)
         pixels = ops.reshape(pixels, (high, wide, _SIDE, _SIDE, -1))
