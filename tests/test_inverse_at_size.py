@@ -266,9 +266,13 @@ def test_a_network_without_any_matrix_has_its_certificate():
     certificate = lipzoo.certify_reconstruction(model, y, 0.1, verbose=0)
     exact = lipzoo.certify_reconstruction(model, y, 0.1, rounding=False, verbose=0)
     assert (certificate.radius < 1.1 * exact.radius).all()
-    found = lipzoo.worst_movement(model, y, 0.1, steps=10)
-    assert (found.movement <= certificate.radius).all()
-    assert (found.movement > 0.2 * certificate.radius).all()
+    # Along what moves Tikhonov's reconstruction most.
+    start = model.get_layer("tikhonov").inverse.matrix()
+    direction = 0.1 * np.linalg.svd(start)[2][0].reshape(1, *scanner.output_shape)
+    moved = model.predict((y + direction).astype("float32"), verbose=0) - exact.reconstruction
+    moved = np.linalg.norm(moved.reshape(3, -1), axis=1)
+    assert (moved <= exact.radius).all()
+    assert (moved > 0.2 * exact.radius).all()
     norm = lipzoo.inverse.tikhonov_norm_bound(scanner, 5e-3)
     assert lipzoo.lipschitz_bound(model).value >= norm
     alpha = inverse.alpha_for_bound(scanner, 3.0)
@@ -279,12 +283,12 @@ def test_a_network_without_any_matrix_has_its_certificate():
 @pytest.mark.usefixtures("small_limits")
 def test_reconstructions_and_parameters_without_a_matrix_are_those_with_one(monkeypatch):
     generator = np.random.default_rng(6)
-    x = generator.random((3, 12, 12, 1))
+    x = generator.random((3, 8, 8, 1))
     found = []
     for limit in (1000, 2**25):
         for module in WITH_LIMITS:
             monkeypatch.setattr(module, "MAX_ENTRIES", limit)
-        scanner = inverse.Tomography(12, 20)
+        scanner = inverse.Tomography(8, 16)
         if not found:
             y = ops.convert_to_numpy(scanner.apply(x)) + 0.02 * generator.standard_normal(
                 (3, *scanner.output_shape)
@@ -292,9 +296,9 @@ def test_reconstructions_and_parameters_without_a_matrix_are_those_with_one(monk
         noise = inverse.noise_norm(0.02, scanner.outputs)
         found.append(
             (
-                inverse.tikhonov(scanner, y, 0.01),
-                inverse.choose_alpha(scanner, y, noise_norm=noise).value,
-                inverse.choose_alpha(scanner, y, x, alphas=[0.1, 0.01]).mean_squared_error,
+                inverse.tikhonov(scanner, y, 0.1),
+                inverse.choose_alpha(scanner, y, None, [1.0, 0.3, 0.1], noise_norm=noise).value,
+                inverse.choose_alpha(scanner, y, x, alphas=[0.3, 0.1]).mean_squared_error,
             )
         )
     np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-4)
@@ -315,7 +319,8 @@ def test_the_arrays_of_an_operator_stand_in_a_graph_once():
         )
         sizes.append(len(traced.graph.as_graph_def().SerializeToString()))
         assert len({id(t) for t in traced.captured_inputs if t.dtype == tf.float32}) <= 2
-    assert max(sizes) < 40 * 24 * 24
+    # One copy of the operator's arrays is four times that.
+    assert max(sizes) < 2**18
 
 
 class Difference(inverse.LinearOperator):
