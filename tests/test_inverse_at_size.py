@@ -151,8 +151,10 @@ def test_angles_that_look_like_radians_are_noticed():
     inverse.Tomography(6, [0.0, 1.0, 2.0])
 
 
-@pytest.mark.parametrize("size", [(6, 9), 48])
-def test_a_normalised_scanner_has_norm_one(size):
+@pytest.mark.parametrize("size", [(6, 9), 24])
+def test_a_normalised_scanner_has_norm_one(size, monkeypatch):
+    monkeypatch.setattr(tomography, "_DENSE", 2**16)
+    tomography._products.cache_clear()
     scanner = inverse.Tomography(size, 16, normalized=True)
     assert scanner.norm_bound == 1.0
     exact = np.linalg.norm(scanner.matrix(), 2)
@@ -165,6 +167,7 @@ def test_a_normalised_scanner_has_norm_one(size):
         inverse.Tomography(4, normalized=1)
     with pytest.raises(ValueError, match=r"size must be a positive integer or 2.*Received"):
         inverse.Tomography((4, 4, 1))
+    tomography._products.cache_clear()
 
 
 def test_collatz_and_wielandt_hold_for_any_start_and_leave_columns_of_zeros_out():
@@ -267,11 +270,12 @@ def test_a_network_without_any_matrix_has_its_certificate():
     exact = lipzoo.certify_reconstruction(model, y, 0.1, rounding=False, verbose=0)
     assert (certificate.radius < 1.1 * exact.radius).all()
     # Along what moves Tikhonov's reconstruction most.
-    start = model.get_layer("tikhonov").inverse.matrix()
-    direction = 0.1 * np.linalg.svd(start)[2][0].reshape(1, *scanner.output_shape)
+    left, values, _ = np.linalg.svd(scanner._computed.matrix(), full_matrices=False)
+    direction = 0.1 * left[:, np.argmin(np.abs(values - 5e-3**0.5))]
+    direction = direction.reshape(1, *scanner.output_shape)
     moved = model.predict((y + direction).astype("float32"), verbose=0) - exact.reconstruction
     moved = np.linalg.norm(moved.reshape(3, -1), axis=1)
-    assert (moved <= exact.radius).all()
+    assert (moved <= certificate.radius).all()
     assert (moved > 0.2 * exact.radius).all()
     norm = lipzoo.inverse.tikhonov_norm_bound(scanner, 5e-3)
     assert lipzoo.lipschitz_bound(model).value >= norm
@@ -297,7 +301,9 @@ def test_reconstructions_and_parameters_without_a_matrix_are_those_with_one(monk
         found.append(
             (
                 inverse.tikhonov(scanner, y, 0.1),
-                inverse.choose_alpha(scanner, y, None, [1.0, 0.3, 0.1], noise_norm=noise).value,
+                inverse.choose_alpha(
+                    scanner, y, None, [0.3, 0.1, 0.03], noise_norm=2 * noise
+                ).value,
                 inverse.choose_alpha(scanner, y, x, alphas=[0.3, 0.1]).mean_squared_error,
             )
         )
