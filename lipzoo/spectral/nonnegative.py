@@ -45,7 +45,7 @@ def nonnegative_norm_bound(
 
     >>> matrix = np.array([[3.0, 0.0, 0.0], [4.0, 1.0, 0.0]])
     >>> bound = nonnegative_norm_bound(matrix.__matmul__, matrix.T.__matmul__, np.ones(3), 5)
-    >>> 0.0 <= bound / np.linalg.norm(matrix, 2) - 1.0 < 1e-6
+    >>> bool(0.0 <= bound / np.linalg.norm(matrix, 2) - 1.0 < 1e-6)
     True
     """
     met = backward(forward(np.ones_like(start))) > 0

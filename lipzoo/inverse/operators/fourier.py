@@ -53,17 +53,19 @@ class Fourier(LinearOperator):
                 "mask must be an array (height, width) of zeros (missing) and ones (measured), "
                 f"with at least one of those. Received: mask of shape {mask.shape}"
             )
-        self.mask, self.coils = mask, None if coils is None else _coils(coils, mask.shape)
-        for array in (self.mask, self.coils):
-            if array is not None:
-                array.flags.writeable = False
-        image = (*mask.shape, 2)
-        super().__init__(image, image if coils is None else (len(self.coils), *image))
+        self.mask, self.coils = mask, None
+        image = measured = (*mask.shape, 2)
+        if coils is not None:
+            maps = _coils(coils, mask.shape)
+            self.coils, measured = maps, (len(maps), *image)
+            maps.flags.writeable = False
+        mask.flags.writeable = False
+        super().__init__(image, measured)
 
     def apply(self, x):
         real, imaginary = self._parts(x, self.input_shape)
         if self.coils is not None:
-            real, imaginary = self._times_coils(real[:, None], imaginary[:, None], 1.0)
+            real, imaginary = _times(self.coils, real[:, None], imaginary[:, None], 1.0)
         real, imaginary = ops.fft2((real, imaginary))
         return self._masked(real, imaginary, self._scale)
 
@@ -74,7 +76,7 @@ class Fourier(LinearOperator):
         real, imaginary = ops.fft2((measured[..., 0], -measured[..., 1]))
         real, imaginary = real * self._scale, -imaginary * self._scale
         if self.coils is not None:
-            real, imaginary = self._times_coils(real, imaginary, -1.0)
+            real, imaginary = _times(self.coils, real, imaginary, -1.0)
             real, imaginary = ops.sum(real, axis=1), ops.sum(imaginary, axis=1)
         return ops.stack([real, imaginary], axis=-1)
 
@@ -111,11 +113,12 @@ class Fourier(LinearOperator):
         known = ops.convert_to_tensor(self.mask * scale, dtype=real.dtype)
         return ops.stack([real * known, imaginary * known], axis=-1)
 
-    def _times_coils(self, real, imaginary, sign):
-        """The product with the coils, or with their conjugates for sign -1."""
-        a = ops.convert_to_tensor(self.coils[..., 0], dtype=real.dtype)
-        b = ops.convert_to_tensor(sign * self.coils[..., 1], dtype=real.dtype)
-        return real * a - imaginary * b, real * b + imaginary * a
+
+def _times(coils, real, imaginary, sign):
+    """The product with the coils, or with their conjugates for sign -1."""
+    a = ops.convert_to_tensor(coils[..., 0], dtype=real.dtype)
+    b = ops.convert_to_tensor(sign * coils[..., 1], dtype=real.dtype)
+    return real * a - imaginary * b, real * b + imaginary * a
 
 
 class _ScaledAdjoint(LinearOperator):
@@ -139,7 +142,7 @@ class _ScaledAdjoint(LinearOperator):
 def _coils(coils, shape):
     array = np.asarray(coils)
     if array.dtype.kind == "c":
-        array = np.stack([array.real, array.imag], axis=-1)
+        array = np.stack([np.real(array), np.imag(array)], axis=-1)
     array = np.array(real_array(array, "coils"), "float64")
     if array.ndim != 4 or array.shape[1:] != (*shape, 2) or not np.isfinite(array).all():
         raise ValueError(

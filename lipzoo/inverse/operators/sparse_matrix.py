@@ -105,8 +105,8 @@ class SparseMatrix(LinearOperator):
 
     @property
     def smallest_singular_value_bound(self) -> float:
-        computed = self._computed
-        return computed.smallest_singular_value_bound if isinstance(computed, Matrix) else 0.0
+        # A sparse product states none.
+        return getattr(self._computed, "smallest_singular_value_bound", 0.0)
 
     def rounding(self, dtype):
         return self._computed.rounding(dtype)

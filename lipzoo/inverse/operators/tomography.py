@@ -76,9 +76,10 @@ class Tomography(LinearOperator):
     """
 
     def __init__(self, size, angles=16, bins=None, center="image", normalized=False):
-        shape = integers(size, 2, "size") if isinstance(size, list | tuple) else None
-        self.size = shape or integer(size, "size")
-        shape = shape or (self.size, self.size)
+        self.size = (
+            integers(size, 2, "size") if isinstance(size, list | tuple) else integer(size, "size")
+        )
+        height, width = shape = integers(size, 2, "size")
         bins = None if bins is None else integer(bins, "bins")
         degrees = _degrees(angles)
         if center not in CENTERS:
@@ -90,7 +91,7 @@ class Tomography(LinearOperator):
         self.bins, self.center, self.normalized = bins, center, normalized
         self.angles = int(angles) if isinstance(angles, numbers.Integral) else degrees.tolist()
         bins = _enough_bins(shape, center) if bins is None else bins
-        if 3 * math.prod(shape) * len(degrees) > _MOST_ENTRIES:
+        if 3 * height * width * len(degrees) > _MOST_ENTRIES:
             raise ValueError(
                 f"Expected at most {_MOST_ENTRIES:,} entries that are not zero, three for each "
                 f"pixel and angle. Received: {len(degrees):,} x {math.prod(shape):,} x 3"
@@ -134,8 +135,8 @@ class Tomography(LinearOperator):
 
     @property
     def smallest_singular_value_bound(self) -> float:
-        computed = self._computed
-        return computed.smallest_singular_value_bound if isinstance(computed, Matrix) else 0.0
+        # A sparse product states none.
+        return getattr(self._computed, "smallest_singular_value_bound", 0.0)
 
     def rounding(self, dtype):
         return self._computed.rounding(dtype)
