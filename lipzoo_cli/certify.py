@@ -8,25 +8,24 @@ import keras
 import numpy as np
 
 from lipzoo.bounds import METHODS
-from lipzoo.certificates import certify as certify_arrays
 from lipzoo.certificates.certify import MAX
 from lipzoo.certificates.inputs import check_inputs
 from lipzoo.data.examples import Examples, StoredArray, read_examples
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources import DataError
 from lipzoo.training.recipe import READING, with_reading
-from lipzoo_catalogue.certified.certified import Certified, columns_of, joined
+from lipzoo_catalogue.certified.certified import Certified, joined
 from lipzoo_catalogue.certified.origin import between, origin_name
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.shards import Shard
-from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.progress import Progress
 from lipzoo_catalogue.version import __version__
-from lipzoo_cli.certified_model import model_to_certify
+from lipzoo_cli.certified_model import CertifiedModel, model_to_certify
 from lipzoo_cli.certified_output import check_printing, show
 from lipzoo_cli.certified_page import CertifiedPage
+from lipzoo_cli.engine import Answer, Piece, certified_piece, through_ray
 from lipzoo_cli.part_marks import marks, sha256_of_labels
 from lipzoo_cli.preflight import check_certify_options
 
@@ -46,27 +45,16 @@ def certify(arguments: argparse.Namespace) -> None:
     count = min(len(x), arguments.examples or len(x))
     rows = (shard or Shard()).of(count)
     labels = None if y is None else sha256_of_labels(y, count, subject.classes)
-    model = subject.load()
-    certificate, pieces = None, list[dict[str, np.ndarray]]()
+    chunks = [*_chunks(rows)]
     page = None if arguments.html is None else CertifiedPage(Path(arguments.html), config)
-    for chunk in _chunks(rows):
-        examples = _read(x, chunk, model, arguments.data)
-        if page is not None:
-            page.add(examples)
-        certificate = certify_arrays(
-            model,
-            examples,
-            None if y is None else y[chunk],
-            standardized=arguments.standardized,
-            decision=arguments.decision,
-            method=arguments.method,
-            verbose=0,
-        ).in_norm(arguments.norm)
-        pieces.append(columns_of(certificate) | _origins(x, chunk))
-    if certificate is None:
+    answers = _answers(subject, _pieces(x, y, chunks, page), chunks, arguments)
+    terms, pieces = None, list[dict[str, np.ndarray]]()
+    for chunk, (terms, columns) in zip(_shown(chunks, rows), answers, strict=True):  # noqa: B007
+        pieces.append(columns | _origins(x, chunk))
+    if terms is None:
         raise ValueError(f"Expected at least one example. Received: {arguments.data} with none")
     left_out = between(x.left_out, rows.start, rows.stop, last=rows.stop == len(x))
-    certified = Certified(Terms.of(certificate), joined(pieces), rows.start, left_out)
+    certified = Certified(terms, joined(pieces), rows.start, left_out)
     if out is not None:
         part = None
         if shard is not None:
@@ -81,7 +69,7 @@ def certify(arguments: argparse.Namespace) -> None:
                 "dtype": arguments.dtype,
                 "decision": arguments.decision,
                 "method": arguments.method,
-                "margins": certificate.arithmetic.split()[-1],
+                "margins": terms.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,
             }
@@ -96,7 +84,7 @@ def certify(arguments: argparse.Namespace) -> None:
         about["decision"] = arguments.decision
     if arguments.method != METHODS[0]:
         about["method"] = arguments.method
-    about["arithmetic"] = certificate.arithmetic
+    about["arithmetic"] = terms.arithmetic
     if shard is not None:
         about["shard"] = str(shard)
     if x.notes:
@@ -132,15 +120,43 @@ def _examples(
         raise
 
 
-def _read(x: Examples, chunk: slice, model: keras.Model, data: str) -> np.ndarray:
-    """Some examples; if they do not fit the model, the error says which they are."""
-    examples = x[chunk]
+def _pieces(
+    x: Examples,
+    y: np.ndarray | StoredArray | None,
+    chunks: list[slice],
+    page: CertifiedPage | None,
+) -> Iterator[Piece]:
+    """Examples and labels of every chunk, read when they are needed."""
+    for chunk in chunks:
+        examples = x[chunk]
+        if page is not None:
+            page.add(examples)
+        yield examples, None if y is None else y[chunk]
+
+
+def _answers(
+    subject: CertifiedModel,
+    pieces: Iterator[Piece],
+    chunks: list[slice],
+    arguments: argparse.Namespace,
+) -> Iterator[Answer]:
+    """Terms and columns of every chunk, in their order."""
+    if arguments.engine == "ray":
+        yield from through_ray(pieces, subject, arguments)
+        return
+    model = subject.load()
+    for chunk, piece in zip(chunks, pieces, strict=True):
+        _check(piece[0], chunk, model, arguments.data)
+        yield certified_piece(model, piece, arguments)
+
+
+def _check(examples: np.ndarray, chunk: slice, model: keras.Model, data: str) -> None:
+    """Refuses examples that do not fit the model; the error says which they are."""
     try:
         check_inputs(model, examples)
     except ValueError as error:
         where = f"examples {chunk.start:,} to {chunk.stop - 1:,}"
         raise ValueError(f"{data}, {where}: {error}") from None
-    return examples
 
 
 def _origins(x: Examples, chunk: slice) -> dict[str, np.ndarray]:
@@ -149,11 +165,16 @@ def _origins(x: Examples, chunk: slice) -> dict[str, np.ndarray]:
 
 
 def _chunks(rows: range) -> Iterator[slice]:
-    """Slices of some examples at a time, with progress on a terminal where there are several."""
-    progress = Progress("auto" if len(rows) > _CHUNK else False)
-    progress.begin("certify", len(rows))
+    """Slices of some examples at a time."""
     for first in rows[::_CHUNK]:
-        stop = min(first + _CHUNK, rows.stop)
-        yield slice(first, stop)
-        progress.advance(stop - first)
+        yield slice(first, min(first + _CHUNK, rows.stop))
+
+
+def _shown(chunks: list[slice], rows: range) -> Iterator[slice]:
+    """The same, with progress on a terminal where there are several."""
+    progress = Progress("auto" if len(chunks) > 1 else False)
+    progress.begin("certify", len(rows))
+    for chunk in chunks:
+        yield chunk
+        progress.advance(chunk.stop - chunk.start)
     progress.end()

@@ -83,7 +83,7 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
         ValueError: naming the option.
     """
     from lipzoo_catalogue.certified.shards import parse_shard
-    from lipzoo_catalogue.certified.writing import check_out
+    from lipzoo_catalogue.certified.writing import PARTS, check_out
 
     if arguments.examples is not None and arguments.examples < 1:
         raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
@@ -97,10 +97,10 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
             "--html: expected no --shard, since a page is of all examples. "
             f"Received: --shard {arguments.shard}"
         )
-    if shard is not None and (out is None or out.suffix != ".npz"):
+    if shard is not None and (out is None or out.suffix not in PARTS):
         raise ValueError(
-            "--shard: expected --out with an .npz file, of which `lipzoo join` makes the whole. "
-            f"Received: --out {arguments.out}"
+            "--shard: expected --out with an .npz or .parquet file, of which `lipzoo join` makes "
+            f"the whole. Received: --out {arguments.out}"
         )
     return out, shard
 
@@ -171,6 +171,8 @@ def _certify(arguments: argparse.Namespace) -> None:
     check_certify_options(arguments)
     check_printing(arguments)
     _check_any_model(arguments)
+    if arguments.engine == "ray" and importlib.util.find_spec("ray") is None:
+        raise ImportError(f"--engine: Ray is not installed: {how_to_install('engines')}")
     labels = arguments.labels
     if labels is not None and Path(arguments.data).suffix.lower() != ".npy":
         raise ValueError(

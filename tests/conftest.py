@@ -27,6 +27,8 @@ from keras.src.backend.common import dtypes
 from lipzoo.bounds import rule_registry
 from lipzoo.bounds.bound_cache import BoundCache
 
+# They start Ray, Spark and Beam, and have an environment of their own: `make test-engines`.
+collect_ignore = ["engines"]
 # Results that do not depend on the backend are checked under the default one: files, recipes,
 # cards and studies, what is plain NumPy, the Hub's protocol and the command line around it. The
 # names of test modules, without `test_`; lipzoo_catalogue does not import Keras.
@@ -40,6 +42,7 @@ BACKEND_FREE = {
     "studies_other_norms",
     "cards",
     "catalogue",
+    "certified_parquet",
     "checker",
     "checker_norms",
     "cli_hub",

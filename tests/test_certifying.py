@@ -142,7 +142,8 @@ def test_a_page_shows_the_examples_and_whose_they_are(run, model, data, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("file", "ending"), [("x.npy", "csv"), ("fortran.npy", "npz"), ("xy.npz", "json")]
+    ("file", "ending"),
+    [("x.npy", "csv"), ("fortran.npy", "npz"), ("xy.npz", "json"), ("x.npy", "parquet")],
 )
 def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending):
     monkeypatch.setattr("lipzoo_cli.certify._CHUNK", 4)
@@ -153,7 +154,7 @@ def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending)
     printed = run(*common, *counting, "--out", whole)
     parts = []
     for number in (3, 1, 2):
-        parts.append(data / f"part-{number}.npz")
+        parts.append(data / f"part-{number}.{'parquet' if ending == 'parquet' else 'npz'}")
         text = run(*common, "--shard", f"{number}/3", "--out", parts[-1])
         first, stop = (23 * (number - 1)) // 3, (23 * number) // 3
         assert f"part {number}/3: examples {first} to {stop - 1} of 23" in text
@@ -329,7 +330,7 @@ def test_options_are_refused_before_any_work(run, model, data, monkeypatch):
     out = ["--out", data / "part.npz"]
     cases = {
         "such as 2/4": [["--shard", text, *out] for text in ("0/4", "5/4", "x", "2", "1/0")],
-        "expected --out with an .npz file": [
+        "expected --out with an .npz or .parquet file": [
             ["--shard", "1/2"],
             ["--shard", "1/2", "--out", data / "part.csv"],
         ],

@@ -327,7 +327,7 @@ def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
     data = digits[0] / "xy.npz"
     options = {
         "--examples: expected a positive": ["--examples", "0"],
-        "--out: expected a .csv, .json or .npz": ["--out", "radii.txt"],
+        "--out: expected a .csv, .json, .npz or .parquet": ["--out", "radii.txt"],
         "Expected a number or a fraction": ["--epsilon", "x"],
         "--out: expected a folder that exists": ["--out", tmp_path / "none" / "radii.csv"],
         "--abstain-below: expected a finite radius": ["--abstain-below", "-0.5"],

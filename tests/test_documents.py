@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from lipzoo.data.settings import DataSettings
@@ -27,9 +28,10 @@ from lipzoo_catalogue.card_text import CardText
 from lipzoo_catalogue.certificate_claim import Claim
 from lipzoo_catalogue.certified.certified import Certified
 from lipzoo_catalogue.certified.origin import LeftOut
+from lipzoo_catalogue.certified.parquet import read_about
 from lipzoo_catalogue.certified.parts import Part
 from lipzoo_catalogue.certified.terms import Terms
-from lipzoo_catalogue.certified.writing import write_certified
+from lipzoo_catalogue.certified.writing import PARTS, write_certified
 from lipzoo_catalogue.comparison import Comparison, Method
 from lipzoo_catalogue.exported import ExportedCertificate
 from lipzoo_catalogue.files import FileRecord
@@ -188,8 +190,8 @@ def files(tmp_path):
     """Paths of the files of certified examples: of a table and of a folder of images."""
     for name, origin in (("row", np.array([2, 4])), ("file", np.array(["a.png", "b.png"]))):
         certified = _certified({name: origin}, standardized=name == "row")
-        for suffix in (".csv", ".json", ".npz"):
-            part = "{}" if suffix == ".npz" else None
+        for suffix in (".csv", ".json", ".npz", ".parquet"):
+            part = "{}" if suffix in PARTS else None
             write_certified(tmp_path / f"{name}{suffix}", certified, 0.1, part)
     return tmp_path
 
@@ -210,3 +212,12 @@ def test_certified_json_has_the_keys_that_are_documented(files):
 def test_certified_npz_has_the_arrays_that_are_documented(files):
     names = {name for kind in ("row", "file") for name in np.load(files / f"{kind}.npz").files}
     assert names == set(DOCUMENTED["certified.npz"])
+
+
+def test_certified_parquet_has_the_columns_that_are_documented(files):
+    names = [pq.read_schema(files / f"{kind}.parquet").names for kind in ("row", "file")]
+    found = [name.replace("of age", "of NAME") for name in names[0]]
+    found.insert(2, "file")
+    assert found == DOCUMENTED["certified.parquet"]
+    assert names[1][1] == "file"
+    assert list(read_about(files / "row.parquet")) == DOCUMENTED["certified.parquet metadata"]

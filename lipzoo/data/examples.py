@@ -1,15 +1,19 @@
 """The examples that a user wants certified, read from disk as they are needed."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from lipzoo.data.blocks import StoredBlocks
 from lipzoo.data.dataset import DataError, check_columns, load_data, load_examples, scale
 from lipzoo.data.reported_split import reported
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources.arrays import flat_labels, read_npz
 from lipzoo.data.sources.raw import RawData, RawSplit
+from lipzoo.data.stored_parquet import list_column, read_lists
+from lipzoo.data.stored_zarr import read_zarr
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.model_config import ModelConfig
 
@@ -59,7 +63,7 @@ class Examples:
         notes: what a reader of the numbers should know.
     """
 
-    stored: np.ndarray | StoredArray
+    stored: np.ndarray | StoredArray | StoredBlocks
     divisor: float = 1.0
     shape: tuple[int, ...] | None = None
     origin: np.ndarray | None = None
@@ -80,7 +84,8 @@ def read_examples(
 ) -> tuple[Examples, np.ndarray | StoredArray | None]:
     """Reads examples, and labels if there are any, in the units and the shape of a model.
 
-    An `.npy` file stays on disk, and so do labels in one; everything else is read whole. Bytes
+    An `.npy` file stays on disk, and so do labels in one; of a Zarr folder, and of a Parquet file
+    with one column of lists, a chunk or a row group is read at a time; everything else whole. Bytes
     (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; axes of length 1 that
     are missing, of channels say, are added, and so is a missing axis of examples. Of a source with
     splits the test split is read. Labels are numbers of the model's classes, or their names.
@@ -106,32 +111,59 @@ def read_examples(
             f"Received: {data}"
         )
     settings = DataSettings(data) if recipe is None else replace(recipe, source=data, test=None)
-    origin, left_out, notes = None, (), ()
+    origin, left_out, notes, flat = None, (), (), False
     if suffix == ".npy":
         x, y = StoredArray(path), None if labels is None else _read_labels(labels, settings, config)
     elif suffix == ".npz":
         x, y, notes = _read_npz(path, settings, config)
+    elif suffix == ".zarr":
+        x, stated = read_zarr(_existing(path))
+        y = None if stated is None else _numbers(stated, path, settings, config)
+    elif suffix == ".parquet" and (column := list_column(path)) is not None:
+        x, stated = read_lists(path, column, settings.label)
+        y = None if stated is None else _numbers(stated, path, settings, config)
+        origin, flat = np.arange(1, len(x) + 1), True
     else:
         x, y, origin, left_out, notes = _read_source(settings, path, config)
+    examples = in_model_units(x, config, data, flat)
+    if len(examples) == 0:
+        raise DataError(f"{data}: expected examples. Received: none")
+    if y is not None and len(y) != len(examples):
+        raise DataError(
+            f"{labels or path}: expected one label per example. "
+            f"Received: {len(examples)} examples, {len(y)} labels"
+        )
+    return replace(examples, origin=origin, left_out=left_out, notes=notes), y
+
+
+def in_model_units(
+    x: np.ndarray | StoredArray | StoredBlocks, config: ModelConfig, where: str, flat: bool = False
+) -> Examples:
+    """Stored examples in the units and the shape of a model.
+
+    Bytes (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; axes of length 1
+    that are missing are added, and so is a missing axis of examples.
+
+    Args:
+        x: the examples.
+        config: the model's configuration.
+        where: what they are called in an error.
+        flat: whether an example may be a row of its numbers, the last axis varying first.
+
+    Raises:
+        DataError: if their shape does not fit.
+    """
     shape = config.input_shape
     if x.shape and not _fits(x.shape[1:], shape) and _fits(x.shape, shape):
         x = x[:][None]
     found = x.shape[1:]
-    if not _fits(found, shape):
+    if not _fits(found, shape) and not (flat and found == (math.prod(shape),)):
         raise DataError(
-            f"{data}: expected examples of shape {shape}, as the model takes them. "
+            f"{where}: expected examples of shape {shape}, as the model takes them. "
             f"Received: shape={found}"
         )
-    missing = None if found == shape else shape
-    if len(x) == 0:
-        raise DataError(f"{data}: expected examples. Received: none")
-    if y is not None and len(y) != len(x):
-        raise DataError(
-            f"{labels or path}: expected one label per example. "
-            f"Received: {len(x)} examples, {len(y)} labels"
-        )
     in_bytes = x.dtype == np.uint8 and config.preprocessing["maximum"] == 1
-    return Examples(x, 255.0 if in_bytes else 1.0, missing, origin, left_out, notes), y
+    return Examples(x, 255.0 if in_bytes else 1.0, None if found == shape else shape)
 
 
 def _fits(found, shape) -> bool:
@@ -142,9 +174,7 @@ def _fits(found, shape) -> bool:
 
 def _read_npz(path, settings, config):
     """Examples as they are stored: their units are the model's."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    names, raw, split = reported(read_npz(path), settings)
+    names, raw, split = reported(read_npz(_existing(path)), settings)
     y = (
         None
         if raw.training.labels is None
@@ -161,9 +191,20 @@ def _read_labels(path, settings, config):
     numbered = all(map(str.isdecimal, known)) and known != _counted(config)
     if not words and not (known and (settings.label_names or numbered)):
         return stored
-    raw = RawData(path, RawSplit(stored[:], flat_labels(stored[:], path)))
+    return _numbers(stored[:], path, settings, config)
+
+
+def _numbers(labels, path, settings, config) -> np.ndarray:
+    """Labels of an array as the model's numbers."""
+    raw = RawData(path, RawSplit(labels, flat_labels(labels, path)))
     names, _, split = reported(raw, settings)
     return _classes(names, split.y, path, config, counted=True)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    return path
 
 
 def _read_source(settings, path, config):

@@ -49,11 +49,16 @@ def joined(pieces: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def check_alike(first: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> None:
     """Refuses a piece with other columns than the first, or other types or row shapes.
 
+    Texts may be of any length.
+
     Raises:
         ValueError: see there.
     """
     known, found = (
-        {name: (column.dtype.str, column.shape[1:]) for name, column in piece.items()}
+        {
+            name: ("text" if column.dtype.kind == "U" else column.dtype.str, column.shape[1:])
+            for name, column in piece.items()
+        }
         for piece in (first, other)
     )
     if found != known:

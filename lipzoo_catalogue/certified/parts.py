@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lipzoo_catalogue.certified.certified import Certified, check_alike, joined
+from lipzoo_catalogue.certified import parquet
+from lipzoo_catalogue.certified.certified import Certified, check_alike
 from lipzoo_catalogue.certified.origin import LeftOut
 from lipzoo_catalogue.certified.shards import Shard, parse_shard
 from lipzoo_catalogue.certified.terms import Terms
@@ -70,8 +71,14 @@ def read_part(path: str | Path) -> Part:
     Raises:
         PartError: if the file is no part, or damaged.
     """
-    with _named(path), zipfile.ZipFile(path) as archive, archive.open("part.npy") as member:
-        return Part.parse(str(np.lib.format.read_array(member)))
+    with _named(path):
+        if parquet.is_parquet(path):
+            stated = parquet.read_about(path)["part"]
+            if stated is None:
+                raise ValueError("no part, but a whole")
+            return Part.parse(json.dumps(stated))
+        with zipfile.ZipFile(path) as archive, archive.open("part.npy") as member:
+            return Part.parse(str(np.lib.format.read_array(member)))
 
 
 def check_parts(paths: Sequence[str | Path], parts: Sequence[Part]) -> None:
@@ -122,25 +129,73 @@ def join(paths: Sequence[str | Path], parts: Sequence[Part]) -> Certified:
         PartError: if the parts do not fit together, or one is damaged.
     """
     check_parts(paths, parts)
-    pieces: list[dict[str, np.ndarray]] = []
+    examples: int = parts[0].settings["examples"]
+    whole: dict[str, np.ndarray] = {}
+    first: dict[str, np.ndarray] = {}
+    # Names of files, whose longest is not known yet.
+    texts: dict[str, list[np.ndarray]] = {}
     for path, part in sorted(zip(paths, parts, strict=True), key=lambda pair: pair[1].shard.number):
-        pieces.append(_columns(path, len(part.shard.of(part.settings["examples"]))))
+        rows = part.shard.of(examples)
+        columns = _columns(path, part, len(rows))
+        first = first or columns
         try:
-            check_alike(pieces[0], pieces[-1])
+            check_alike(first, columns)
         except ValueError as error:
             raise PartError(f"{path}: {error}") from None
+        for name, column in columns.items():
+            if column.dtype.kind == "U":
+                texts.setdefault(name, []).append(column)
+            else:
+                if name not in whole:
+                    whole[name] = np.empty((examples, *column.shape[1:]), column.dtype)
+                whole[name][rows.start : rows.stop] = column
+    whole |= {name: np.concatenate(columns) for name, columns in texts.items()}
     # Each part's bound is proven; on another processor it may have been rounded otherwise.
     terms = replace(parts[0].terms, bound=max(p.terms.bound for p in parts))
     left_out = tuple(LeftOut(*entry) for entry in parts[0].settings.get("left_out", ()))
-    return Certified(terms, joined(pieces), left_out=left_out)
+    return Certified(terms, {name: whole[name] for name in first}, left_out=left_out)
 
 
-def _columns(path: str | Path, rows: int) -> dict[str, np.ndarray]:
+def join_certificates(parts: Sequence[str | Path]) -> Certified:
+    """Puts the files of all parts of a data set together.
+
+    They are what `lipzoo certify MODEL DATA --shard k/K --out FILE` writes, `.npz` or Parquet, also
+    by earlier versions; joined are parts of one version.
+
+    Args:
+        parts: paths of the files, in any order.
+
+    Returns:
+        A `Certified`, with the columns of all examples in their order.
+
+    Raises:
+        PartError: a `ValueError`, if a file is no part or damaged, is of other weights, data or
+            settings, comes twice, or is missing.
+        TypeError: for one path in place of several.
+
+    Example:
+        >>> join_certificates(["nowhere.npz"])
+        Traceback (most recent call last):
+        ...
+        lipzoo_catalogue.certified.parts.PartError: nowhere.npz: no such file
+    """
+    if isinstance(parts, str | Path):
+        raise TypeError(f"Expected the paths of all parts. Received: {parts!r} alone")
+    paths = [*parts]
+    if not paths:
+        raise PartError("expected at least one part. Received: none")
+    return join(paths, [read_part(path) for path in paths])
+
+
+def _columns(path: str | Path, part: Part, rows: int) -> dict[str, np.ndarray]:
     """The columns of a part, their checksums checked."""
-    with _named(path), np.load(path, allow_pickle=False) as archive:
-        columns: dict[str, np.ndarray] = {
-            name: archive[name] for name in _COLUMNS if name in archive
-        }
+    with _named(path):
+        if parquet.is_parquet(path):
+            found = parquet.read_columns(path, part.terms)
+        else:
+            with np.load(path, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in _COLUMNS if name in archive}
+        columns = {name: found[name] for name in _COLUMNS if name in found}
         for name, column in columns.items():
             if column.shape[:1] != (rows,):
                 raise ValueError(f"column {name} of shape {column.shape}, expected {rows} rows")

@@ -1,7 +1,5 @@
 """A certificate example by example: as a table, as CSV, as JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lipzoo_catalogue.certified.csv_text import cell, few_texts
 from lipzoo_catalogue.certified.origin import LeftOut, origin_name
 from lipzoo_catalogue.certified.protocols import CertificateLike
 from lipzoo_catalogue.certified.radii import check_radii
@@ -139,26 +138,42 @@ class CertificateReport:
         Args:
             header: whether the first row holds the names of the columns.
         """
-        columns = self.columns()
-        for name, values in columns.items():
-            if name.startswith("radius"):
-                columns[name] = ["inf" if value is None else repr(value) for value in values]
-        columns |= {"norm": [self.norm] * len(self), "units": [self.units] * len(self)}
-        rows: list[tuple[Any, ...]] = [*zip(*columns.values(), strict=True)]
+        columns = self._texts()
+        lines = [*map(",".join, zip(*columns.values(), strict=True))]
         if self.left_out is not None:
-            rows = [(*row, "") for row in rows]
+            lines = [f"{line}," for line in lines]
             for entry in reversed(self.left_out):
-                blank: dict[str, str | int] = dict.fromkeys(columns, "")
-                blank[self._origin_name] = entry.origin
-                rows.insert(entry.position - self.first, (*blank.values(), entry.reason))
+                blank = dict.fromkeys(columns, "")
+                blank[self._origin_name] = cell(entry.origin)
+                line = ",".join([*blank.values(), cell(entry.reason)])
+                lines.insert(entry.position - self.first, line)
             columns["left_out"] = []
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if header:
-            writer.writerow(columns)
-        for row in rows:
-            writer.writerow([int(value) if isinstance(value, bool) else value for value in row])
-        return text.getvalue()
+        head = [",".join(map(cell, columns))] if header else []
+        return "".join(f"{line}\n" for line in [*head, *lines])
+
+    def _texts(self) -> dict[str, list[str]]:
+        """The columns of `to_csv` by name, as they stand in the file."""
+        columns = {
+            "example": [*map(str, range(self.first, self.first + len(self)))],
+            **{name: [*map(cell, values)] for name, values in self._origins().items()},
+            "prediction": few_texts(self.prediction, str),
+            "class": few_texts(self.prediction, self._name),
+            "radius": [*map(repr, np.asarray(self.radius, "float64").tolist())],
+            "rival": few_texts(self.rival, lambda i: "" if i < 0 else str(i)),
+            "rival_class": few_texts(self.rival, self._name),
+            "abstains": few_texts(self.abstains, str),
+        }
+        if self.labels is not None:
+            columns["label"] = few_texts(self.labels, str)
+            columns["correct"] = few_texts(self.prediction == self.labels, str)
+        if not self.class_names:
+            del columns["class"], columns["rival_class"]
+        for name, radii in self.feature_radii.items():
+            columns[f"radius of {name}"] = [*map(repr, np.asarray(radii, "float64").tolist())]
+        return columns | {
+            "norm": [cell(self.norm)] * len(self),
+            "units": [cell(self.units)] * len(self),
+        }
 
     def to_json(self) -> str:
         """One object with a list of examples, and one of what is left out; null is infinity."""

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.parquet import SUFFIX, check_installed, write_parquet
 from lipzoo_catalogue.certified.report import left_out_rows
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.files import replacing
 
-FORMATS = (".csv", ".json", ".npz")
+FORMATS = (".csv", ".json", ".npz", SUFFIX)
+# Those that can be parts of a data set.
+PARTS = (".npz", SUFFIX)
 
 
 def check_out(path: Path, option: str) -> None:
@@ -23,9 +26,12 @@ def check_out(path: Path, option: str) -> None:
     Raises:
         ValueError: for an unknown ending, a folder in the file's place, or a folder around it that
             does not exist or may not be written into.
+        ImportError: for a Parquet file without pyarrow.
     """
     if path.suffix not in FORMATS:
-        raise ValueError(f"{option}: expected a .csv, .json or .npz file. Received: {path}")
+        raise ValueError(
+            f"{option}: expected a .csv, .json, .npz or .parquet file. Received: {path}"
+        )
     if path.is_dir():
         raise ValueError(f"{option}: expected a file. Received: {path}, which is a folder")
     folder = path.absolute().parent
@@ -35,18 +41,20 @@ def check_out(path: Path, option: str) -> None:
         raise ValueError(
             f"{option}: expected a folder that may be written into. Received: {path}, in {folder}"
         )
+    if path.suffix == SUFFIX:
+        check_installed(option)
 
 
 def write_certified(
     path: Path, certified: Certified, abstain_below: float, part: str | None = None
 ) -> None:
-    """Writes certified examples as .csv, .json or .npz, as the ending says, atomically.
+    """Writes certified examples in one of the formats, as the ending says, atomically.
 
     Args:
         path: the file.
         certified: the examples.
         abstain_below: radius up to which a prediction is not relied on.
-        part: what an .npz file states of itself as a part of a data set.
+        part: what a file of `PARTS` states of itself as a part of a data set.
 
     Raises:
         OSError: if the file cannot be written; an existing file is then unchanged.
@@ -54,6 +62,8 @@ def write_certified(
     with replacing(path) as file:
         if path.suffix == ".npz":
             _write_npz(file, certified, part)
+        elif path.suffix == SUFFIX:
+            write_parquet(file, certified, part)
         elif path.suffix == ".json":
             _write_json(file, certified, abstain_below)
         else:

@@ -10,15 +10,16 @@ def _certify(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", help=f"{MODEL}; or an .onnx file that others made")
     command.add_argument(
         "data",
-        help="an .npy file of examples, which may be larger than memory; an .npz or .csv file, an "
-        "image, a folder of images, or hf:OWNER/NAME, with or without labels; or tfds:NAME, "
+        help="an .npy file of examples, a .zarr folder, or a .parquet file with a column of lists, "
+        "which may be larger than memory; an .npz, .csv or .parquet table, an image, a folder of "
+        "images, or hf:OWNER/NAME, with or without labels; or tfds:NAME, "
         "sklearn:NAME; where there are splits, the test split is used",
     )
     command.add_argument(
         "--out",
         metavar="FILE",
         help="write prediction, radius and nearest rival of every example, with norm and units, to "
-        "a .csv, .json or .npz file",
+        "a .csv, .json, .npz or .parquet file",
     )
     command.add_argument(
         "--html",
@@ -41,7 +42,7 @@ def _certify(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--shard",
         metavar="k/K",
-        help="certify part k of K only, for lipzoo join; needs --out with an .npz file",
+        help="certify part k of K only, for lipzoo join; needs --out with an .npz or .parquet file",
     )
     add_printing(command)
     command.add_argument(
@@ -69,6 +70,13 @@ def _certify(command: argparse.ArgumentParser) -> None:
         default="product",
         help="of the bound: products of the layers' norms or, sharper for ordinary networks and "
         "slower, ellipsoids through the layers (default: product)",
+    )
+    command.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where to compute: in this process, or in an actor of Ray for every processor of this "
+        "machine or of the cluster that RAY_ADDRESS names (default: local)",
     )
     add_dtype(command)
 

@@ -8,10 +8,15 @@ from lipzoo_cli.usage.usage import Usage
 
 def _join(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "out", metavar="OUT", help="what --out of lipzoo certify is: a .csv, .json or .npz file"
+        "out",
+        metavar="OUT",
+        help="what --out of lipzoo certify is: a .csv, .json, .npz or .parquet file",
     )
     command.add_argument(
-        "parts", metavar="PART", nargs="+", help="the .npz files of all parts, in any order"
+        "parts",
+        metavar="PART",
+        nargs="+",
+        help="the .npz or .parquet files of all parts, in any order",
     )
     add_printing(command)
 

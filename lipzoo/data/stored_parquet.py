@@ -1,0 +1,132 @@
+"""Examples in Parquet, each a list of numbers: images that an engine wrote, say."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipzoo.data.blocks import StoredBlocks
+from lipzoo.data.sources.raw import DataError
+from lipzoo_catalogue.certified.parquet import numpy_array
+
+LABELS = ("label", "labels", "class", "y")
+
+
+def list_column(path: Path) -> str | None:
+    """The one column of lists of numbers in a Parquet file; `None` where there are none or several.
+
+    Files of the library `datasets` are read by that: they say more of their columns.
+    """
+    try:
+        from pyarrow import ArrowException, parquet
+
+        schema = parquet.read_schema(path)
+    except (ImportError, ArrowException, OSError):
+        return None
+    if b"huggingface" in (schema.metadata or {}):
+        return None
+    names = [field.name for field in schema if _depth(field.type) > 0]
+    return names[0] if len(names) == 1 else None
+
+
+def read_lists(path: Path, column: str, label: str) -> tuple[StoredBlocks, np.ndarray | None]:
+    """Examples as rows of numbers, a row group in memory at a time, and labels or `None`.
+
+    Args:
+        path: the file.
+        column: the column of the examples, see `list_column`.
+        label: name of the column of labels, `"none"`, or anything else for one of `LABELS`.
+
+    Raises:
+        DataError: if lists are missing or of several lengths, or labels are not clear.
+    """
+    from pyarrow import ArrowException, parquet
+
+    file = parquet.ParquetFile(path)
+    names = [name for name in file.schema_arrow.names if name != column]
+    if label not in names and label != "none":
+        found = [name for name in names if name.casefold() in LABELS]
+        if len(found) > 1:
+            raise DataError(
+                f"{path}: expected one column of labels; --read label=NAME names it. "
+                f"Received: {', '.join(found)}"
+            )
+        label = found[0] if found else "none"
+    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    starts = [0, *np.cumsum(counts).tolist()][:-1]
+
+    def read(number: int) -> np.ndarray:
+        try:
+            stored = file.read_row_group(number, columns=[column]).column(column)
+        except (ArrowException, OSError) as error:
+            raise DataError(f"{path}: cannot be read: {error}") from None
+        return np.concatenate(
+            [_rows(chunk, path, column, starts[number]) for chunk in stored.chunks]
+        )
+
+    if not sum(counts):
+        raise DataError(f"{path}: expected examples. Received: none")
+    first = read(0)
+    width, dtype = first.shape[1], first.dtype
+    del first
+
+    def same(number: int) -> np.ndarray:
+        rows = read(number)
+        if rows.shape[1] != width:
+            raise DataError(
+                f"{path}, column {column!r}: expected lists of {width} numbers. "
+                f"Received: lists of {rows.shape[1]} from row {starts[number] + 1} on"
+            )
+        return rows
+
+    x = StoredBlocks(path, (sum(counts), width), dtype, starts, same)
+    if label == "none":
+        return x, None
+    labels = file.read(columns=[label]).column(label)
+    if labels.null_count:
+        raise DataError(
+            f"{path}: expected a label for every example. Received: {labels.null_count} without"
+        )
+    return x, np.array(labels.to_pylist())
+
+
+def _depth(kind: Any) -> int:
+    """How many lists are around numbers; 0 for what is no list of numbers."""
+    import pyarrow.types as kinds
+
+    depth = 0
+    kind = getattr(kind, "storage_type", kind)
+    while kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    return depth if kinds.is_integer(kind) or kinds.is_floating(kind) else 0
+
+
+def _rows(chunk: Any, path: Path, column: str, before: int) -> np.ndarray:
+    """The numbers of every list, however deep, in one row each."""
+    import pyarrow as pa
+
+    examples = len(chunk)
+    array = getattr(chunk, "storage", chunk)
+    while hasattr(array, "flatten") and _depth(array.type):
+        sizes = _sizes(array)
+        if array.null_count or len(np.unique(sizes)) > 1:
+            raise DataError(
+                f"{path}, column {column!r}: expected lists of one length, none missing, from row "
+                f"{before + 1} on. Received: lengths from {sizes.min()} to {sizes.max()}, "
+                f"{array.null_count} missing"
+            )
+        array = array.flatten()
+    if array.null_count:
+        raise DataError(
+            f"{path}, column {column!r}: expected numbers from row {before + 1} on. "
+            f"Received: {array.null_count} missing"
+        )
+    return numpy_array(pa.chunked_array([array])).reshape(examples, -1)
+
+
+def _sizes(array: Any) -> np.ndarray:
+    import pyarrow.types as kinds
+
+    if kinds.is_fixed_size_list(array.type):
+        return np.full(max(len(array), 1), array.type.list_size)
+    return np.diff(array.offsets.to_numpy()) if len(array) else np.zeros(1, "int64")
