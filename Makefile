@@ -10,6 +10,9 @@ TORCH ?= torch==2.13.0
 NEWEST_VENV := .venv-newest-keras
 NEWEST_BIN := $(NEWEST_VENV)/bin
 NEWEST_TESTS ?= tests/test_keras_internals.py $(wildcard tests/test_bounds_*.py)
+# Engines for data sets larger than a machine; Spark needs Java.
+ENGINES_VENV := .venv-engines
+ENGINES_BIN := $(ENGINES_VENV)/bin
 # What depends on the backend and is tested on the others; `BACKEND_TESTS=` for all there is. Those
 # that take long come first, so that the processes end at about the same time.
 BACKEND_TESTS ?= $(addprefix tests/test_,$(addsuffix .py,training_processes training_devices models \
@@ -23,8 +26,8 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
 
-.PHONY: demo test test-backends test-jax test-torch test-newest-keras docs notebooks format studies \
-  benchmarks readme clean
+.PHONY: demo test test-backends test-jax test-torch test-newest-keras test-engines docs notebooks \
+  format studies benchmarks readme clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/lipzoo demo
@@ -44,6 +47,10 @@ test-newest-keras: $(NEWEST_VENV)/.installed
 	$(NEWEST_BIN)/python -m pip install --quiet --upgrade keras
 	$(NEWEST_BIN)/python -c 'import keras; print("Keras", keras.__version__)'
 	$(NEWEST_BIN)/python $(PYTEST) $(NEWEST_TESTS)
+
+# Ray, Spark, Beam, datasets, grain and PyTorch's DataLoader, each started here; minutes.
+test-engines: $(ENGINES_VENV)/.installed
+	$(ENGINES_BIN)/python -m pytest -W ignore tests/engines
 
 # A link that leads nowhere is an error. The variable silences an advertisement of Material.
 docs: $(VENV)/.installed-docs
@@ -69,9 +76,9 @@ readme: $(VENV)/.installed-test
 	$(BIN)/python -m studies.render
 
 clean:
-	rm -rf $(VENV) $(BACKENDS_VENV) $(NEWEST_VENV)
+	rm -rf $(VENV) $(BACKENDS_VENV) $(NEWEST_VENV) $(ENGINES_VENV)
 
-$(BIN)/python $(BACKENDS_BIN)/python $(NEWEST_BIN)/python: %/bin/python:
+$(BIN)/python $(BACKENDS_BIN)/python $(NEWEST_BIN)/python $(ENGINES_BIN)/python: %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "lipzoo needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	       "Choose another one: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -101,4 +108,8 @@ $(BACKENDS_VENV)/.installed: pyproject.toml | $(BACKENDS_BIN)/python
 
 $(NEWEST_VENV)/.installed: pyproject.toml | $(NEWEST_BIN)/python
 	$(NEWEST_BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(ENGINES_VENV)/.installed: pyproject.toml | $(ENGINES_BIN)/python
+	$(ENGINES_BIN)/python -m pip install --quiet --editable ".[data,engines]" "$(TORCH)" "pytest>=8"
 	@touch $@

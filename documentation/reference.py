@@ -11,6 +11,7 @@ MODULES = {
     "lipzoo.bounds": "Bounds",
     "lipzoo.certificates": "Certificates",
     "lipzoo.conformal": "Conformal prediction",
+    "lipzoo.certifying": "Large data",
     "lipzoo.models": "Networks",
     "lipzoo.layers": "Layers",
     "lipzoo.activations": "Activations",

@@ -45,7 +45,9 @@ from lipzoo.certificates import (
     RegressionCertificate,
     certify,
     certify_regression,
+    certify_summary,
 )
+from lipzoo.certifying import Certifier
 from lipzoo.constraining import constrain
 from lipzoo.constraints import SpectralBound, project
 from lipzoo.data.samples import samples
@@ -72,6 +74,9 @@ from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
 from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+from lipzoo_catalogue.certified.certified import Certified
+from lipzoo_catalogue.certified.parts import join_certificates
 from lipzoo_catalogue.exported import ExportedCertificate, exported_certificate
 from lipzoo_catalogue.version import __version__
 
@@ -80,8 +85,11 @@ __all__ = [
     "Audit",
     "AuditContradiction",
     "Certificate",
+    "CertificateSummary",
     "CertificateViolation",
+    "Certified",
     "CertifiedAccuracy",
+    "Certifier",
     "Diagnosis",
     "ExportedCertificate",
     "GradFlowNet",
@@ -111,6 +119,7 @@ __all__ = [
     "certify",
     "certify_reconstruction",
     "certify_regression",
+    "certify_summary",
     "conformal",
     "constrain",
     "constraints",
@@ -123,6 +132,7 @@ __all__ = [
     "info",
     "inverse",
     "jacobian_norms",
+    "join_certificates",
     "layers",
     "lipschitz_bound",
     "list_models",

@@ -59,6 +59,14 @@ def test_programs_run_as_pasted(page, block, request, monkeypatch, tmp_path):
         assert "certificate.json" in client.files("someone/my-model")
 
 
+@pytest.mark.parametrize(("page", "block"), _blocks("py"))
+def test_pieces_of_programs_stand_in_an_example(page, block):
+    """What runs on the engines alone; `make test-engines` runs the examples."""
+    assert any(
+        block in path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")
+    )
+
+
 def test_programs_are_there():
     assert len(_blocks("python")) >= 15
     assert any(page == README.name for page, _ in _blocks("python"))

@@ -23,7 +23,7 @@ class Certificate:
             `norm` and the units of the input; shape `(examples,)`, float64.
         prediction: predicted class per example.
         labels: true classes, or `None`.
-        logits: what the model returned.
+        logits: what the model returned; `None` for a data set, of which they are not kept.
         bound: the `LipschitzBound` that the radii rest on, derived when they were; where they are
             in standard deviations, that of the part of the model after the standardisation.
         rounding: whether the radii account for rounding errors.
@@ -40,6 +40,7 @@ class Certificate:
         deviation: standard deviation of each feature (the last axis of the input) in its own units,
             where the radii are in standard deviations; `None` otherwise.
         euclidean: the radii in norm l2, where `norm` is another; `None` otherwise.
+        outputs: number of logits.
 
     Example:
         >>> import keras, numpy as np
@@ -55,7 +56,7 @@ class Certificate:
     radius: np.ndarray
     prediction: np.ndarray
     labels: np.ndarray | None
-    logits: np.ndarray = field(repr=False)
+    logits: np.ndarray | None = field(repr=False)
     bound: LipschitzBound = field(repr=False)
     rounding: bool = True
     rival: np.ndarray = field(kw_only=True, repr=False)
@@ -68,6 +69,11 @@ class Certificate:
     norm: str = field(default="l2", kw_only=True)
     deviation: np.ndarray | None = field(default=None, kw_only=True, repr=False)
     euclidean: np.ndarray | None = field(default=None, kw_only=True, repr=False)
+    outputs: int = field(default=0, kw_only=True, repr=False)
+
+    def __post_init__(self):
+        if self.logits is not None:
+            object.__setattr__(self, "outputs", self.logits.shape[1])
 
     def __len__(self) -> int:
         return len(self.radius)
@@ -307,7 +313,7 @@ class Certificate:
         """Sensitivity or specificity, certified at some radii or, for `None`, clean."""
         correct = self._correct()
         members = selective_classification.members(
-            self.labels, self.logits.shape[1], self.class_names, positive, of_positives
+            self.labels, self.outputs, self.class_names, positive, of_positives
         )
         if radii is None:
             return float(np.mean(correct[members]))

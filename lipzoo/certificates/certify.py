@@ -11,7 +11,9 @@ import numpy as np
 from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.keras_graph import as_function, final_operations
 from lipzoo.bounds.linear_head import squashing
+from lipzoo.certificates.batches import is_data_set
 from lipzoo.certificates.certificate import Certificate
+from lipzoo.certificates.data_set import certified_whole
 from lipzoo.certificates.float64_reference import (
     AUTO,
     agree,
@@ -89,10 +91,16 @@ def certify(
     an ellipsoid that holds the Euclidean ball. One feature i of a table alone may then move by up
     to `r deviation_i` in its own units, see `Certificate.feature_radii`.
 
+    A data set is read batch by batch and once, in the order in which it gives them; memory grows by
+    at most 40 bytes an example. `lipzoo.certify_summary` keeps counts alone.
+
     Args:
         model: built `keras.Model`, functional or sequential, with logits as output.
-        x: array or tensor of examples; a list or dict of them for a model with several inputs.
-        y: labels, as integers or one-hot; needed for accuracies.
+        x: array or tensor of examples; a list or dict of them for a model with several inputs. Or a
+            data set: `tf.data.Dataset`, `keras.utils.PyDataset`, `DataLoader` of PyTorch or grain,
+            one of the library `datasets`, a generator, of batches `x`, `(x,)`, `(x, y)` or
+            `{"x": x, "y": y}`.
+        y: labels, as integers or one-hot; needed for accuracies. None beside a data set.
         standardized: whether radii are in standard deviations instead of the units of x.
         decision: `"max"` where the largest output is the decision, `"min"` where the least is.
         reference: `"auto"`, as described; `None` for none; `"float64"` to raise an error where
@@ -103,10 +111,10 @@ def certify(
         rounding: whether to subtract the rounding slack.
         method: of the bound, see `lipschitz_bound`. With `"semidefinite"` every pair of classes has
             a slope of its own, along the difference of its columns.
-        verbose: as in `keras.Model.predict`.
+        verbose: as in `keras.Model.predict`; of a data set nothing is shown.
 
     Returns:
-        A `Certificate`.
+        A `Certificate`, of a data set one without logits.
 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
@@ -130,6 +138,23 @@ def certify(
         1.4142
     """
     check_model(model)
+    if is_data_set(x):
+        if y is not None:
+            raise ValueError(
+                "Expected the labels in the batches of a data set. Received: y beside it"
+            )
+        one = partial(
+            certify,
+            model,
+            standardized=standardized,
+            decision=decision,
+            reference=reference,
+            batch_size=batch_size,
+            rounding=rounding,
+            method=method,
+            verbose=0,
+        )
+        return certified_whole(model, x, one)
     batch_size = integer(batch_size, "batch_size")
     if decision not in (MAX, MIN):
         raise ValueError(
