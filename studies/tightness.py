@@ -16,6 +16,7 @@ from lipzoo.data.dataset import load_data
 from lipzoo.evaluation import tightness
 from lipzoo.training import read_recipe
 from lipzoo.training.run_folder import write_json
+from studies.recipe_data import add_data_option, working_where_the_data_lie
 
 RESULTS = Path(__file__).with_name("tightness.json")
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -24,9 +25,11 @@ DISTANCES = (1.0, 0.1)
 EXAMPLES = {"hamnet-fmnist": 500}
 
 
-def measure(name: str, examples: int | None, starts: int, steps: int) -> dict:
-    """The numbers of one model."""
-    dataset = load_data(read_recipe(RECIPES / f"{name}.toml").data)
+def measure(name: str, examples: int | None, starts: int, steps: int, folders=()) -> dict:
+    """The numbers of one model, whose data lie in one of the folders."""
+    recipe = read_recipe(RECIPES / f"{name}.toml")
+    with working_where_the_data_lie(recipe, folders):
+        dataset = load_data(recipe.data)
     x = dataset.inputs(dataset.test)
     examples = EXAMPLES.get(name, len(x)) if examples is None else examples
     x = np.random.default_rng(0).permutation(x)[:examples]
@@ -59,13 +62,14 @@ def main(arguments=None):
     parser.add_argument("--examples", type=int, help="of the test data (default: all)")
     parser.add_argument("--starts", type=int, default=64)
     parser.add_argument("--steps", type=int, default=300)
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     known = {}
     if options.only and options.output.exists():
         known = {row["name"]: row for row in json.loads(options.output.read_text())["models"]}
     for name in options.only or classifiers():
-        known[name] = measure(name, options.examples, options.starts, options.steps)
+        known[name] = measure(name, options.examples, options.starts, options.steps, options.data)
         print(known[name], flush=True)
         rows = [known[name] for name in classifiers() if name in known]
         write_json(options.output, {"models": rows})
