@@ -35,10 +35,10 @@ def audit(arguments: argparse.Namespace) -> None:
 
 
 def _load(arguments: argparse.Namespace) -> keras.Model:
-    dtype = arguments.dtype or ("float64" if computes_in_float64() else "float32")
     path = Path(arguments.model).expanduser()
     if is_onnx(arguments.model):
-        return from_onnx(path, dtype)
+        double = "float64" if computes_in_float64() else "float32"
+        return from_onnx(path, arguments.dtype or double)
     if is_keras_file(arguments.model):
         model = keras.saving.load_model(path, compile=False)
         if not isinstance(model, keras.Model):
@@ -48,7 +48,8 @@ def _load(arguments: argparse.Namespace) -> keras.Model:
         model_of(arguments.model), revision=arguments.revision, settings=settings_of(arguments)
     )
     with source.named_in_errors():
-        return load_from(source, dtype=dtype)
+        # What it finds is measured in float64 all the same.
+        return load_from(source, dtype=arguments.dtype or "float32")
 
 
 def _inputs(file: str, examples: int) -> np.ndarray:
