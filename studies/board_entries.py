@@ -1,6 +1,7 @@
 """The entries of the board: one CSV file each, of two columns, a key and its value."""
 
 import csv
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def _checked(entry: Entry, name: str) -> Entry:
             )
     shares = [entry.numbers["clean"]] if "clean" in entry.numbers else []
     shares += [entry.certified[radius] for radius in sorted(entry.certified, key=parse_fraction)]
-    falls = all(a >= b for a, b in zip(shares, shares[1:], strict=False))
+    falls = all(a >= b for a, b in itertools.pairwise(shares))
     if not all(0 <= share <= 1 for share in shares) or not falls:
         raise ValueError(
             f"{name}: expected shares from 0 to 1 that fall as the radius grows. Received: {shares}"

@@ -7,7 +7,7 @@ from studies.board_entries import Entry, read_board
 # At which networks are compared, the first one to sort by.
 _RADII = {
     "MNIST": ("0.3", "1.0", "1.58"),
-    "Fashion-MNIST": ("0.25", "0.5", "1.0"),
+    "Fashion-MNIST": ("0.25", "0.3", "0.5", "1.0"),
     "CIFAR-10": ("36/255",),
 }
 
@@ -17,7 +17,13 @@ def board_table(dataset: str) -> str:
     radii = _RADII[dataset]
     entries = [entry for entry in read_board() if entry.texts["dataset"] == dataset]
     entries.sort(key=lambda entry: (not entry.audited, -(entry.at(radii[0]) or 0.0)))
-    header = ["network", "claim of a constant", "proven bound", "clean", *(f"ε = {radius}" for radius in radii)]
+    header = [
+        "network",
+        "claim of a constant",
+        "proven bound",
+        "clean",
+        *(f"ε = {radius}" for radius in radii),
+    ]
     header += ["parameters", "training", "source"]
     return table(header, [_row(entry, radii) for entry in entries])
 
