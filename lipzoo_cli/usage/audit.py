@@ -44,8 +44,8 @@ def _audit(command: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("float32", "float64"),
         help="arithmetic of the network in the search (default: float64 for an .onnx file where "
-        "the backend computes in it, float32 for a model of the zoo, which is measured in float64 all "
-        "the same; a .keras file keeps its own)",
+        "the backend computes in it, float32 for a model of the zoo, which is measured in float64 "
+        "all the same; a .keras file keeps its own)",
     )
     command.add_argument(
         "--out", metavar="FILE", help="write the pair with the largest ratio to an .npz file"
