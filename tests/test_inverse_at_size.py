@@ -185,6 +185,15 @@ def test_collatz_and_wielandt_hold_for_any_start_and_leave_columns_of_zeros_out(
     assert nonnegative_norm_bound(lambda v: 0 * v, lambda v: 0 * v, np.ones(3), 3) == 0.0
 
 
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_norms_of_entries_whose_squares_are_no_numbers(size):
+    operator = SparseOperator([0, 1, 1], [0, 1, 2], [size, 3 * size, 1e-250 * size], (2, 4))
+    assert 3 * size <= operator.norm_bound <= 3 * size * (1 + 1e-6)
+    # Its row and its column stand alone.
+    assert SparseOperator([0], [0], [1e-200], (2, 2)).norm_bound >= 1e-200
+    assert SparseOperator([0], [0], [0.0], (2, 2)).norm_bound == 0.0
+
+
 @pytest.mark.parametrize("signed", [False, True])
 def test_sparse_products_and_their_norm(signed):
     generator = np.random.default_rng(2)

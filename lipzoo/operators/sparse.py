@@ -14,6 +14,7 @@ from lipzoo.spectral.nonnegative import nonnegative_norm_bound
 
 # Numbers that JAX holds at once of a product, before it adds them up: 256 MiB in float32.
 _TERMS_AT_ONCE = 2**26
+_SMALLEST = 1e-120
 
 
 class SparseOperator(BoundedOperator):
@@ -73,18 +74,20 @@ class SparseOperator(BoundedOperator):
         """Largest number of terms of an entry of Aᵀy."""
         return self._backward.longest
 
-    def absolute(self, v: np.ndarray) -> np.ndarray:
-        """`|A| v` in float64."""
-        return self._forward.absolute(v)
-
-    def absolute_adjoint(self, w: np.ndarray) -> np.ndarray:
-        """`|A|ᵀ w` in float64."""
-        return self._backward.absolute(w)
-
     @functools.cached_property
     def norm_bound(self) -> float:
-        start, operations = np.ones(self.shape[1]), self.fan_in + self.fan_out
-        return nonnegative_norm_bound(self.absolute, self.absolute_adjoint, start, operations)
+        if not self.entries:
+            return 0.0
+        # Near 1 nothing overflows, and with small entries raised a little nothing underflows. A
+        # power of two changes no digit.
+        exponent = min(int(np.frexp(np.abs(self._forward.given).max())[1]), 1023)
+        bound = nonnegative_norm_bound(
+            functools.partial(self._forward.absolute, exponent=exponent),
+            functools.partial(self._backward.absolute, exponent=exponent),
+            np.ones(self.shape[1]),
+            self.fan_in + self.fan_out,
+        )
+        return mul_up(bound, math.ldexp(1.0, exponent))
 
     def matrix(self) -> np.ndarray:
         """A in full, in float64."""
@@ -137,10 +140,12 @@ class _Sums:
         self._filled = np.flatnonzero(counts)
         self._starts = starts[self._filled]
 
-    def absolute(self, vector):
+    def absolute(self, vector, exponent):
+        """Products with the moduli of the entries over `2^exponent`, none of them below 1e-120."""
         result = np.zeros(self.size)
         if len(self._starts):
-            terms = np.abs(self.given) * vector[self.sources]
+            moduli = np.maximum(np.ldexp(np.abs(self.given), -exponent), _SMALLEST)
+            terms = moduli * vector[self.sources]
             result[self._filled] = np.add.reduceat(terms, self._starts)
         return result
 
