@@ -458,6 +458,39 @@ def test_operators_of_pylops():
         inverse.from_pylops(pylops.signalprocessing.FFT(8))
 
 
+def test_projectors_of_astra_and_that_its_strips_are_ours():
+    astra = pytest.importorskip("astra")
+    shape, degrees = (12, 10), np.arange(9) * 20.0
+    volume = astra.create_vol_geom(*shape)
+    x = np.random.default_rng(13).random(shape).astype("float32")
+    parallel = astra.create_proj_geom("parallel", 1.0, 17, np.deg2rad(degrees))
+    fan = astra.create_proj_geom("fanflat", 1.5, 20, np.deg2rad(2 * degrees), 40.0, 40.0)
+    for kind, geometry in (("strip", parallel), ("linear", parallel), ("strip_fanflat", fan)):
+        projector = astra.create_projector(kind, geometry, volume)
+        operator = inverse.from_astra(projector)
+        identifier, theirs = astra.create_sino(x, projector)
+        astra.data2d.delete(identifier)
+        ours = ops.convert_to_numpy(operator.apply(x[None, ..., None]))[0]
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        exact = np.linalg.norm(operator.matrix(), 2)
+        assert exact * (1 - 1e-14) <= operator.norm_bound <= exact * (1 + 1e-9)
+        if kind == "strip":
+            scanner = inverse.Tomography(shape, degrees, bins=17)
+            ours = ops.convert_to_numpy(scanner.apply(x[None, ..., None]))[0] * max(shape)
+            np.testing.assert_allclose(ours, theirs, atol=1e-4)
+        astra.projector.delete(projector)
+
+
+def test_operators_of_odl():
+    odl = pytest.importorskip("odl")
+    matrix = np.random.default_rng(14).normal(size=(4, 6))
+    operator = inverse.from_odl(odl.MatrixOperator(matrix))
+    assert (operator.input_shape, operator.output_shape) == ((6, 1), (4,))
+    np.testing.assert_array_equal(operator.matrix(), matrix)
+    with pytest.raises(TypeError, match="Expected a linear operator"):
+        inverse.from_odl(odl.ConstantOperator(odl.rn(2).one()))
+
+
 @pytest.mark.parametrize("m", [1, 7, 784, 10920])
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
 def test_the_norm_of_noise_is_the_quantile_of_chi(m, confidence):

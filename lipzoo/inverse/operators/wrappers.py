@@ -116,7 +116,7 @@ def from_odl(operator, channels: bool = True) -> LinearOperator:
 
     def products(columns):
         images = (operator(column.reshape(inputs)) for column in columns.T)
-        return np.stack([np.asarray(image).ravel() for image in images], axis=1)
+        return np.stack([_plain(image).ravel() for image in images], axis=1)
 
     return _written_out(
         shape,
@@ -154,6 +154,13 @@ def from_astra(projector: int) -> LinearOperator:
     shape = int(volume["GridRowCount"]), int(volume["GridColCount"]), 1
     bins = int(sinogram["DetectorCount"])
     return from_scipy(entries, shape, (entries.shape[0] // bins, bins))
+
+
+def _plain(element):
+    """The numbers of an element of ODL, which from 1.0 on no conversion makes an array of."""
+    if hasattr(element, "parts"):
+        return np.stack([_plain(part) for part in element.parts])
+    return np.asarray(getattr(element, "data", element))
 
 
 def _written_out(shape, dtype, products, operator, input_shape, output_shape):
