@@ -73,7 +73,7 @@ def test_a_page_has_every_example_and_takes_nothing_from_elsewhere():
     reader = _Reader(page)
     head, *rows = reader.rows
     assert head == [
-        *("Image", "Example", "File", "Prediction", "Label", "Radius", "Nearest rival", "At ε")
+        *("Input", "Example", "File", "Prediction", "Label", "Radius", "Nearest rival", "At ε")
     ]
     assert [row[2] for row in rows] == ["a.png", "b.png", "c.png", "d.png", "<e>.png"]
     assert [row[3] for row in rows] == [NAMES[i] for i in PREDICTION]

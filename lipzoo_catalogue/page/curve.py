@@ -67,11 +67,12 @@ class Curve:
         for percent in (0, 20, 40, 60, 80, 100):
             height = bottom - _HEIGHT * percent / 100
             parts.append(_grid(_LEFT, _LEFT + _WIDTH, height, f"{percent} %"))
-        clean = bottom - _HEIGHT * self.clean / self.examples
-        parts.append(
-            f'<line class="clean" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{clean:.1f}" '
-            f'y2="{clean:.1f}"/>'
-        )
+        if self.clean < self.examples:
+            clean = bottom - _HEIGHT * self.clean / self.examples
+            parts.append(
+                f'<line class="clean" x1="{_LEFT}" x2="{_LEFT + _WIDTH}" y1="{clean:.1f}" '
+                f'y2="{clean:.1f}"/>'
+            )
         for number in sorted({round(last * part / 5) for part in range(6)}):
             parts.append(
                 f'<text x="{x[number]:.1f}" y="{bottom + 18}" text-anchor="middle">'

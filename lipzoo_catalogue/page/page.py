@@ -136,7 +136,7 @@ def _examples_section(certified: Certified, epsilon: str, pictures: Sequence[str
         "wrong" if wrong else "proven" if radius > float(epsilon) else "open"
         for wrong, radius in zip(_wrong(report), report.radius, strict=True)
     ]
-    head = "<th>Image</th>" if pictures else ""
+    head = "<th>Input</th>" if pictures else ""
     for name, (kind, _) in columns.items():
         head += _heading(kind, name)
     head += _heading("text", "At ε")
@@ -220,7 +220,7 @@ def _proven_section(certified: Certified, notes: Sequence[str]) -> str:
         f"'{terms.model}'{' after its standardisation' if terms.standardized else ''}, derived "
         "from the weights when the examples were certified, on the margins between the outputs, "
         "and on the assumptions about the arithmetic that lipzoo's documentation states under "
-        "“What is proven”.",
+        "“What is proven”." + " Radii in this norm follow from those in l2." * (terms.norm != "l2"),
         "It does not say that a prediction is right, nor anything of other changes, such as "
         "rotations, or of data unlike the training data. An open example may withstand all "
         "perturbations too.",
