@@ -12,6 +12,7 @@ def certify(images: str, radii: str, actors: int = 2) -> lipzoo.CertificateSumma
     arguments = {"name": "gradflow-fmnist", "epsilons": [0.1, 0.25, 0.5]}
     answers = (
         ray.data.read_parquet(images)
+        .repartition(target_num_rows_per_block=256)
         .map_batches(
             lipzoo.Certifier,
             fn_constructor_kwargs=arguments,

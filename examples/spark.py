@@ -1,5 +1,6 @@
 """Certifies with Spark: `python examples/spark.py images.parquet radii`."""
 
+import os
 import sys
 
 from pyspark.ml.functions import predict_batch_udf
@@ -10,6 +11,8 @@ import lipzoo
 
 def certify(images: str, radii: str, workers: int = 2) -> lipzoo.CertificateSummary:
     """Certifies in Python workers that load the model once each; writes Parquet files."""
+    # Workers run the Python that has lipzoo.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # A task is tried four times: a worker that dies is replaced.
     spark = SparkSession.builder.master(f"local[{workers},4]").appName("certify").getOrCreate()
     certifier = lipzoo.Certifier("gradflow-fmnist", epsilons=[0.1, 0.25, 0.5])

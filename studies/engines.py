@@ -263,19 +263,30 @@ def main(arguments=None):
     parser.add_argument("--rows", type=int, default=8192, help="of the engines' data")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        help="what to measure: join, parquet, in_one_process, throughput; the others stay as they "
+        "are in the file (default: all)",
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
-        results = {
-            "model": MODEL,
-            "join": joining(Path(name), options.rounds),
-            "parquet": from_parquet(Path(name), 100_000),
-            "in_one_process": in_one_process(options.rows // 2, options.rounds),
-            "throughput": throughputs(options.rows, options.rounds),
+        ways = {
+            "join": lambda: joining(Path(name), options.rounds),
+            "parquet": lambda: from_parquet(Path(name), 100_000),
+            "in_one_process": lambda: in_one_process(options.rows // 2, options.rounds),
+            "throughput": lambda: throughputs(options.rows, options.rounds),
         }
-    machine = {"cpus": os.cpu_count(), "processor": platform.machine()}
-    machine |= {name: version(name) for name in ("tensorflow", "ray", "datasets", "pyarrow")}
-    results["machine"] = machine
-    print(json.dumps(results, indent=2))
+        known = json.loads(options.output.read_text()) if options.output.exists() else {}
+        results = {"model": MODEL, **known}
+        for part in options.parts or ways:
+            results[part] = ways[part]()
+            print(part, json.dumps(results[part], indent=2), flush=True)
+    results["machine"] = {
+        "cpus": os.cpu_count(),
+        "processor": platform.machine(),
+        **{name: version(name) for name in ("tensorflow", "datasets", "pyarrow")},
+    }
     write_json(options.output, results)
 
 

@@ -15,18 +15,24 @@ import lipzoo
 ROWS = 3_000
 
 
-class Marking(lipzoo.Certifier):
-    """Leaves a file for every batch, by the process and a count, so that one can be killed."""
+def _marking():
+    """A certifier that leaves a file for every batch, by process and count, so that one can die.
 
-    def __init__(self, marks, **arguments):
-        super().__init__(**arguments)
-        self.marks, self.calls = Path(marks), 0
+    A class inside a function travels to workers by value, which cannot import this file.
+    """
 
-    def __call__(self, batch):
-        answers = super().__call__(batch)
-        self.calls += 1
-        (self.marks / f"{os.getpid()}-{self.calls}").touch()
-        return answers
+    class Marking(lipzoo.Certifier):
+        def __init__(self, marks, **arguments):
+            super().__init__(**arguments)
+            self.marks, self.calls = Path(marks), 0
+
+        def __call__(self, batch):
+            answers = super().__call__(batch)
+            self.calls += 1
+            (self.marks / f"{os.getpid()}-{self.calls}").touch()
+            return answers
+
+    return Marking
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def _certified(marks):
     data = data.zip(ray.data.from_items([{"id": int(i), "y": int(y[i % 64])} for i in numbers]))
     arguments = {"marks": str(marks), "name": "gradflow-fmnist", "reference": None, "x": "data"}
     answers = data.repartition(12).map_batches(
-        Marking,
+        _marking(),
         fn_constructor_kwargs=arguments,
         batch_size=50,
         num_cpus=0.5,
