@@ -2,7 +2,7 @@
 
 Each part in a process of its own, for its peak memory: products of the scanner beside scikit-image,
 and InvNet of 12 steps at 128 and 256 pixels: built, bounded, used, trained for a step. Writes
-studies/inverse_size.json.
+studies/inverse_size.json. Where other work shares the processors, `cpu_seconds` are what to read.
 """
 
 import argparse
