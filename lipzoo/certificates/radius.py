@@ -135,7 +135,8 @@ def head_slack(head: LinearHead, norms, label: int, uncertainties) -> np.ndarray
 
 
 def _differences(head: LinearHead, label: int) -> np.ndarray:
-    return np.delete(head.kernel, label, axis=1) - head.kernel[:, [label]]
+    others = np.arange(head.kernel.shape[1]) != label
+    return head.kernel[:, others] - head.kernel[:, [label]]
 
 
 def head_error(head: LinearHead, distance, sizes, biases, features: Uncertainty) -> np.ndarray:
