@@ -29,6 +29,7 @@ MODULES = {
     "lipzoo.operators": "Linear operators",
     "lipzoo.data": "Data",
     "lipzoo.training": "Training",
+    "lipzoo.sklearn": "scikit-learn",
 }
 
 

@@ -5,6 +5,7 @@ the bound holds after every step. Importing this package registers its Keras cla
 models load in a fresh process.
 """
 
+import importlib
 import sys
 
 from lipzoo_catalogue.backend import check_backend
@@ -151,3 +152,10 @@ __all__ = [
     "worst_movement",
     "zoo",
 ]
+
+
+def __getattr__(name: str):
+    # scikit-learn is optional, and takes a second to import.
+    if name == "sklearn":
+        return importlib.import_module("lipzoo.sklearn")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,108 @@
+"""Networks of gradient flows for tables: fitted in float32, asked in float64."""
+
+import math
+import random
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from lipzoo.building import weights_follow
+from lipzoo.float64 import computes_in_float64
+from lipzoo.zoo.precision import building_in
+
+# A small table is gone through in at least so many steps an epoch.
+_STEPS = 8
+
+
+class ShuffledBatches(keras.utils.PyDataset):
+    """Batches of arrays in an order that a generator draws for every epoch.
+
+    Keras would draw it from global state, which is the user's.
+
+    Args:
+        x: inputs.
+        y: targets.
+        batch_size: examples per batch; a last incomplete batch is left out.
+        generator: draws the orders.
+    """
+
+    def __init__(self, x, y, batch_size: int, generator: np.random.Generator):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.x, self.y, self.batch_size, self.generator = x, y, batch_size, generator
+        self.order = generator.permutation(len(x))
+
+    def __len__(self):
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, step):
+        chosen = self.order[step * self.batch_size : (step + 1) * self.batch_size]
+        return self.x[chosen], self.y[chosen]
+
+    def on_epoch_end(self):
+        self.order = self.generator.permutation(len(self.x))
+
+
+def fitted(
+    build: Callable[[], keras.Model],
+    loss: keras.losses.Loss,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    verbose: int,
+) -> keras.Model:
+    """Builds a network, trains it with Adam and a cosine schedule, and returns it in float64.
+
+    What is returned has the trained weights and computes in float64 where the backend does: a
+    row's prediction then does not depend on the rows beside it by more than float64 does, and
+    radii lose next to nothing to rounding.
+
+    Args:
+        build: makes the network.
+        loss: what is minimised.
+        x: inputs, float32.
+        y: targets.
+        epochs, batch_size, learning_rate: of the training; tables are gone through in batches of at
+            most an eighth.
+        seed: of weights and orders.
+        verbose: as in `keras.Model.fit`.
+    """
+    batch_size = max(1, min(batch_size, math.ceil(len(x) / _STEPS)))
+    batches = ShuffledBatches(x, y, batch_size, np.random.default_rng(seed))
+    with building_in("float32"), _seeded(seed):
+        network = build()
+    steps = epochs * len(batches)
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.01)
+    network.compile(
+        keras.optimizers.Adam(schedule),
+        loss,
+        # A table is through before XLA has compiled anything.
+        jit_compile=keras.backend.backend() == "jax",
+        steps_per_execution=len(batches),
+    )
+    # Otherwise the first step makes its variables, and TensorFlow traces a second one.
+    network.optimizer.build(network.trainable_variables)
+    network.fit(batches, epochs=epochs, shuffle=False, verbose=verbose)
+    dtype = "float64" if computes_in_float64() else "float32"
+    with building_in(dtype), weights_follow(network.count_params()):
+        exact = build()
+    exact.set_weights(network.get_weights())
+    return exact
+
+
+class _seeded:
+    """Context in which Keras draws initial weights from a seed; Python's state is restored."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+
+    def __enter__(self):
+        self.state = random.getstate()
+        random.seed(self.seed)
+
+    def __exit__(self, *_):
+        random.setstate(self.state)
