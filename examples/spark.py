@@ -5,6 +5,7 @@ import sys
 
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import SparkSession
+from pyspark.sql.types import DataType
 
 import lipzoo
 
@@ -18,7 +19,7 @@ def certify(images: str, radii: str, workers: int = 2) -> lipzoo.CertificateSumm
     certifier = lipzoo.Certifier("gradflow-fmnist", epsilons=[0.1, 0.25, 0.5])
     certified = predict_batch_udf(
         certifier.make_predict_fn,
-        return_type=certifier.spark_type,
+        return_type=DataType.fromDDL(certifier.spark_type),
         batch_size=256,
         input_tensor_shapes={0: [28, 28, 1]},
     )

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lipzoo.data import blocks
+from lipzoo.data import blocks, stored_parquet
 from lipzoo.data.dataset import DataError
 from lipzoo.data.examples import read_examples
 from lipzoo.data.settings import DataSettings
@@ -57,6 +57,13 @@ def test_a_block_is_read_once_by_whoever_goes_through(path):
     found = np.concatenate([x[i : i + 2] for i in range(0, 23, 2)])
     assert np.array_equal(found, PIXELS)
     assert numbers == [0, 1, 2, 3, 4]
+
+
+def test_row_groups_are_read_in_pieces_and_again(path, monkeypatch):
+    monkeypatch.setattr(stored_parquet, "ROWS", 2)
+    x, _ = read_examples(_write(path, COLUMNS["lists"]), CONFIG)
+    for rows in (slice(0, 9), slice(7, 8), slice(22, 23), slice(3, 23), slice(0, 1)):
+        assert np.array_equal(x[rows], PIXELS[rows])
 
 
 def test_labels_are_those_of_the_model_by_number_or_name(path):

@@ -197,7 +197,8 @@ class Certifier:
     def make_predict_fn(self) -> Callable[..., dict[str, np.ndarray]]:
         """What Spark's `predict_batch_udf` calls once in every process.
 
-            predict_batch_udf(certifier.make_predict_fn, return_type=certifier.spark_type, ...)
+            return_type = pyspark.sql.types.DataType.fromDDL(certifier.spark_type)
+            predict_batch_udf(certifier.make_predict_fn, return_type=return_type, ...)
 
         Returns:
             A function of an array of examples and, if there are any, one of labels; it returns

@@ -9,6 +9,8 @@ from lipzoo.data.blocks import StoredBlocks
 from lipzoo.data.sources.raw import DataError
 from lipzoo_catalogue.certified.parquet import numpy_array
 
+# Examples that are decoded at a time: a whole row group takes several times what is in it.
+ROWS = 2_048
 LABELS = ("label", "labels", "class", "y")
 
 
@@ -30,7 +32,7 @@ def list_column(path: Path) -> str | None:
 
 
 def read_lists(path: Path, column: str, label: str) -> tuple[StoredBlocks, np.ndarray | None]:
-    """Examples as rows of numbers, a row group in memory at a time, and labels or `None`.
+    """Examples as rows of numbers, some thousand in memory at a time, and labels or `None`.
 
     Args:
         path: the file.
@@ -52,17 +54,30 @@ def read_lists(path: Path, column: str, label: str) -> tuple[StoredBlocks, np.nd
                 f"Received: {', '.join(found)}"
             )
         label = found[0] if found else "none"
-    counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    places = [
+        (group, first)
+        for group in range(file.num_row_groups)
+        for first in range(0, file.metadata.row_group(group).num_rows, ROWS)
+    ]
+    counts = [min(ROWS, file.metadata.row_group(group).num_rows - first) for group, first in places]
     starts = [0, *np.cumsum(counts).tolist()][:-1]
+    # Where a row group is being read, and from which row on.
+    reading: list[Any] = [None, -1, -1]
 
     def read(number: int) -> np.ndarray:
+        group, first = places[number]
         try:
-            stored = file.read_row_group(number, columns=[column]).column(column)
-        except (ArrowException, OSError) as error:
+            if reading[1] != group or reading[2] > first:
+                batches = file.iter_batches(ROWS, row_groups=[group], columns=[column])
+                reading[:] = [batches, group, 0]
+            while reading[2] <= first:
+                batch = next(reading[0])
+                reading[2] += len(batch)
+        except (ArrowException, OSError, StopIteration) as error:
             raise DataError(f"{path}: cannot be read: {error}") from None
-        return np.concatenate(
-            [_rows(chunk, path, column, starts[number]) for chunk in stored.chunks]
-        )
+        if len(batch) != counts[number]:
+            raise DataError(f"{path}: expected {counts[number]} rows. Received: {len(batch)}")
+        return _rows(batch.column(0), path, column, starts[number])
 
     if not sum(counts):
         raise DataError(f"{path}: expected examples. Received: none")
