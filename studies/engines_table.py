@@ -51,7 +51,7 @@ def engines_table() -> str:
                 f"`lipzoo join` of {join['parts']} parts of {join['rows']:,} examples, "
                 f"{_NAMES[before]} to {_NAMES[after]}",
                 "",
-                f"{way['seconds']:.1f} s, of the processor {way['processor_seconds']:.1f} s; "
+                f"{way['processor_seconds']:.1f} s, by the clock {way['seconds']:.1f} s; "
                 f"{way['peak_megabytes']} MB",
             ]
         )

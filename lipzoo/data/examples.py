@@ -85,9 +85,10 @@ def read_examples(
     """Reads examples, and labels if there are any, in the units and the shape of a model.
 
     An `.npy` file stays on disk, and so do labels in one; of a Zarr folder, and of a Parquet file
-    with one column of lists, a chunk, or some thousand rows, are read at a time; everything else whole. Bytes
-    (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; axes of length 1 that
-    are missing, of channels say, are added, and so is a missing axis of examples. Of a source with
+    with one column of lists, a chunk, or some thousand rows, are read at a time; everything else
+    whole. Bytes (uint8) are divided by 255 for a model whose input is pixels in [0, 1]; axes of
+    length 1 that are missing, of channels say, are added, and so is a missing axis of examples. Of
+    a source with
     splits the test split is read. Labels are numbers of the model's classes, or their names.
 
     Args:
