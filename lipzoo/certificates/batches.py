@@ -48,6 +48,7 @@ def batches(model: keras.Model, data: Any) -> Iterator[tuple[Any, np.ndarray | N
     """
     waiting: list[tuple[list[np.ndarray], np.ndarray | None]] = []
     labelled, names = None, None
+    x: Any
     for batch in _elements(data):
         x, y = _parts(model, batch)
         if labelled is not None and labelled != (y is not None):
@@ -96,7 +97,7 @@ def _elements(data: Any) -> Iterable[Any]:
     if _is_table(data):
         return data.with_format("numpy").iter(batch_size=_ROWS)
     # That of TensorFlow is -1 for a data set that repeats for ever.
-    cardinality = getattr(data, "cardinality", None)
+    cardinality: Any = getattr(data, "cardinality", None)
     endless = callable(cardinality) and int(cardinality()) == -1
     if endless or (hasattr(data, "__len__") and _length(data) >= sys.maxsize):
         raise ValueError("Expected a data set that ends. Received: one that repeats for ever")
@@ -135,4 +136,5 @@ def _parts(model, batch) -> tuple[Any, Any]:
             "Expected batches (x,) or (x, y): weights of examples do not count in a certificate. "
             f"Received: a batch of {len(batch)}"
         )
-    return batch[0], batch[1] if len(batch) == 2 else None
+    x, *y = batch
+    return x, y[0] if y else None

@@ -56,7 +56,8 @@ class Certificate:
     radius: np.ndarray
     prediction: np.ndarray
     labels: np.ndarray | None
-    logits: np.ndarray | None = field(repr=False)
+    # An array, or None.
+    logits: Any = field(repr=False)
     bound: LipschitzBound = field(repr=False)
     rounding: bool = True
     rival: np.ndarray = field(kw_only=True, repr=False)

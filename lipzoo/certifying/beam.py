@@ -1,5 +1,6 @@
 """Certification as Apache Beam's `RunInference` has it."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -7,10 +8,10 @@ import numpy as np
 
 from lipzoo_catalogue.installing import how_to_install
 
-try:
+ModelHandler: Any = object
+PredictionResult: Any = None
+with contextlib.suppress(ImportError):
     from apache_beam.ml.inference.base import ModelHandler, PredictionResult
-except ImportError:
-    ModelHandler, PredictionResult = object, None
 
 
 class CertifierHandler(ModelHandler):

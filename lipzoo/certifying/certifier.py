@@ -261,7 +261,8 @@ class Certifier:
             self._pinned.config,
             self.y,
         )
-        return counted(described, [parts] if isinstance(parts, Mapping) else parts, part)
+        several: Any = [parts] if isinstance(parts, Mapping) else parts
+        return counted(described, several, part)
 
     def _loaded(self) -> ProcessModel:
         dtype = self._settings["dtype"]

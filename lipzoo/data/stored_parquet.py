@@ -31,13 +31,14 @@ def list_column(path: Path) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def read_lists(path: Path, column: str, label: str) -> tuple[StoredBlocks, np.ndarray | None]:
+def read_lists(path: Path, column: str, label: str | int) -> tuple[StoredBlocks, np.ndarray | None]:
     """Examples as rows of numbers, some thousand in memory at a time, and labels or `None`.
 
     Args:
         path: the file.
         column: the column of the examples, see `list_column`.
-        label: name of the column of labels, `"none"`, or anything else for one of `LABELS`.
+        label: name or number, from 1, of the column of labels; `"none"`; or anything else for one
+            of `LABELS`.
 
     Raises:
         DataError: if lists are missing or of several lengths, or labels are not clear.
@@ -45,7 +46,10 @@ def read_lists(path: Path, column: str, label: str) -> tuple[StoredBlocks, np.nd
     from pyarrow import ArrowException, parquet
 
     file = parquet.ParquetFile(path)
-    names = [name for name in file.schema_arrow.names if name != column]
+    columns: list[str] = file.schema_arrow.names
+    names = [name for name in columns if name != column]
+    if isinstance(label, int):
+        label = columns[label - 1] if 1 <= label <= len(columns) else ""
     if label not in names and label != "none":
         found = [name for name in names if name.casefold() in LABELS]
         if len(found) > 1:

@@ -150,8 +150,9 @@ def arrow_array(column: np.ndarray, valid: np.ndarray | None = None) -> Any:
     if column.dtype.kind == "U":
         return pyarrow.array(column.tolist(), pyarrow.string())
     column = np.ascontiguousarray(column)
-    missing = valid is not None and not valid.all()
-    bits = pyarrow.py_buffer(np.packbits(valid, bitorder="little")) if missing else None
+    bits: Any = None
+    if valid is not None and not valid.all():
+        bits = pyarrow.py_buffer(np.packbits(valid, bitorder="little"))
     kind: Any = pyarrow.from_numpy_dtype(column.dtype)
     return pyarrow.Array.from_buffers(kind, len(column), [bits, pyarrow.py_buffer(column)])
 
