@@ -56,7 +56,8 @@ def batches(model: keras.Model, data: Any) -> Iterator[tuple[Any, np.ndarray | N
         labelled = y is not None
         names = list(x) if isinstance(x, Mapping) else None
         several = isinstance(x, list | tuple) and len(model.inputs or []) > 1
-        values = list(x.values()) if names else list(x) if several else [x]
+        given: Any = x
+        values = list(given.values()) if names else list(x) if several else [x]
         arrays = [as_array(value, "x") for value in values]
         ranks = [len(tensor.shape) for tensor in model.inputs or []]
         if [array.ndim for array in arrays] != ranks:
@@ -98,7 +99,8 @@ def _elements(data: Any) -> Iterable[Any]:
         return data.with_format("numpy").iter(batch_size=_ROWS)
     # That of TensorFlow is -1 for a data set that repeats for ever.
     cardinality: Any = getattr(data, "cardinality", None)
-    endless = callable(cardinality) and int(cardinality()) == -1
+    known: Any = cardinality() if callable(cardinality) else 0
+    endless = int(known) == -1
     if endless or (hasattr(data, "__len__") and _length(data) >= sys.maxsize):
         raise ValueError("Expected a data set that ends. Received: one that repeats for ever")
     return data
@@ -136,5 +138,5 @@ def _parts(model, batch) -> tuple[Any, Any]:
             "Expected batches (x,) or (x, y): weights of examples do not count in a certificate. "
             f"Received: a batch of {len(batch)}"
         )
-    x, *y = batch
-    return x, y[0] if y else None
+    parts: Any = batch
+    return parts[0], parts[1] if len(parts) == 2 else None
