@@ -160,7 +160,7 @@ def test_what_cannot_be_audited():
     with pytest.raises(ValueError, match="output of known size"):
         lipzoo.audit(keras.Model(inputs, keras.layers.ReLU()(inputs)), 1.0, np.ones((1, 3, 2)))
     integers = keras.Input((2,), dtype="uint8")
-    with pytest.raises(ValueError, match="floating point.*uint8"):
+    with pytest.raises(ValueError, match=r"floating point.*uint8"):
         lipzoo.audit(keras.Model(integers, keras.layers.Rescaling(0.5)(integers)), 1.0)
     with pytest.raises(ValueError, match="2 inputs"):
         lipzoo.audit(keras.Model(two, keras.layers.Add()(two)), 1.0)
