@@ -1,5 +1,6 @@
 """Calibrates a classifier, so that its prediction sets keep their coverage under attack."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -241,7 +242,7 @@ def _evaluated(model, x, batch_size, rounding, standardized, method, verbose) ->
     return evaluate(
         model,
         arrays,
-        isinstance(x, dict),
+        isinstance(x, Mapping),
         integer(batch_size, "batch_size"),
         rounding,
         verbose,
