@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +58,7 @@ class SetsReport:
             }
             for number in range(len(self.members))
         ]
-        # JSON has no infinity: what a constant network's threshold is.
-        thresholds = np.asarray(self.about["thresholds"]).tolist()
-        shown = [value if math.isfinite(value) else str(value) for value in thresholds]
-        about = {**self.about, "thresholds": shown}
-        return {**about, "class_names": [*self.names], "examples": examples}
+        return {**self.about, "class_names": [*self.names], "examples": examples}
 
     def text(self) -> str:
         """A line an example, for few examples; nothing for many."""

@@ -1,5 +1,9 @@
 """Operators without a dense matrix, and what is proven of them and of their reconstructions."""
 
+import pickle
+from fractions import Fraction
+
+import keras
 import numpy as np
 import pytest
 import scipy.sparse
@@ -11,9 +15,10 @@ from skimage.transform import iradon, radon
 import lipzoo
 from lipzoo import inverse
 from lipzoo.inverse import parameter_choice, tikhonov_reconstruction
-from lipzoo.inverse.operators import base, claims, tomography
+from lipzoo.inverse.operators import base, claims, sparse_matrix, tomography
 from lipzoo.inverse.operators.parallel_beam import ParallelBeam
 from lipzoo.operators import SparseOperator
+from lipzoo.spectral import dense_norm_bound
 from lipzoo.spectral.nonnegative import nonnegative_norm_bound
 from tests.helpers import tensorflow_only
 
@@ -84,13 +89,32 @@ def test_the_norm_by_collatz_and_wielandt_is_just_above_the_norm(beam):
 
 
 def test_the_norm_of_a_larger_scanner_agrees_with_svds():
-    scanner = inverse.Tomography(72, 24, bins=80)
+    scanner = inverse.Tomography((72, 71), 24, bins=80)
     assert not isinstance(scanner._computed, inverse.Matrix)
     sparse = scipy.sparse.csr_array(scanner.matrix())
     exact = scipy.sparse.linalg.svds(sparse, 1, return_singular_vectors=False)[0]
     assert exact * (1 - 1e-12) <= scanner.norm_bound <= exact * (1 + 1e-4)
-    again = inverse.Tomography(72, 24, bins=80)
+    again = inverse.Tomography((72, 71), 24, bins=80)
     assert again._computed is scanner._computed
+
+
+def test_a_square_scanner_without_a_dense_matrix_keeps_its_bounds(monkeypatch):
+    """Step sizes and fixed points of models that were saved with a dense one rest on them."""
+    monkeypatch.setattr(tomography, "_DENSE", 100)
+    tomography._products.cache_clear()
+    scanner = inverse.Tomography(9, 60)
+    assert isinstance(scanner._computed, ParallelBeam)
+    values = np.linalg.svd(scanner.matrix(), compute_uv=False)
+    assert values[0] * (1 - 1e-14) <= scanner.norm_bound <= values[0] * (1 + 1e-10)
+    least = scanner.smallest_singular_value_bound
+    assert values[-1] * (1 - 1e-4) <= least <= values[-1] * (1 + 1e-10)
+    rows = [tomography._projection(9, angle, 13) for angle in np.deg2rad(scanner.degrees)]
+    dense = inverse.Matrix(np.concatenate(rows), (9, 9, 1), (60, 13))
+    taken = [inverse.DataStep(operator).step_size for operator in (scanner, dense)]
+    assert taken[0] == pytest.approx(taken[1], rel=1e-12)
+    monkeypatch.setattr(tomography, "MAX_ENTRIES", 100)
+    assert scanner.smallest_singular_value_bound == 0.0
+    tomography._products.cache_clear()
 
 
 @pytest.mark.usefixtures("float64")
@@ -170,6 +194,23 @@ def test_a_normalised_scanner_has_norm_one(size, monkeypatch):
     tomography._products.cache_clear()
 
 
+@pytest.mark.parametrize(("size", "angles"), [(9, 5), (14, 7), ((6, 9), 9)])
+def test_the_scale_counts_every_rounding_of_the_entries_that_it_normalises(size, angles):
+    scanner = inverse.Tomography(size, angles, normalized=True)
+    (height, width), degrees, bins, _ = scanner._geometry
+    plain = ParallelBeam((height, width), degrees, bins, False, 1 / max(height, width))
+    normalised = ParallelBeam(
+        (height, width), degrees, bins, False, 1 / max(height, width), scanner.scale
+    )
+    np.testing.assert_array_equal(normalised.matrix(), scanner.matrix())
+    # Of exact quotients, none is larger than a bound of the norm of the entries in the numerators.
+    quotients = [
+        Fraction(small) * Fraction(scanner.scale) / Fraction(large)
+        for small, large in zip(normalised._value, plain._value, strict=True)
+    ]
+    assert max(quotients) * Fraction(dense_norm_bound(plain.matrix())) <= Fraction(scanner.scale)
+
+
 def test_collatz_and_wielandt_hold_for_any_start_and_leave_columns_of_zeros_out():
     generator = np.random.default_rng(1)
     matrix = generator.random((9, 7)) * (generator.random((9, 7)) < 0.4)
@@ -214,6 +255,54 @@ def test_sparse_products_and_their_norm(signed):
         error = np.linalg.norm(found - given.astype("float64") @ dense, axis=1)
         assert (error <= slope * np.linalg.norm(given, axis=1)).all()
         assert slope < 2e-6 * absolute
+
+
+def test_a_row_and_a_column_that_are_full_take_no_room_of_the_others():
+    n = 2000
+    generator = np.random.default_rng(2)
+    rows = np.concatenate([np.zeros(n, int), np.arange(n), np.arange(1, n - 1)])
+    columns = np.concatenate([np.arange(n), np.zeros(n, int), np.arange(2, n)])
+    values = generator.standard_normal(len(rows))
+    operator = SparseOperator(rows, columns, values, (n, n + 3))
+    for sums in (operator._forward, operator._backward):
+        assert sums._places.max() < sums.pieces <= n + 2 * n**0.5
+        assert sums.additions <= 2 * n**0.5 + 1
+    matrix = scipy.sparse.csr_array((values, (rows, columns)), (n, n + 3))
+    x, y = (generator.standard_normal((2, k)).astype("float32") for k in (n + 3, n))
+    slopes = operator.rounding("float32")
+    for name, given, dense, slope in zip(
+        ("apply", "adjoint"), (x, y), (matrix.T, matrix), slopes, strict=True
+    ):
+        found = ops.convert_to_numpy(getattr(operator, name)(ops.convert_to_tensor(given)))
+        error = np.linalg.norm(found - given.astype("float64") @ dense, axis=1)
+        assert (error <= slope * np.linalg.norm(given, axis=1)).all()
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_operators_that_were_used_pickle(monkeypatch):
+    monkeypatch.setattr(sparse_matrix, "_DENSE", 100)
+    entries = scipy.sparse.random_array((30, 20), density=0.2, rng=np.random.default_rng(3))
+    scanner = inverse.Tomography(12, 9)
+    for operator in (
+        scanner,
+        scanner._computed,
+        inverse.from_scipy(entries),
+        inverse.ChebyshevInverse(scanner, 0.1),
+        inverse.Matrix(entries.toarray()),
+        inverse.Blur((9, 1), [0.2, 0.5, 0.3]),
+        inverse.Mask.random((4, 4, 1), 0.5),
+        inverse.Fourier(np.eye(4)),
+        Difference(),
+    ):
+        beam = isinstance(operator, ParallelBeam)
+        shape = operator.shape if beam else operator.input_shape
+        x = np.random.default_rng(4).random((2, *shape)).astype("float32")
+        bound, y = operator.norm_bound, operator.apply(ops.convert_to_tensor(x))
+        operator.adjoint(y)
+        again = pickle.loads(pickle.dumps(operator))
+        assert again.norm_bound == bound
+        y = ops.convert_to_numpy(y)
+        np.testing.assert_array_equal(ops.convert_to_numpy(again.apply(x)), y)
 
 
 @pytest.mark.parametrize("alpha", [0.02, 3.0])
@@ -372,6 +461,28 @@ def test_above_the_limit_an_operator_has_to_say_what_is_proven(monkeypatch):
     assert step.lipschitz_bound([(None, 8, 1), (None, 7, 1)]).rounding_slope is None
 
 
+@pytest.mark.parametrize("kind", ["data", "plug and play"])
+def test_a_stated_rounding_counts_where_the_class_is_multiplied_with(kind):
+    class Rounded(Difference):
+        def rounding(self, dtype):
+            return 0.0, 0.0
+
+    class Certain(Rounded):
+        norm_bound = 2.0
+
+    def slope(operator):
+        if kind == "data":
+            layer = inverse.DataStep(operator, step_size=0.2)
+        else:
+            denoiser = keras.Sequential([keras.Input((8, 1)), keras.layers.Rescaling(1.0)])
+            layer = inverse.PlugAndPlay(operator, denoiser, contraction=0.5, step_size=0.2)
+        return layer.lipschitz_bound([(None, 8, 1), (None, 7, 1)]).rounding_slope
+
+    rounded = Rounded()
+    dense = inverse.Matrix(rounded.matrix(), (8, 1), (7, 1))
+    assert slope(rounded) == slope(dense) > slope(Certain())
+
+
 def test_a_map_that_is_not_linear_is_not_written_out():
     class Shifted(Difference):
         def apply(self, x):
@@ -507,7 +618,26 @@ def test_the_discrepancy_principle_fits_up_to_the_noise():
         assert (residual <= noise) == fits
     with pytest.raises(ValueError, match=r"fits the measurements.*Received: a residual of"):
         inverse.choose_alpha(operator, y, noise_norm=1e-6)
+    with pytest.raises(ValueError, match=r"a smaller alpha may fit"):
+        inverse.choose_alpha(operator, y, alphas=[1.0], noise_norm=noise)
+    norm = np.sqrt(np.mean(np.sum(y.reshape(4, -1) ** 2, axis=1)))
+    assert inverse.choose_alpha(operator, y, noise_norm=0.99 * norm).value < np.inf
+    for alphas in (None, [0.1, 1.0]):
+        with pytest.raises(ValueError, match=r"within the noise.*Received: noise_norm="):
+            inverse.choose_alpha(operator, y, alphas=alphas, noise_norm=1.01 * norm)
     with pytest.raises(ValueError, match="Received: both"):
         inverse.choose_alpha(operator, y, x.reshape(4, 8, 8, 1), noise_norm=0.1)
     with pytest.raises(ValueError, match="Received: neither"):
         inverse.choose_alpha(operator, y)
+
+
+def test_the_discrepancy_principle_goes_down_to_small_noise(monkeypatch):
+    operator = inverse.Matrix(np.diag([1.0, 1e-6]))
+    # The residual is α / (s² + α), a tenth for α = s² / 9.
+    y = np.array([[1.0, 1.0]])
+    chosen = inverse.choose_alpha(operator, y, noise_norm=0.1)
+    assert chosen.value == pytest.approx(1e-12 / 9, rel=0.02)
+    for module in WITH_LIMITS:
+        monkeypatch.setattr(module, "MAX_ENTRIES", 2)
+    with pytest.raises(ValueError, match=r"alpha=1e-05; the iteration for an operator of this"):
+        inverse.choose_alpha(operator, y, noise_norm=0.1)

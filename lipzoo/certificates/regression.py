@@ -1,7 +1,6 @@
 """Certifies numbers that a model predicts against perturbations of its input."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -93,7 +92,7 @@ def certify_regression(
     found = evaluate(
         model,
         arrays,
-        isinstance(x, Mapping),
+        isinstance(x, dict),
         batch_size,
         rounding,
         verbose,

@@ -12,6 +12,8 @@ from lipzoo.validation import check_bounds, positive_number
 
 # An end of the grid is extended while its error is lower than all others by this share.
 _WORTHWHILE = 1e-3
+# From ‖A‖² down, by singular values and by an iteration, whose steps become too many.
+_DECADES, _DECADES_OF_ITERATION = 15, 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def choose_alpha(
 
     Without x, by Morozov's discrepancy principle: the largest α for which the root mean square of
     `‖A x̂(y) - y‖` over the measurements is at most `noise_norm`. A larger one would leave some of
-    the signal in the residual, a smaller one fits the noise.
+    the signal in the residual, a smaller one fits the noise. It is sought from 1e-14 to 1e6 times
+    `‖A‖²`; from 1e-5 on, where the iteration ends, for an operator of more than 2²⁵ entries.
 
     Args:
         operator: A, a `LinearOperator`.
@@ -53,8 +56,10 @@ def choose_alpha(
             beats the others by a thousandth, and then tries twenty more between the best one's
             neighbours. For an operator of more than 2²⁵ entries, two a decade from `1e-4 ‖A‖²` to
             `‖A‖²` and four more, each by an iteration.
-        noise_norm: norm of the noise of one measurement, see `lipzoo.inverse.noise_norm`; instead
-            of x. The value is found to a relative accuracy of a hundredth.
+        noise_norm: root mean square of the norm of a measurement's noise, `σ√m` for m values with
+            noise of standard deviation σ; instead of x. (What `lipzoo.inverse.noise_norm` returns
+            is exceeded rarely, and is for certificates.) The value is found to a relative accuracy
+            of a hundredth.
 
     Returns:
         A `Selection`; its value is an estimate from these measurements.
@@ -62,7 +67,7 @@ def choose_alpha(
     Raises:
         TypeError: if the operator is no `LinearOperator`.
         ValueError: if y, x or a value does not fit, not just one of x and `noise_norm` is given,
-            or no α leaves a residual of `noise_norm`.
+            no α leaves a residual of `noise_norm`, or the measurements have no larger norm than it.
 
     Reference: Engl, Hanke and Neubauer, *Regularization of Inverse Problems*, 1996,
     ISBN 978-0-7923-4157-4, section 4.3.
@@ -124,6 +129,12 @@ def _errors_by_iteration(operator, y, x):
 def _by_discrepancy(operator, y, noise_norm, alphas):
     y = check_batch(y, operator.output_shape, "y")
     allowed = noise_norm**2 * len(y) / y.size
+    if np.mean(y**2) <= allowed:
+        raise ValueError(
+            "Expected measurements of a larger norm (root mean square) than that of the noise: "
+            "these are within the noise, and an image of zeros fits them. "
+            f"Received: noise_norm={noise_norm:g} and a norm of {_norm(np.mean(y**2), y):.4g}"
+        )
     scale = float(operator.norm_bound) ** 2 or 1.0
     large = operator.inputs * operator.outputs > MAX_ENTRIES
     residual = (_residual_by_iteration if large else _residual_by_values)(operator, y)
@@ -141,7 +152,8 @@ def _by_discrepancy(operator, y, noise_norm, alphas):
         fitting = [alpha for alpha in _checked_values(alphas, "alphas") if fits(alpha)]
         low = max(fitting, default=None)
     else:
-        low, high = next((scale * 0.1**k for k in range(6) if fits(scale * 0.1**k)), None), None
+        decades = range(_DECADES_OF_ITERATION if large else _DECADES)
+        low, high = next((scale * 0.1**k for k in decades if fits(scale * 0.1**k)), None), None
         if low is not None:
             high = 10.0 * low
             while fits(high) and high < 1e6 * scale:
@@ -150,12 +162,21 @@ def _by_discrepancy(operator, y, noise_norm, alphas):
                 middle = (low * high) ** 0.5
                 low, high = (middle, high) if fits(middle) else (low, middle)
     if low is None:
+        reason = "the noise is larger, or the operator another"
+        if alphas is not None:
+            reason = "a smaller alpha may fit"
+        elif large:
+            reason = "the iteration for an operator of this size ends there, a smaller one may fit"
         raise ValueError(
             f"Expected an alpha that fits the measurements up to noise_norm={noise_norm:g} (root "
-            f"mean square). Received: a residual of {(min(tries.values()) * y[0].size) ** 0.5:.4g} "
-            f"at least, with alpha={min(tries):.3g}; the noise is larger, or the operator another"
+            f"mean square). Received: a residual of {_norm(min(tries.values()), y):.4g} "
+            f"at least, with alpha={min(tries):.3g}; {reason}"
         )
     return selected(low)
+
+
+def _norm(mean_square, y):
+    return float((mean_square * y[0].size) ** 0.5)
 
 
 def _residual_by_values(operator, y):

@@ -20,8 +20,9 @@ _SMALLEST = 1e-120
 class SparseOperator(BoundedOperator):
     """`A: x ↦ Ax` on flattened vectors `(batch, columns)`, from the entries that are not zero.
 
-    Every sum is made in two stages, of pieces of about the root of its length, so that its rounding
-    grows with the root: `L + P` roundings on the way of a term, not `L · P`.
+    Every sum is made in two stages, of pieces of about the root of the longest one's length, so
+    that rounding grows with the root: `L + P` roundings on the way of a term, not `L · P`. A row
+    has as many pieces as its own entries fill.
 
     Args:
         rows, columns, values: the entries, in any order; entries of one place are added.
@@ -125,20 +126,26 @@ class _Sums:
         counts = np.bincount(targets, minlength=size)
         self.size, self.source_size = size, source_size
         self.longest = int(counts.max(initial=0))
-        self.piece = max(1, math.isqrt(max(self.longest - 1, 0)) + 1)
-        self.pieces = max(1, -(-self.longest // self.piece))
-        self.additions = min(self.piece, self.longest) + self.pieces - 2 if self.longest else 0
+        piece = math.isqrt(max(self.longest - 1, 0)) + 1
+        pieces = -(-counts // piece)
+        # A full piece, and then the pieces of the longest sum; what is added to 0 is not rounded.
+        self.additions = min(piece, self.longest) + int(pieces.max(initial=0)) - 2
+        self.additions = max(0, self.additions)
+        self.pieces = int(pieces.sum())
         self.targets, self.given = targets[order].astype("int32"), values[order]
         self.sources = sources[order].astype("int32")
         self._values = StoredTensor(self.given.astype)
         starts = np.concatenate([[0], np.cumsum(counts)])
         within = np.arange(len(order)) - starts[self.targets]
-        self.places = self.targets.astype("int64") * self.pieces + within // self.piece
-        self._indices = StoredTensor(
-            lambda dtype: np.stack([self.places, self.sources], axis=1, dtype=dtype)
-        )
+        first = np.cumsum(pieces) - pieces
+        self._places = first[self.targets] + within // piece
+        self._indices = StoredTensor(self._coordinates)
         self._filled = np.flatnonzero(counts)
+        self._rows = StoredTensor(np.repeat(np.arange(size), pieces).astype)
         self._starts = starts[self._filled]
+
+    def _coordinates(self, dtype):
+        return np.stack([self._places, self.sources], axis=1, dtype=dtype)
 
     def absolute(self, vector, exponent):
         """Products with the moduli of the entries over `2^exponent`, none of them below 1e-120."""
@@ -157,9 +164,8 @@ class _Sums:
             return ops.zeros((ops.shape(x)[0], self.size), dtype=dtype)
         product = {"tensorflow": self._tensorflow, "torch": self._torch, "jax": self._jax}
         partial = product[keras.backend.backend()](ops.transpose(x), dtype)
-        if self.pieces > 1:
-            partial = ops.sum(ops.reshape(partial, (self.size, self.pieces, -1)), axis=1)
-        return ops.transpose(partial)
+        rows = self._rows.of("int32", x)
+        return ops.transpose(ops.segment_sum(partial, rows, num_segments=self.size))
 
     def _tensorflow(self, columns, dtype):
         import tensorflow as tf
@@ -167,14 +173,14 @@ class _Sums:
         matrix = tf.SparseTensor(
             self._indices.of("int64"),
             self._values.of(dtype),
-            (self.size * self.pieces, self.source_size),
+            (self.pieces, self.source_size),
         )
         return tf.sparse.sparse_dense_matmul(matrix, columns)
 
     def _torch(self, columns, dtype):
         import torch
 
-        shape = (self.size * self.pieces, self.source_size)
+        shape = self.pieces, self.source_size
         if columns.device.type == "meta":
             return columns.new_empty((shape[0], columns.shape[1]))
         indices = self._indices.of("int64", columns).T
@@ -187,13 +193,13 @@ class _Sums:
 
         places, sources = self._indices.of("int32").T
         values = self._values.of(dtype)
-        count, total = columns.shape[1], self.size * self.pieces
+        count = columns.shape[1]
         at_once = max(1, _TERMS_AT_ONCE // max(count, 1))
         result = 0.0
         for first in range(0, len(self.given), at_once):
             part = slice(first, first + at_once)
             terms = values[part, None] * columns[sources[part]]
             result = result + jax.ops.segment_sum(
-                terms, places[part], total, indices_are_sorted=True
+                terms, places[part], self.pieces, indices_are_sorted=True
             )
         return result

@@ -34,7 +34,7 @@ class OperatorLayer(keras.layers.Layer):
             )
         check_claims(operator)
         self.operator = operator
-        # The operator, or the matrix that stands for one which states no norm.
+        # The operator, or the matrix that stands for one which states no norm: what bounds are of.
         self._products = operator.products()
         if not operator.supports_jit and keras.backend.backend() == "tensorflow":
             self.supports_jit = False
@@ -63,6 +63,8 @@ class OperatorLayer(keras.layers.Layer):
             ValueError: if a claim of it is refuted, see `check_claims`.
         """
         self._trust(self.operator)
+        if self._products is not self.operator:
+            self._trust(self._products)
         check_claims(self.operator)
 
     def _trust(self, operator):

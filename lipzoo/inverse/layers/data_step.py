@@ -47,7 +47,7 @@ class DataStep(OperatorLayer):
 
     def __init__(self, operator, step_size=None, **kwargs):
         super().__init__(operator, **kwargs)
-        self.step_size = check_step_size(self.operator, step_size)
+        self.step_size = check_step_size(self._products, step_size)
         self._default_step = step_size is None
 
     def build(self, input_shape):
@@ -70,7 +70,7 @@ class DataStep(OperatorLayer):
     def lipschitz_bound(self, input_shape) -> LayerBound:
         """Returns the bound of the map of both inputs together, `‖[I - τAᵀA, τAᵀ]‖`."""
         identity = LayerBound.exact(1.0, "input")
-        tau, norm = self.step_size, self.operator.norm_bound
+        tau, norm = self.step_size, self._products.norm_bound
         # Convex in the squared singular value, hence largest at an end: 1 at 0.
         at_norm = mul_up(1.0, abs(1 - Fraction(tau) * Fraction(norm) ** 2))
         value = max(1.0, hypot_up(at_norm, mul_up(tau, norm)))
@@ -96,10 +96,10 @@ class DataStep(OperatorLayer):
         self._trust_operator()
         positive_number(self.step_size, "step_size")
         state, data = inputs
-        norm = self.operator.norm_bound
+        norm = self._products.norm_bound
         # Lifted channels pass unchanged: on them the step does not contract, whatever A is.
         lifted = input_shape[0][-1] != self.operator.input_shape[-1]
-        smallest = 0.0 if lifted else self.operator.smallest_singular_value_bound
+        smallest = 0.0 if lifted else self._products.smallest_singular_value_bound
         value = data_step_bound(state.value, data.value, self.step_size, norm, smallest)
         offset = data_step_bound(state.offset, data.offset, self.step_size, norm, smallest)
         slope, constant = self._rounding(state, data)
@@ -107,12 +107,12 @@ class DataStep(OperatorLayer):
 
     def _rounding(self, state, data):
         """Slope and offset of the rounding error of the next state; a pair of None if unknown."""
-        known = self.operator.rounding(self.compute_dtype)
+        known = self._products.rounding(self.compute_dtype)
         if known is None or None in (state.rounding_slope, data.rounding_slope):
             return None, None
         unit, norm, tau = (
             unit_roundoff(self.compute_dtype),
-            self.operator.norm_bound,
+            self._products.norm_bound,
             self.step_size,
         )
         error, x = _affine(state)

@@ -48,7 +48,7 @@ class MonotoneDataStep(OperatorLayer):
         self.activation = activations.get_monotone(activation)
         self.gain = positive_number(gain, "gain")
         self._default_step = step_size is None
-        self.step_size = check_step_size(self.operator, step_size, self.activation.upper)
+        self.step_size = check_step_size(self._products, step_size, self.activation.upper)
 
     def build(self, input_shape):
         self._check_state(input_shape)
@@ -86,8 +86,8 @@ class MonotoneDataStep(OperatorLayer):
         positive_number(self.gain, "gain")
         positive_number(self.step_size, "step_size")
         state, data = inputs
-        step = mul_up(self.step_size, self.operator.norm_bound)
-        norm, slope = self.operator.norm_bound, self.activation.upper
+        norm, slope = self._products.norm_bound, self.activation.upper
+        step = mul_up(self.step_size, norm)
         contraction = max(1.0, mul_up(self.step_size, slope, norm, norm) - 1.0)
         # ‖σ(0)‖ over all values of a measurement.
         at_zero = div_up(abs(self.activation.at_zero), self.gain)

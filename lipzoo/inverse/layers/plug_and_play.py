@@ -247,8 +247,8 @@ class PlugAndPlay(OperatorLayer):
 
     def _bound_of_fixed_point(self, input_shape, data, mix):
         q, step = mix.value, self._data_step
-        smallest = self.operator.smallest_singular_value_bound
-        position = fixed_point_bound(q, step.step_size, self.operator.norm_bound, smallest)
+        smallest = self._products.smallest_singular_value_bound
+        position = fixed_point_bound(q, step.step_size, self._products.norm_bound, smallest)
         if not q < 1 or math.isinf(position):
             raise UncertifiedLayerError(
                 self,

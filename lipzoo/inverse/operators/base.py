@@ -31,8 +31,9 @@ class LinearOperator(BoundedOperator):
     A subclass states shapes and computes `apply` and `adjoint` with `keras.ops` in the type of its
     argument. Up to 2²⁵ entries that is all: layers write the operator out once, as the matrix that
     `apply` computes of unit vectors in float64, and multiply with that; its norm and its rounding
-    are those of the matrix. Beyond, a subclass states a proven `norm_bound`, and a `rounding` for
-    certificates that count it. To save a model, it needs a `get_config`. An operator holds no
+    are those of the matrix, and a `rounding` of the class is not used. Beyond, or to be multiplied
+    with itself, a subclass states a proven `norm_bound`, and a `rounding` for certificates that
+    count it. To save a model, it needs a `get_config`. An operator holds no
     trainable weights and never changes.
 
     That `adjoint` is the transpose of `apply` is tested on random vectors, which is no proof.
@@ -320,6 +321,10 @@ class ChebyshevInverse(LinearOperator):
     def distance_bound(self) -> float:
         """Proven bound on the distance to Tikhonov's map in operator norm."""
         return self._steps.distance_bound
+
+    def __getstate__(self):
+        # Functions with a gradient of their own do not pickle; they are made again.
+        return {name: part for name, part in vars(self).items() if name != "_compiled"}
 
     def apply(self, y):
         return self._compiled[0](as_batch(y, self.input_shape))

@@ -45,9 +45,7 @@ class Tiles:
         self._targets = StoredTensor(self._places.astype)
         self._count_terms(line, pixel)
         self._forward = StoredTensor(self._blocks)
-        self._backward = StoredTensor(
-            lambda dtype: np.ascontiguousarray(np.swapaxes(self._blocks(dtype), 1, 2))
-        )
+        self._backward = StoredTensor(self._transposed)
 
     def _count_terms(self, line, pixel):
         """Additions on the way of a term; what is added to a sum of zeros is not rounded."""
@@ -60,6 +58,9 @@ class Tiles:
         blocks = np.zeros((self._tiles, self._angles * self._window, _SIDE**2), dtype)
         blocks.reshape(-1)[self._at] = self._value
         return blocks
+
+    def _transposed(self, dtype):
+        return np.ascontiguousarray(np.swapaxes(self._blocks(dtype), 1, 2))
 
     def apply(self, images):
         """Projections `(batch, angles * bins)` of images `(batch, height, width)`."""

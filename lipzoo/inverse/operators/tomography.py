@@ -13,6 +13,7 @@ from lipzoo.inverse.operators.arguments import as_batch
 from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator, Matrix
 from lipzoo.inverse.operators.parallel_beam import ParallelBeam, shadow
 from lipzoo.rounding import inflated
+from lipzoo.spectral import dense_norm_bound
 from lipzoo.validation import integer, integers, real_array
 
 # Entries of a scanner that is multiplied with as a dense matrix: 4 MiB in float32.
@@ -60,8 +61,10 @@ class Tomography(LinearOperator):
         UserWarning: if five angles or more all lie within 2π, as angles in radians do.
 
     Guarantee: `norm_bound` is the verified largest singular value, to 1e-10 up to 2²⁰ entries, and
-    a bound by Collatz and Wielandt, about 1e-4 above it, beyond. In exact arithmetic a normalised
-    scanner has norm 1 at most.
+    a bound by Collatz and Wielandt, about 1e-4 above it, beyond. Of a square image about its
+    centre, not normalised, it is the verified one up to 2²⁵ entries, and the smallest singular
+    value is bounded too: from a dense matrix that is made for that and dropped, once per process.
+    In exact arithmetic a normalised scanner, as its entries are stored, has norm 1 at most.
 
     Example:
 
@@ -130,13 +133,29 @@ class Tomography(LinearOperator):
 
     @property
     def norm_bound(self) -> float:
-        # The entries were divided by more than the norm, and are not negative.
-        return 1.0 if self.normalized else self._computed.norm_bound
+        if self.normalized:
+            # See _scale.
+            return 1.0
+        return self._dense_bounds[0] if self._has_dense_bounds else self._computed.norm_bound
 
     @property
     def smallest_singular_value_bound(self) -> float:
+        if self._has_dense_bounds:
+            return self._dense_bounds[1]
         # A sparse product states none.
         return getattr(self._computed, "smallest_singular_value_bound", 0.0)
+
+    @property
+    def _has_dense_bounds(self):
+        """Whether bounds are of a dense matrix, as step sizes of models without tiles are."""
+        (height, width), _, _, pixel = self._geometry
+        upright = height != width or pixel or self.normalized
+        small = self.inputs * self.outputs <= MAX_ENTRIES
+        return small and not upright and isinstance(self._computed, ParallelBeam)
+
+    @property
+    def _dense_bounds(self):
+        return _dense_bounds(*self._geometry)
 
     def rounding(self, dtype):
         return self._computed.rounding(dtype)
@@ -170,9 +189,25 @@ def _products(shape, degrees, bins, pixel, normalized):
     return Matrix(rows, (*shape, 1), (len(degrees), bins))
 
 
-def _scale(*geometry):
-    # A stored quotient is at most (1 + u) times the exact one.
-    return float(inflated(_products(*geometry, False).norm_bound, 2))
+@functools.lru_cache(maxsize=16)
+def _scale(shape, degrees, bins, pixel):
+    """Just above the norm of the products, so that what is divided by it has norm 1 at most.
+
+    Normalised entries are `fl(area * fl(side / scale))`, those that are bounded here
+    `fl(area * side)`: two roundings there and one here, whence the former are at most
+    `(1 + u)² / (1 - u) / scale` times the latter. None is negative, so norms compare as entries do.
+    """
+    beam = ParallelBeam(shape, degrees, bins, pixel, 1.0 / max(shape))
+    dense = math.prod(shape) * len(degrees) * bins <= _DENSE
+    norm = dense_norm_bound(beam.matrix()) if dense else beam.norm_bound
+    return float(inflated(norm, 4))
+
+
+@functools.lru_cache(maxsize=64)
+def _dense_bounds(*geometry):
+    """Bounds of the largest and smallest singular value of sparse products."""
+    matrix = Matrix(_products(*geometry, False).matrix())
+    return matrix.norm_bound, matrix.smallest_singular_value_bound
 
 
 def _projection(size, angle, bins):
