@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lipzoo.evaluation.audit import CONFIRMED
+from lipzoo.evaluation.audit import CONFIRMED, AuditContradiction
 from lipzoo.evaluation.audit import audit as audit_model
 from lipzoo.float64 import computes_in_float64
 from lipzoo.importing import from_onnx
@@ -21,7 +21,13 @@ def audit(arguments: argparse.Namespace) -> None:
     """`lipzoo audit MODEL --claim L [--data FILE] [--out FILE] [--json] ...`."""
     model = _load(arguments)
     x = None if arguments.data is None else _inputs(arguments.data, arguments.examples)
-    found = audit_model(model, arguments.claim, x, method=arguments.method, steps=arguments.steps)
+    contradiction = None
+    try:
+        found = audit_model(
+            model, arguments.claim, x, method=arguments.method, steps=arguments.steps
+        )
+    except AuditContradiction as error:
+        found, contradiction = error.audit, error
     if arguments.out is not None:
         found.save(arguments.out)
     path = Path(arguments.model).expanduser()
@@ -30,8 +36,10 @@ def audit(arguments: argparse.Namespace) -> None:
         print_json({"model": arguments.model, **about, **found.to_dict()})
     else:
         print(found)
+    if contradiction is not None:
+        raise CheckFailed(str(contradiction))
     if found.verdict != CONFIRMED:
-        raise CheckFailed(f"{arguments.model}: the claim of {arguments.claim:g} is {found.verdict}")
+        raise CheckFailed(f"{arguments.model}: the claim of {arguments.claim!r} is {found.verdict}")
 
 
 def _load(arguments: argparse.Namespace) -> keras.Model:

@@ -63,4 +63,5 @@ class CertifiedPage:
             "radii": hashlib.sha256(radius.data).hexdigest(),
         }
         page = certified_page(certified, title, facts, hashes, self._pictures, epsilon, notes)
-        write_file(self.path, page.encode())
+        # Names of files need not be UTF-8.
+        write_file(self.path, page.encode("utf-8", "backslashreplace"))

@@ -48,7 +48,7 @@ def conformal(arguments: argparse.Namespace) -> None:
         "standardized": arguments.standardized,
         "units": sets.units,
         "calibration_examples": int(calibrated.examples.sum()),
-        "thresholds": calibrated.thresholds.tolist(),
+        "thresholds": calibrated.thresholds,
         "mean_size": float(sets.size.mean()),
     }
     if covered is not None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,11 @@ class SetsReport:
             }
             for number in range(len(self.members))
         ]
-        return {**self.about, "class_names": [*self.names], "examples": examples}
+        # JSON has no infinity: what a constant network's threshold is.
+        thresholds = np.asarray(self.about["thresholds"]).tolist()
+        shown = [value if math.isfinite(value) else str(value) for value in thresholds]
+        about = {**self.about, "thresholds": shown}
+        return {**about, "class_names": [*self.names], "examples": examples}
 
     def text(self) -> str:
         """A line an example, for few examples; nothing for many."""

@@ -5,15 +5,19 @@ import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lipzoo.evaluation.audit import CONFIRMED, NOT_CONFIRMED, VERDICTS
 from lipzoo_catalogue.formatting import parse_fraction
 
 FOLDER = Path(__file__).parents[1] / "board"
 NOT_AUDITED = "not audited"
-VERDICTS = ("confirmed", "refuted", "not confirmed", NOT_AUDITED)
+DATASETS = ("MNIST", "Fashion-MNIST", "CIFAR-10")
 _CERTIFIED = "certified at "
 _TEXTS = ("dataset", "method", "verdict", "device", "source")
 _NUMBERS = ("test images", "clean", "claim", "proven bound", "largest ratio", "parameters")
 _NUMBERS += ("training minutes", "seeds")
+_COUNTS = ("test images", "parameters", "seeds")
+# What only an audit tells.
+_OF_AN_AUDIT = ("proven bound", "largest ratio")
 _REQUIRED = ("dataset", "method", "verdict", "source")
 _OF_AUDITED = ("test images", "clean", "claim", "largest ratio")
 
@@ -91,30 +95,63 @@ def _checked(entry: Entry, name: str) -> Entry:
     missing = [key for key in _REQUIRED if key not in known]
     if missing:
         raise ValueError(f"{name}: expected {', '.join(missing)}. Received: none")
-    if entry.texts["verdict"] not in VERDICTS:
-        raise ValueError(
-            f"{name}: expected a verdict among {', '.join(VERDICTS)}. "
-            f"Received: {entry.texts['verdict']!r}"
+    _expect(
+        entry.texts["dataset"] in DATASETS, f"{name}: expected a dataset among {DATASETS}", entry
+    )
+    for key in _COUNTS:
+        count = entry.numbers.get(key, 1)
+        _expect(count >= 1 and count == int(count), f"{name}: expected a positive {key}", count)
+    verdicts = (*VERDICTS, NOT_AUDITED)
+    verdict = entry.texts["verdict"]
+    _expect(verdict in verdicts, f"{name}: expected a verdict among {', '.join(verdicts)}", verdict)
+    if entry.audited:
+        _check_audit(entry, name)
+    else:
+        told = [key for key in _OF_AN_AUDIT if key in entry.numbers]
+        _expect(
+            not told, f"{name}: expected the results of an audit of audited networks only", told
         )
-    if entry.audited and not set(_OF_AUDITED) <= set(entry.numbers):
-        raise ValueError(
-            f"{name}: expected {', '.join(_OF_AUDITED)} of an audited network. "
-            f"Received: {', '.join(entry.numbers)}"
-        )
-    if entry.texts["verdict"] == "confirmed":
-        bound = entry.numbers.get("proven bound")
-        if bound is None or bound > entry.numbers["claim"]:
-            raise ValueError(
-                f"{name}: expected a proven bound of at most the claim. Received: {bound}"
-            )
+    radii = [parse_fraction(radius) for radius in entry.certified]
+    _expect(
+        len(set(radii)) == len(radii), f"{name}: expected every radius once", [*entry.certified]
+    )
     shares = [entry.numbers["clean"]] if "clean" in entry.numbers else []
     shares += [entry.certified[radius] for radius in sorted(entry.certified, key=parse_fraction)]
     falls = all(a >= b for a, b in itertools.pairwise(shares))
-    if not all(0 <= share <= 1 for share in shares) or not falls:
-        raise ValueError(
-            f"{name}: expected shares from 0 to 1 that fall as the radius grows. Received: {shares}"
-        )
+    fits = all(0 <= share <= 1 for share in shares) and falls
+    _expect(fits, f"{name}: expected shares from 0 to 1 that fall as the radius grows", shares)
     return entry
+
+
+def _check_audit(entry: Entry, name: str) -> None:
+    """Refuses a verdict that is not the one of claim, bound and ratio."""
+    missing = [key for key in _OF_AUDITED if key not in entry.numbers]
+    _expect(
+        not missing, f"{name}: expected {', '.join(_OF_AUDITED)} of an audited network", missing
+    )
+    numbers = entry.numbers
+    bound, ratio = numbers.get("proven bound", float("inf")), numbers["largest ratio"]
+    # A computed ratio may exceed a bound by rounding.
+    _expect(ratio <= bound * (1 + 1e-3), f"{name}: expected a ratio of at most the bound", ratio)
+    kept, verdict = bound <= numbers["claim"], entry.texts["verdict"]
+    _expect(
+        (verdict == CONFIRMED) == kept,
+        f"{name}: expected the verdict {CONFIRMED} where the proven bound is at most the claim, "
+        "and nowhere else",
+        f"{verdict}, bound {bound}, claim {numbers['claim']}",
+    )
+    if not kept:
+        _expect(
+            (verdict == NOT_CONFIRMED) or ratio > numbers["claim"],
+            f"{name}: expected a ratio above the claim of a network that exceeds it",
+            ratio,
+        )
+
+
+def _expect(fits: bool, what: str, received) -> None:
+    if not fits:
+        shown = received.texts if isinstance(received, Entry) else received
+        raise ValueError(f"{what}. Received: {shown}")
 
 
 def _exactly(number: float) -> str:
@@ -133,6 +170,7 @@ def _number(value: str, where: str) -> float:
 
 def _check_radius(radius: str, where: str) -> None:
     try:
-        parse_fraction(radius)
+        value = parse_fraction(radius)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
+    _expect(0 < value < float("inf"), f"{where}: expected a positive radius", radius)

@@ -37,10 +37,9 @@ def test_the_truth_lies_between_the_proven_ratio_and_the_bound(dtype):
     model = linear(matrix, dtype=dtype)
     found = lipzoo.audit(model, 1.001 * truth, steps=3)
     assert found.verdict == "confirmed"
-    assert found.rounding == "bounded"
+    assert not found.unbounded
     assert found.proven_ratio <= truth <= found.bound
-    # `predict` rounds float64 inputs to float32, which counts.
-    assert found.proven_ratio > (1 - (1e-3 if dtype == "float32" else 1e-5)) * truth
+    assert found.proven_ratio > (1 - (1e-3 if dtype == "float32" else 1e-12)) * truth
     assert Fraction(found.proven_ratio) ** 2 <= exact_square_ratio(found.pair, matrix)
     refuted = lipzoo.audit(model, 0.998 * truth, steps=0)
     assert refuted.verdict == "refuted"
@@ -55,15 +54,16 @@ def test_neither_confirmed_nor_refuted_between_the_constant_and_a_loose_bound():
     assert found.bound == pytest.approx(8.0)
 
 
-def test_without_a_bound_a_claim_is_refuted_by_what_is_computed():
+def test_without_a_bound_a_pair_speaks_of_what_is_computed_alone():
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Multiply(name="square")([inputs, inputs]))
     x = np.full((1, 3), 10.0)
     # The derivative of x² is 2 x.
     found = lipzoo.audit(model, 19.0, x, steps=1)
-    assert (found.verdict, found.bound, found.rounding) == ("refuted", None, "unknown")
+    assert (found.verdict, found.bound) == ("exceeded as computed", None)
+    assert found.ratio == pytest.approx(20.0, rel=0.1)
     assert "'square' (Multiply)" in str(found)
-    assert "of the computed function" in str(found)
+    assert "rounding not known" in str(found)
     assert lipzoo.audit(model, 1e6, x, steps=1).verdict == "not confirmed"
 
 
@@ -72,8 +72,40 @@ def test_rounding_that_is_not_known_takes_nothing_off_and_is_named():
     model = keras.Model(inputs, keras.layers.LayerNormalization(epsilon=1.0)(inputs))
     found = lipzoo.audit(model, 2.0, steps=0)
     assert found.verdict == "confirmed"
-    assert found.rounding == "unknown"
     assert "layer_normalization" in found.unbounded
+
+
+@in_float64
+def test_stored_pair_and_outputs_belong_together_in_float64():
+    matrix = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))[0]
+    model = linear(matrix, dtype="float64")
+    found = lipzoo.audit(model, 0.999999, 255 * np.random.default_rng(1).random((3, 40)), steps=2)
+    assert found.pair.dtype == found.outputs.dtype == "float64"
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(found.pair)), found.outputs)
+    assert found.verdict == "refuted"
+    assert 1 - 1e-9 < found.proven_ratio <= 1.0
+
+
+def test_rounding_beyond_the_claim_refutes_nothing():
+    matrix = (1 - 1e-6) * np.linalg.qr(np.random.default_rng(0).normal(size=(200, 200)))[0]
+    x = 255 * np.random.default_rng(1).random((4, 200))
+    found = lipzoo.audit(linear(matrix), 1.0 - 1e-9, x, steps=3)
+    assert found.ratio > 1.0
+    assert found.verdict in ("confirmed", "not confirmed")
+    assert found.proven_ratio <= 1 - 1e-6
+
+
+def test_far_starts_hide_nothing():
+    x = np.array([[0.0, 1.0], [1e9, 1e9]])
+    found = lipzoo.audit(linear(0.9 * np.eye(2)), 0.5, x, steps=1)
+    assert found.verdict == "refuted"
+    assert np.isfinite(found.ratio)
+    with pytest.raises(ValueError, match=r"differ in float32.*entries up to 1e\+09"):
+        lipzoo.audit(linear(np.eye(2)), 0.5, x[1:], steps=1)
+    with pytest.raises(ValueError, match="finite outputs"):
+        lipzoo.audit(linear(np.full((2, 2), 3e38)), 0.5, np.full((1, 2), 2.0), steps=0)
+    with pytest.raises(ValueError, match="range of float32"):
+        lipzoo.audit(linear(np.eye(2)), 0.5, np.full((1, 2), 1e200))
 
 
 @in_float64
@@ -121,9 +153,15 @@ def test_claims_that_are_none(claim):
 
 def test_what_cannot_be_audited():
     inputs = keras.Input((None, 2))
+    pooled = keras.layers.GlobalMaxPooling1D()(inputs)
     with pytest.raises(ValueError, match="Expected x, for a model whose input"):
-        lipzoo.audit(keras.Model(inputs, keras.layers.ReLU()(inputs)), 1.0)
+        lipzoo.audit(keras.Model(inputs, pooled), 1.0)
     two = [keras.Input((2,)), keras.Input((2,))]
+    with pytest.raises(ValueError, match="output of known size"):
+        lipzoo.audit(keras.Model(inputs, keras.layers.ReLU()(inputs)), 1.0, np.ones((1, 3, 2)))
+    integers = keras.Input((2,), dtype="uint8")
+    with pytest.raises(ValueError, match=r"floating point.*uint8"):
+        lipzoo.audit(keras.Model(integers, keras.layers.Rescaling(0.5)(integers)), 1.0)
     with pytest.raises(ValueError, match="2 inputs"):
         lipzoo.audit(keras.Model(two, keras.layers.Add()(two)), 1.0)
     with pytest.raises(ValueError, match="steps"):

@@ -95,6 +95,45 @@ def test_models_with_several_inputs_take_dicts_and_lists():
         np.testing.assert_allclose(found.radius, expected.radius, rtol=1e-4)
     with pytest.raises(ValueError, match="may be either"):
         lipzoo.certify(model, iter([(X, X)]))
+    # Batches of several orders are one data set, and each input stays with its name.
+    halves = [named, {"b": -2 * X, "a": X}]
+    found = lipzoo.certify(model, iter([(half, Y) for half in halves]))
+    np.testing.assert_allclose(found.radius, np.tile(expected.radius, 2), rtol=1e-4)
+    with pytest.raises(ValueError, match="as many examples in every input of a batch"):
+        lipzoo.certify(model, iter([{"a": X[:3], "b": X[:2]}, {"a": X[3:], "b": X[2:]}]))
+    with pytest.raises(ValueError, match="Expected inputs named"):
+        lipzoo.certify(model, iter([({"a": X, "c": X}, Y)]))
+
+
+def test_a_data_set_may_refill_one_buffer(model):
+    """As loaders do that save memory: what waits for more examples must not change under them."""
+
+    def refilled():
+        x, y = np.empty((5, 4), "float32"), np.empty(5, int)
+        for start in range(0, 50, 5):
+            x[:], y[:] = X[start : start + 5], Y[start : start + 5]
+            yield x, y
+
+    expected = lipzoo.certify(model, X, Y, verbose=0)
+    found = lipzoo.certify(model, refilled())
+    assert found.labels.tolist() == Y.tolist()
+    np.testing.assert_allclose(found.radius, expected.radius, rtol=1e-4)
+    summary = lipzoo.certify_summary(model, refilled(), [0.1])
+    assert summary.certified_accuracy(0.1) == expected.certified_accuracy(0.1)
+
+
+def test_empty_batches_are_passed_over(model):
+    """Some loaders end with one, and lists without entries have no shape."""
+    empty = [(X[:0], Y[:0]), ([], [])]
+    found = lipzoo.certify(model, iter([empty[0], (X, Y), *empty]))
+    assert found.labels.tolist() == Y.tolist()
+    with pytest.raises(ValueError, match="at least one example"):
+        lipzoo.certify(model, iter(empty))
+
+
+def test_one_hot_labels_and_numbers_are_one_data_set(model):
+    found = lipzoo.certify(model, iter([(X[:9], np.eye(3)[Y[:9]]), (X[9:], Y[9:])]))
+    assert found.labels.tolist() == Y.tolist()
 
 
 def test_what_is_no_data_set_of_batches_is_refused(model):
@@ -104,6 +143,10 @@ def test_what_is_no_data_set_of_batches_is_refused(model):
         "name the columns so": iter([{"image": X, "label": Y}]),
         "a batch axis is missing": iter(X),
         "at least one example": iter([]),
+        r"a label for each. Received: shapes \(3, 4\), y of shape \(2,\)": iter(
+            [(X[:3], Y[:2]), (X[3:], Y[2:])]
+        ),
+        r"y of shape \(\)": iter([(X[:1], Y[0])]),
     }
     for message, data in cases.items():
         with pytest.raises(ValueError, match=message):

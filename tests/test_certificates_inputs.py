@@ -47,7 +47,6 @@ def test_inputs_that_do_not_fit(model, x, message):
         IMAGES.astype(complex),
         np.array([["a"]]),
         None,
-        tf.data.Dataset.from_tensors(IMAGES),
     ],
 )
 def test_inputs_that_are_no_numbers(model, x):

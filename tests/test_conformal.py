@@ -257,10 +257,22 @@ def test_data_that_do_not_fit(chain):
     weights = chain.get_weights()
     try:
         chain.set_weights([2 * w for w in weights])
-        with pytest.raises(ValueError, match="weights were changed since"):
+        with pytest.raises(ValueError, match="weights or layers were changed since"):
             conformal.predict_set(x)
     finally:
         chain.set_weights(weights)
+
+
+def test_a_calibration_is_of_the_layers_too():
+    model = built(layers.Dense(5, activation="tanh"), layers.Dense(3))
+    x, y = blobs(30)
+    conformal = calibrate(model, x, y, 0.1, verbose=0)
+    conformal.predict_set(x, 0.1, verbose=0)
+    model.predict(x, verbose=0)
+    conformal.predict_set(x, 0.1, verbose=0)
+    model.layers[-2].activation = keras.activations.sigmoid
+    with pytest.raises(ValueError, match="weights or layers were changed since"):
+        conformal.predict_set(x)
 
 
 def test_sets_are_shown():
@@ -270,6 +282,9 @@ def test_sets_are_shown():
     assert sets.size.tolist() == [2, 0]
     assert "at least 90 % while the input moves by at most 0.25 (l2)" in str(sets)
     assert "1.00 classes on average (0: 1, 1: 0, 2: 1)" in str(sets)
+    each = PredictionSets(members, np.array([0, 1]), np.array([0.0, 0.25]), 0.9, True)
+    assert "contain the true class, whichever it is, with probability" in str(each)
+    assert "while each input moves by its own ε, 0 to 0.25 (l2)" in str(each)
 
 
 def test_intervals_of_a_linear_model_are_those_in_closed_form():
@@ -306,7 +321,7 @@ def test_regression_data_that_do_not_fit():
         calibrate_regression(model, x, np.where(y == 1, np.nan, y), 0.1, verbose=0)
     conformal = calibrate_regression(model, x, y, 0.1, verbose=0)
     model.set_weights([2 * w for w in model.get_weights()])
-    with pytest.raises(ValueError, match="weights were changed since"):
+    with pytest.raises(ValueError, match="weights or layers were changed since"):
         conformal.predict_interval(x)
 
 

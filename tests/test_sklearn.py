@@ -141,13 +141,19 @@ def test_the_scaler_counts_in_the_radius(searched, table):
         MaxAbsScaler(),
         RobustScaler(),
         RobustScaler(with_scaling=False),
+        # Parameters that were changed after fitting count at once.
+        (StandardScaler(), {"with_std": False}),
+        (StandardScaler(with_mean=False), {"with_mean": True}),
+        (RobustScaler(), {"with_scaling": False, "with_centering": False}),
+        (MinMaxScaler(), {"feature_range": (-9, 9)}),
     ],
     ids=str,
 )
 def test_scalers_carry_inputs_no_further_apart_than_is_said(scaler, dtype):
     random = np.random.default_rng(0)
     X = (1e4 + random.normal(size=(200, 3)) * [0.1, 1.0, 100.0]).astype(dtype)
-    Z = clone(scaler).fit(X)
+    scaler, changes = scaler if isinstance(scaler, tuple) else (scaler, {})
+    Z = clone(scaler).fit(X).set_params(**changes)
     here = Z.transform(X)
     there = (X + random.normal(size=X.shape) * [0.01, 0.001, 1.0]).astype(dtype)
     distance = np.linalg.norm(there.astype("float64") - X, axis=1)
@@ -193,6 +199,10 @@ def test_classifier(searched, table):
         classifier.certify(Z, np.full(len(Z), "maybe"))
     with pytest.raises(ValueError, match="epsilon must be"):
         classifier.score(Z, y, epsilon=-1)
+    assert classifier.score(Z, y[:, None], epsilon=0.2) == classifier.score(Z, y, epsilon=0.2)
+    for wrong in (y[:1], y[:1, None], y[None], "yes", None):
+        with pytest.raises(ValueError, match=r"inconsistent numbers|1d array"):
+            classifier.score(Z, wrong, epsilon=0.2)
 
 
 def test_probabilities_only_where_they_mean_something(searched, table):
@@ -228,5 +238,9 @@ def test_regressor(regressor):
     expected = 1 - np.sum(worst**2) / np.sum((y - y.mean()) ** 2)
     assert model.score(X, y, epsilon=0.1) == pytest.approx(expected, rel=1e-4)
     assert model.score(X, y, epsilon=0.0) == pytest.approx(model.score(X, y), rel=1e-4)
+    assert model.score(X, y[:, None], epsilon=0.1) == model.score(X, y, epsilon=0.1)
+    for wrong in (y[:1], y[:1, None], y[None], 100.0, None):
+        with pytest.raises(ValueError, match=r"inconsistent numbers|1d array"):
+            model.score(X, wrong, epsilon=0.1)
     pipeline = CertifiedPipeline([("scale", MinMaxScaler().fit(X)), ("last", model)])
     assert pipeline.certified_radius(X, tolerance).shape == (100,)

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lipzoo.certificates.inputs import as_array, check_inputs, input_names
+from lipzoo.certificates.inputs import as_array, check_inputs, input_names, named_inputs
 
 # Small batches are certified together: every call of a model costs what does not depend on them.
 EXAMPLES = 1_024
@@ -44,44 +44,68 @@ def batches(model: keras.Model, data: Any) -> Iterator[tuple[Any, np.ndarray | N
 
     Raises:
         TypeError: for what is no batch of arrays.
-        ValueError: for a data set without an end, weights of examples, or labels of some alone.
+        ValueError: for a data set without an end, weights of examples, labels of some alone, or
+            inputs or labels that are not as many as the examples of their batch.
     """
-    waiting: list[tuple[list[np.ndarray], np.ndarray | None]] = []
-    labelled, names = None, None
-    x: Any
+    waiting: list[list[np.ndarray]] = []
+    counts, size = list[int](), 0
+    labelled: bool | None = None
+    kind: Any = None
+    names = input_names(model) if model.inputs else []
     for batch in _elements(data):
         x, y = _parts(model, batch)
         if labelled is not None and labelled != (y is not None):
             raise ValueError("Expected labels of all batches, or of none. Received: some with them")
         labelled = y is not None
-        names = list(x) if isinstance(x, Mapping) else None
-        several = isinstance(x, list | tuple) and len(model.inputs or []) > 1
-        values = list(x.values()) if names else list(x) if several else [x]
-        arrays = [as_array(value, "x") for value in values]
-        ranks = [len(tensor.shape) for tensor in model.inputs or []]
-        if [array.ndim for array in arrays] != ranks:
-            # It has no batch axis, or is none of the model.
-            check_inputs(model, x)
+        arrays = _arrays(model, x, y)
+        if len(arrays[0]) == 0:
+            # The last one of some data sets.
+            continue
+        form = names if isinstance(x, Mapping) else len(arrays) - labelled > 1
         shapes = [array.shape[1:] for array in arrays]
-        if waiting and shapes != [array.shape[1:] for array in waiting[0][0]]:
-            yield _together(waiting, names, several)
+        if waiting and kind != (form, labelled, shapes):
+            yield _together(waiting, *kind)
             waiting = []
-        waiting.append((arrays, None if y is None else as_array(y, "y")))
-        counts = [len(arrays[0]) for arrays, _ in waiting]
-        size = sum(array.nbytes for arrays, _ in waiting for array in arrays)
+        if not waiting:
+            kind, counts, size = (form, labelled, shapes), [], 0
+        counts.append(len(arrays[0]))
+        size += sum(array.nbytes for array in arrays)
+        # What waits is copied: the next batch may come in the same memory.
+        waiting.append([array.copy() for array in arrays])
         # As many as before fit once more, or not.
         if sum(counts) + counts[-1] > EXAMPLES or size > BYTES:
-            yield _together(waiting, names, several)
+            yield _together(waiting, *kind)
             waiting = []
     if waiting:
-        yield _together(waiting, names, several)
+        yield _together(waiting, *kind)
 
 
-def _together(waiting, names, several):
-    joined = [np.concatenate(arrays) for arrays in zip(*(x for x, _ in waiting), strict=True)]
-    x = dict(zip(names, joined, strict=True)) if names else joined if several else joined[0]
-    labels = [y for _, y in waiting if y is not None]
-    return x, np.concatenate(labels) if labels else None
+def _arrays(model, x, y) -> list[np.ndarray]:
+    """The inputs of a batch in the order of the model's, and behind them labels, if any."""
+    arrays = [as_array(value, name) for name, value in named_inputs(model, x)]
+    labels = [] if y is None else [as_array(y, "y")]
+    lengths = [len(array) if array.ndim else None for array in (*arrays, *labels)]
+    if lengths == [0] * len(lengths):
+        return arrays + labels
+    ranks = [len(tensor.shape) for tensor in model.inputs or []]
+    if [array.ndim for array in arrays] != ranks:
+        # It has no batch axis, or is none of the model.
+        check_inputs(model, x)
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            "Expected as many examples in every input of a batch, and a label for each. "
+            f"Received: shapes {', '.join(str(array.shape) for array in arrays)}"
+            + "".join(f", y of shape {array.shape}" for array in labels)
+        )
+    return arrays + labels
+
+
+def _together(waiting, form, labelled, _):
+    joined = [np.concatenate(arrays) for arrays in zip(*waiting, strict=True)]
+    y = joined.pop() if labelled else None
+    if isinstance(form, list):
+        return dict(zip(form, joined, strict=True)), y
+    return joined if form else joined[0], y
 
 
 def _is_table(data) -> bool:
@@ -98,7 +122,8 @@ def _elements(data: Any) -> Iterable[Any]:
         return data.with_format("numpy").iter(batch_size=_ROWS)
     # That of TensorFlow is -1 for a data set that repeats for ever.
     cardinality: Any = getattr(data, "cardinality", None)
-    endless = callable(cardinality) and int(cardinality()) == -1
+    known: Any = cardinality() if callable(cardinality) else 0
+    endless = int(known) == -1
     if endless or (hasattr(data, "__len__") and _length(data) >= sys.maxsize):
         raise ValueError("Expected a data set that ends. Received: one that repeats for ever")
     return data
@@ -136,5 +161,5 @@ def _parts(model, batch) -> tuple[Any, Any]:
             "Expected batches (x,) or (x, y): weights of examples do not count in a certificate. "
             f"Received: a batch of {len(batch)}"
         )
-    x, *y = batch
-    return x, y[0] if y else None
+    parts: Any = batch
+    return parts[0], parts[1] if len(parts) == 2 else None

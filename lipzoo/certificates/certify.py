@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -165,7 +166,7 @@ def certify(
         check_model(reference)
     optional = isinstance(reference, str) and reference == AUTO
     reference = resolved_reference(model, reference, rounding)
-    run = partial(evaluate, arrays=arrays, by_name=isinstance(x, dict), batch_size=batch_size)
+    run = partial(evaluate, arrays=arrays, by_name=isinstance(x, Mapping), batch_size=batch_size)
     scale = standardization(model, method) if standardized else None
     own = run(model, rounding=rounding, verbose=verbose, scale=scale, method=method)
     centre = own

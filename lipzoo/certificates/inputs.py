@@ -1,6 +1,7 @@
 """Checks what the user hands to `certify`, and measures it."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -57,7 +58,7 @@ def check_inputs(model: keras.Model, x: Any) -> list[np.ndarray]:
             the model documents.
     """
     tensors = model.inputs or []
-    arrays = [as_array(value, name) for name, value in _named(model, tensors, x)]
+    arrays = [as_array(value, name) for name, value in named_inputs(model, x)]
     for array, tensor in zip(arrays, tensors, strict=True):
         expected = tuple(tensor.shape)[1:]
         fits = len(array.shape) == len(expected) + 1 and all(
@@ -93,8 +94,14 @@ def input_names(model) -> list[str]:
     return [keys.get(id(tensor), tensor.name) for tensor in model.inputs]
 
 
-def _named(model, tensors, x):
-    if isinstance(x, dict):
+def named_inputs(model: keras.Model, x: Any) -> list[tuple[str, Any]]:
+    """What each input of a model is given, in their order, and what to call it in an error.
+
+    Raises:
+        ValueError: for a dict of other names, and no list of as many for several inputs.
+    """
+    tensors = model.inputs or []
+    if isinstance(x, Mapping):
         names = input_names(model)
         own = [tensor.name for tensor in tensors]
         names = own if set(x) == set(own) else names

@@ -1,6 +1,7 @@
 """Certifies numbers that a model predicts against perturbations of its input."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -92,7 +93,7 @@ def certify_regression(
     found = evaluate(
         model,
         arrays,
-        isinstance(x, dict),
+        isinstance(x, Mapping),
         batch_size,
         rounding,
         verbose,

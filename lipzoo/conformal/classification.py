@@ -1,5 +1,6 @@
 """Calibrates a classifier, so that its prediction sets keep their coverage under attack."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -13,7 +14,7 @@ from lipzoo.certificates.inputs import check_inputs, check_labels, check_radius
 from lipzoo.certificates.standardization import DEVIATIONS, standardization
 from lipzoo.conformal.prediction_sets import PredictionSets
 from lipzoo.conformal.quantile import conformal_quantile, exact_level, examples_needed
-from lipzoo.conformal.scores import check_weights, pair_slopes, score_bounds, weights_digest
+from lipzoo.conformal.scores import check_network, network_digest, pair_slopes, score_bounds
 from lipzoo.validation import integer
 
 
@@ -86,7 +87,7 @@ class ConformalClassifier:
 
         Example: see `lipzoo.conformal.calibrate`.
         """
-        check_weights(self.model, self.digest)
+        check_network(self.model, self.digest)
         found = _evaluated(
             self.model, x, batch_size, self.rounding, self.standardized, self.method, verbose
         )
@@ -230,7 +231,7 @@ def calibrate(
         names,
         DEVIATIONS if standardized else units,
         model=model,
-        digest=weights_digest(model),
+        digest=network_digest(model),
         slopes=slopes,
         method=method,
     )
@@ -241,7 +242,7 @@ def _evaluated(model, x, batch_size, rounding, standardized, method, verbose) ->
     return evaluate(
         model,
         arrays,
-        isinstance(x, dict),
+        isinstance(x, Mapping),
         integer(batch_size, "batch_size"),
         rounding,
         verbose,

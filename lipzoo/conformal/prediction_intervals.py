@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipzoo.certificates.inputs import check_values
+from lipzoo.conformal.prediction_sets import moving
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +67,10 @@ class PredictionIntervals:
 
     def __str__(self) -> str:
         """Widths of the intervals, and what is guaranteed of them."""
-        largest = float(np.max(self.epsilon))
-        units = f" in {self.units}" if self.units else ""
         widths = ", ".join(f"{width:.4g}" for width in np.median(self.width, axis=0))
         return (
             f"intervals of {len(self):,} examples, guaranteed to contain the true values with "
-            f"probability at least {100 * self.guaranteed_coverage:g} % while the input moves by "
-            f"at most {largest:.4g}{units} (l2)\n"
+            f"probability at least {100 * self.guaranteed_coverage:g} % while "
+            f"{moving(self.epsilon, self.units)}\n"
             f"median width: {widths}"
         )

@@ -80,16 +80,29 @@ class PredictionSets:
 
     def __str__(self) -> str:
         """Sizes of the sets, and what is guaranteed of them."""
-        largest = float(np.max(self.epsilon))
-        units = f" in {self.units}" if self.units else ""
-        whom = "every class" if self.class_conditional else "the true class"
+        whom = "the true class"
+        if self.class_conditional:
+            whom += ", whichever it is,"
         counts = np.bincount(self.size, minlength=self.members.shape[1] + 1)
         sizes = ", ".join(
             f"{size}: {count:,}" for size, count in enumerate(counts) if count or size == 1
         )
         return (
             f"{len(self):,} sets, guaranteed to contain {whom} with probability at least "
-            f"{100 * self.guaranteed_coverage:g} % while the input moves by at most "
-            f"{largest:.4g}{units} (l2)\n"
+            f"{100 * self.guaranteed_coverage:g} % while {moving(self.epsilon, self.units)}\n"
             f"size: {float(self.size.mean()):.2f} classes on average ({sizes})"
         )
+
+
+def moving(epsilon: np.ndarray, units: str) -> str:
+    """How far inputs may move, for printing: by one ε, or by one of their own each.
+
+    Example:
+        >>> print(moving(np.array([0.0, 0.5]), "pixels"))
+        each input moves by its own ε, 0 to 0.5 in pixels (l2)
+    """
+    low, high = float(np.min(epsilon, initial=np.inf)), float(np.max(epsilon, initial=0.0))
+    units = f" in {units}" if units else ""
+    if low < high:
+        return f"each input moves by its own ε, {low:.4g} to {high:.4g}{units} (l2)"
+    return f"the input moves by at most {high:.4g}{units} (l2)"

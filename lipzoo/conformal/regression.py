@@ -9,7 +9,7 @@ import numpy as np
 from lipzoo.certificates.regression import certify_regression
 from lipzoo.conformal.prediction_intervals import PredictionIntervals
 from lipzoo.conformal.quantile import conformal_quantile, exact_level
-from lipzoo.conformal.scores import check_weights, weights_digest
+from lipzoo.conformal.scores import check_network, network_digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class ConformalRegressor:
                 weights were changed since it was calibrated.
             TypeError: if x is not an array of numbers.
         """
-        check_weights(self.model, self.digest)
+        check_network(self.model, self.digest)
         reached = certify_regression(
             self.model,
             x,
@@ -179,6 +179,6 @@ def calibrate_regression(
         rounding,
         standardized,
         model=model,
-        digest=weights_digest(model),
+        digest=network_digest(model),
         method=method,
     )

@@ -20,6 +20,7 @@ import numpy as np
 from keras import ops
 
 from lipzoo.bounds import LipschitzBound
+from lipzoo.bounds.description import described, weights_by_identity
 from lipzoo.certificates.forward_pass import Evaluation, pair_head
 from lipzoo.certificates.radius import head_slack, head_slopes
 from lipzoo.certificates.rounding_error import Uncertainty
@@ -83,9 +84,13 @@ def score_bounds(found: Evaluation, slopes: np.ndarray, rounding: bool) -> tuple
     return lower, upper
 
 
-def weights_digest(model: keras.Model) -> str:
-    """A hash of the values of a model's weights, which a calibration is about."""
-    digest = hashlib.sha256()
+def network_digest(model: keras.Model) -> str:
+    """A hash of the function that a model computes, in this process: what a calibration is about.
+
+    Of its weights' values, its layers and their attributes. Layers that are neither Keras' nor
+    lipzoo's may change without a trace, so of a model that has some only the weights count.
+    """
+    digest = hashlib.sha256(described(model, weights_by_identity(model)) or b"")
     for weight in model.weights:
         values = np.ascontiguousarray(ops.convert_to_numpy(weight))
         digest.update(f"{values.dtype} {values.shape} ".encode())
@@ -93,17 +98,17 @@ def weights_digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def check_weights(model: keras.Model, digest: str) -> None:
-    """Refuses a model whose weights are not those of its calibration.
+def check_network(model: keras.Model, digest: str) -> None:
+    """Refuses a model that is not the network of its calibration.
 
     Raises:
         ValueError: see there.
     """
-    if weights_digest(model) != digest:
+    if network_digest(model) != digest:
         raise ValueError(
-            "Expected the model as it was calibrated: a coverage is guaranteed for the weights "
+            "Expected the model as it was calibrated: a coverage is guaranteed for the network "
             f"that calibration examples were scored with. Received: model '{model.name}', whose "
-            "weights were changed since; calibrate it again"
+            "weights or layers were changed since; calibrate it again"
         )
 
 

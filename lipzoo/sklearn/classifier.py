@@ -5,7 +5,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certificates import Certificate, certify
@@ -206,12 +211,17 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: weights of the examples.
             epsilon: `None` for the accuracy; or one radius, or one per example, in the units of X:
                 no perturbation of that l2 norm brings the accuracy below what is returned.
+
+        Raises:
+            ValueError: unless there is one class per example.
         """
         if epsilon is None:
             return super().score(X, y, sample_weight)
+        y = column_or_1d(y)
+        check_consistent_length(X, y, sample_weight)
         certificate = self.certify(X)
         wanted = check_radius(epsilon, "epsilon", len(certificate))
-        correct = self.classes_[certificate.prediction] == np.asarray(y)
+        correct = self.classes_[certificate.prediction] == y
         kept = correct & (certificate.radius > wanted)
         return float(np.average(kept, weights=sample_weight))
 

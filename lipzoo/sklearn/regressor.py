@@ -5,7 +5,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.certificates import RegressionCertificate, certify_regression
@@ -170,10 +175,14 @@ class CertifiedRegressor(RegressorMixin, BaseEstimator):
             sample_weight: weights of the examples.
             epsilon: `None` for R²; or one radius, or one per example, in the units of X: no
                 perturbation of that l2 norm brings R² below what is returned.
+
+        Raises:
+            ValueError: unless there is one value per example.
         """
         if epsilon is None:
             return super().score(X, y, sample_weight)
-        y = np.asarray(y, "float64")
+        y = column_or_1d(y).astype("float64")
+        check_consistent_length(X, y, sample_weight)
         worst = self.certify(X, epsilon).worst_error(y)[:, 0]
         return float(r2_score(y, y - worst, sample_weight=sample_weight))
 

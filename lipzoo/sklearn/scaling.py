@@ -69,10 +69,12 @@ def _affine(scaler, features: int) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(scaler, MinMaxScaler):
         # Clipping, where it is asked for, moves nothing further apart.
         return np.abs(scaler.scale_), np.abs(scaler.min_)
-    scale = ones if scaler.scale_ is None else np.abs(scaler.scale_)
-    shift = zeros
-    if isinstance(scaler, StandardScaler) and scaler.with_mean:
-        shift = np.abs(scaler.mean_)
-    elif isinstance(scaler, RobustScaler) and scaler.center_ is not None:
-        shift = np.abs(scaler.center_)
+    # Transforming looks at the parameters as they are, not as they were when it was fitted.
+    divides, shifts, shift = True, False, None
+    if isinstance(scaler, StandardScaler):
+        divides, shifts, shift = scaler.with_std, scaler.with_mean, scaler.mean_
+    elif isinstance(scaler, RobustScaler):
+        divides, shifts, shift = scaler.with_scaling, scaler.with_centering, scaler.center_
+    scale = np.abs(scaler.scale_) if divides else ones
+    shift = np.abs(shift) if shifts else zeros
     return inflated(1 / scale, operations=1), inflated(shift / scale, operations=1)

@@ -112,7 +112,7 @@ def _said(certified: Certified) -> str:
 
 def _curve_section(curve: Curve, place: int, certified: Certified) -> str:
     what = "Accuracy" if certified.labelled else "Predictions"
-    share = 100 * curve.counts[place] / curve.examples
+    share = 10_000 * curve.counts[place] // curve.examples / 100
     said = (
         f"ε = {curve.epsilons[place]}: {curve.counts[place]:,} of {curve.examples:,} examples "
         f"({share:.2f} %) {_said(certified)}"
