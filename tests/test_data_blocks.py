@@ -22,6 +22,11 @@ COLUMNS = {
     "lists of lists": pa.array(X.tolist(), pa.list_(pa.list_(pa.uint8()))),
     "fixed sizes": pa.FixedSizeListArray.from_arrays(FLAT, 12),
     "tensors": pa.FixedShapeTensorArray.from_numpy_ndarray(X),
+    # Stored with rows last, and said to be.
+    "permuted": pa.ExtensionArray.from_storage(
+        pa.fixed_shape_tensor(pa.uint8(), [3, 4], permutation=[1, 0]),
+        pa.FixedSizeListArray.from_arrays(pa.array(X.transpose(0, 2, 1).ravel()), 12),
+    ),
     "floats": pa.array(PIXELS.reshape(23, 12).tolist(), pa.list_(pa.float32())),
 }
 
@@ -99,6 +104,19 @@ def test_lists_that_are_no_examples_are_refused(path):
             read_examples(data, CONFIG)[0][:]
     with pytest.raises(DataError, match=r"expected examples of shape \(4, 3, 1\)"):
         read_examples(_write(path, pa.array([[1, 2]], pa.list_(pa.uint8()))), CONFIG)
+    other_axes = {
+        "channels first": pa.array(X[:, None].tolist(), pa.list_(pa.list_(pa.list_(pa.uint8())))),
+        "transposed": pa.array(X.transpose(0, 2, 1).tolist(), pa.list_(pa.list_(pa.uint8()))),
+        "tensors": pa.FixedShapeTensorArray.from_numpy_ndarray(
+            np.ascontiguousarray(X.transpose(0, 2, 1))
+        ),
+    }
+    for column in other_axes.values():
+        with pytest.raises(DataError, match=r"expected examples of shape \(4, 3, 1\)"):
+            read_examples(_write(path, column), CONFIG)
+    one = pa.array(X[0].tolist(), pa.list_(pa.uint8()))
+    with pytest.raises(DataError, match=r"a row for each example\. Received: one example of 4"):
+        read_examples(_write(path, one), CONFIG)
     data = _write(path, COLUMNS["lists"], label=[None, *Y[1:].tolist()])
     with pytest.raises(DataError, match=r"a label for every example\. Received: 1 without"):
         read_examples(data, CONFIG)

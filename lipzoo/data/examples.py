@@ -129,6 +129,10 @@ def read_examples(
     examples = in_model_units(x, config, data, flat)
     if len(examples) == 0:
         raise DataError(f"{data}: expected examples. Received: none")
+    if flat and len(examples) != len(x):
+        raise DataError(
+            f"{data}: expected a row for each example. Received: one example of {len(x)} rows"
+        )
     if y is not None and len(y) != len(examples):
         raise DataError(
             f"{labels or path}: expected one label per example. "

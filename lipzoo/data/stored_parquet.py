@@ -32,7 +32,9 @@ def list_column(path: Path) -> str | None:
 
 
 def read_lists(path: Path, column: str, label: str | int) -> tuple[StoredBlocks, np.ndarray | None]:
-    """Examples as rows of numbers, some thousand in memory at a time, and labels or `None`.
+    """Examples as arrays of numbers, some thousand in memory at a time, and labels or `None`.
+
+    Lists in lists, and tensors, keep their shape.
 
     Args:
         path: the file.
@@ -86,19 +88,20 @@ def read_lists(path: Path, column: str, label: str | int) -> tuple[StoredBlocks,
     if not sum(counts):
         raise DataError(f"{path}: expected examples. Received: none")
     first = read(0)
-    width, dtype = first.shape[1], first.dtype
+    shape, dtype = first.shape[1:], first.dtype
     del first
 
     def same(number: int) -> np.ndarray:
         rows = read(number)
-        if rows.shape[1] != width:
+        if rows.shape[1:] != shape:
+            expected, received = (" × ".join(map(str, sizes)) for sizes in (shape, rows.shape[1:]))
             raise DataError(
-                f"{path}, column {column!r}: expected lists of {width} numbers. "
-                f"Received: lists of {rows.shape[1]} from row {starts[number] + 1} on"
+                f"{path}, column {column!r}: expected lists of {expected} numbers. "
+                f"Received: lists of {received} from row {starts[number] + 1} on"
             )
         return rows
 
-    x = StoredBlocks(path, (sum(counts), width), dtype, starts, same)
+    x = StoredBlocks(path, (sum(counts), *shape), dtype, starts, same)
     if label == "none":
         return x, None
     labels = file.read(columns=[label]).column(label)
@@ -121,10 +124,10 @@ def _depth(kind: Any) -> int:
 
 
 def _rows(chunk: Any, path: Path, column: str, before: int) -> np.ndarray:
-    """The numbers of every list, however deep, in one row each."""
+    """The numbers of every list, lists in lists as further axes."""
     import pyarrow as pa
 
-    examples = len(chunk)
+    shape = [len(chunk)]
     array = getattr(chunk, "storage", chunk)
     while hasattr(array, "flatten") and _depth(array.type):
         sizes = _sizes(array)
@@ -134,13 +137,19 @@ def _rows(chunk: Any, path: Path, column: str, before: int) -> np.ndarray:
                 f"{before + 1} on. Received: lengths from {sizes.min()} to {sizes.max()}, "
                 f"{array.null_count} missing"
             )
+        shape.append(int(sizes[0]))
         array = array.flatten()
     if array.null_count:
         raise DataError(
             f"{path}, column {column!r}: expected numbers from row {before + 1} on. "
             f"Received: {array.null_count} missing"
         )
-    return numpy_array(pa.chunked_array([array])).reshape(examples, -1)
+    numbers = numpy_array(pa.chunked_array([array])).reshape(shape)
+    if not isinstance(chunk.type, pa.FixedShapeTensorType):
+        return numbers
+    # Its axes are stored in another order than they are meant where there is a permutation.
+    order = chunk.type.permutation or range(len(chunk.type.shape))
+    return numbers.reshape(len(chunk), *chunk.type.shape).transpose(0, *(1 + i for i in order))
 
 
 def _sizes(array: Any) -> np.ndarray:
