@@ -82,7 +82,8 @@ def test_rows_may_be_arrays_or_lists_and_blocks_empty(data, answers):
     assert {name: len(column) for name, column in nothing.items()} == dict.fromkeys(
         ("y", "prediction", "rival", "fingerprint", "radius"), 0
     )
-    cases = {
+    reserved = {f"a column {name!r}; rename": {"x": x, name: x} for name in ("rival", "radius")}
+    cases = reserved | {
         "Expected a batch with a column 'x'": {"image": x},
         "expected a row for each example": {"x": x[0]},
         "expected examples of shape": {"x": x[:, :4]},
@@ -157,6 +158,32 @@ def test_counts_of_parts_are_those_of_the_whole(folder, data, answers):
     assert "certified accuracy" in str(summary)
 
 
+def test_blocks_without_rows_change_no_counts(answers):
+    certifier, parts = answers
+    empty = [certifier({"x": [], "y": []}), certifier({"x": []})]
+    assert empty[0]["y"].dtype == "int64"
+    lists = {name: [] for name in parts[0]}
+    whole = certifier.summary([*empty, parts[0], *empty, lists, parts[1]])
+    assert whole.to_json() == certifier.summary(parts).to_json()
+    nothing = certifier.summary([*empty, lists])
+    assert str(nothing).startswith("0 examples in 0 parts, model")
+    assert (nothing.accuracy, nothing.parts) == (None, frozenset())
+    assert CertificateSummary.from_json(nothing.to_json()).examples == 0
+    with pytest.raises(ValueError, match="Received: a summary of none"):
+        nothing.coverage(EPSILONS[0])
+    shorter = parts[0] | {"radius": parts[0]["radius"][:1]}
+    with pytest.raises(ValueError, match="Expected columns of one length"):
+        certifier.summary([shorter])
+
+
+def test_what_is_handed_on_outlives_the_batch(data, answers):
+    certifier, parts = answers
+    numbers = np.arange(16)
+    found = certifier({"x": data[0][:16], "id": numbers})
+    numbers[:] = 0
+    assert found["id"].tolist() == parts[0]["id"].tolist()
+
+
 def test_other_settings_and_double_parts_are_refused(folder, data, answers, tmp_path):
     certifier, parts = answers
     other = lipzoo.Certifier(_saved(tmp_path / "small", seed=1), EPSILONS, norm="linf")
@@ -192,6 +219,8 @@ def test_arguments_are_refused_by_name(folder):
         "epsilons": {"epsilons": [-1.0]},
         "batch_size": {"batch_size": 0},
         "method": {"method": "guess"},
+        "y": {"y": "prediction"},
+        "x='y', y": {"x": "y"},
     }
     for name, arguments in cases.items():
         with pytest.raises(ValueError, match=f"Received.*{name}="):

@@ -11,7 +11,7 @@ from lipzoo.bounds import METHODS
 from lipzoo.certificates import certify
 from lipzoo.certificates.certify import MAX, MIN
 from lipzoo.certificates.norms import check_norm
-from lipzoo.certifying.columns import example_array, hand_on
+from lipzoo.certifying.columns import ANSWERS, example_array, hand_on
 from lipzoo.certifying.counting import Described, counted
 from lipzoo.certifying.pinned_model import PinnedModel
 from lipzoo.certifying.process_models import ProcessModel, process_model
@@ -98,6 +98,11 @@ class Certifier:
         _check_choice("decision", decision, (MAX, MIN))
         _check_choice("method", method, METHODS)
         _check_choice("dtype", dtype, ("float32", "float64"))
+        if x == y or y in ANSWERS:
+            raise ValueError(
+                "Expected a column of labels that is neither that of the examples nor one of the "
+                f"answers, {', '.join(ANSWERS)}. Received: x={x!r}, y={y!r}"
+            )
         self.x, self.y = x, y
         self.epsilons = check_epsilons(epsilons, check_norm(norm))
         self.standardized, self.batch_size = standardized, integer(batch_size, "batch_size")
@@ -137,8 +142,9 @@ class Certifier:
             of the batch but that of the examples.
 
         Raises:
-            ValueError: if there is no column of examples, or they do not fit the model; if the
-                model's files are not those that this was made of.
+            ValueError: if there is no column of examples, or they do not fit the model; if another
+                column has the name of an answer; if the model's files are not those that this was
+                made of.
             RuntimeError: in a process that was forked when the model had been loaded.
         """
         if self.x not in batch:
@@ -150,6 +156,8 @@ class Certifier:
         if len(stored) == 0:
             # Engines have empty blocks.
             whole = {name: np.empty(0, "int64") for name in ("prediction", "rival", "fingerprint")}
+            if self.y in answers:
+                whole[self.y] = np.empty(0, "int64")
             return answers | whole | {"radius": np.empty(0)}
         where = f"column {self.x!r}"
         examples = in_model_units(stored, self._pinned.config, where, flat=True)
@@ -208,9 +216,7 @@ class Certifier:
 
         def predict(x: np.ndarray, y: np.ndarray | None = None) -> dict[str, np.ndarray]:
             answers = self({self.x: x} if y is None else {self.x: x, self.y: y})
-            return {
-                name: answers[name] for name in ("prediction", "radius", "rival", "fingerprint")
-            }
+            return {name: answers[name] for name in ANSWERS}
 
         return predict
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# What a certifier adds to a batch.
+ANSWERS = ("prediction", "radius", "rival", "fingerprint")
+
 
 def example_array(column: Any, name: str) -> np.ndarray:
     """Examples as one array; engines have rows that are arrays or lists of one shape.
@@ -31,5 +34,17 @@ def example_array(column: Any, name: str) -> np.ndarray:
 
 
 def hand_on(batch: Mapping[str, Any], x: str) -> dict[str, np.ndarray]:
-    """Every column of a batch but that of the examples, as an array."""
-    return {str(name): np.asarray(batch[name]) for name in batch if name != x}
+    """Every column of a batch but that of the examples, as an array of its own.
+
+    Copied, since a loader may fill the same memory with the next batch.
+
+    Raises:
+        ValueError: for a column that has the name of an answer.
+    """
+    answers = sorted(set(map(str, batch)) & set(ANSWERS) - {x})
+    if answers:
+        raise ValueError(
+            f"Expected columns with other names than those of the answers, {', '.join(ANSWERS)}. "
+            f"Received: a batch with a column {answers[0]!r}; rename it"
+        )
+    return {str(name): np.array(batch[name]) for name in batch if name != x}

@@ -84,12 +84,23 @@ class CertificateSummary:
             columns: prediction, radius, rival and, where they are known, labels.
             settings, classes, class_names, bound: see the attributes.
             epsilons: the radii to count at; `None` for those that a certificate prints.
-            part: identity of the part; `None` for a hash of its columns.
+            part: identity of the part; `None` for a hash of its columns. A part without examples
+                needs none.
 
         Raises:
-            ValueError: if an epsilon is no finite number of at least 0, or a class is none.
+            ValueError: if an epsilon is no finite number of at least 0, a class is none, or columns
+                are not of one length.
         """
         radii = check_epsilons(epsilons, str(settings.get("norm", "l2")))
+        shapes = {name: np.shape(column) for name, column in columns.items()}
+        examples = len(columns["radius"])
+        if any(shape[:1] != (examples,) for shape in shapes.values()):
+            raise ValueError(f"Expected columns of one length. Received: {shapes}")
+        if not examples:
+            # Nothing tells of which type the entries of an empty list would be.
+            columns = {
+                name: np.empty(0, "float64" if name == "radius" else "int64") for name in columns
+            }
         prediction, labels = columns["prediction"], columns.get("labels")
         group = prediction if labels is None else labels
         for name, values in (("prediction", prediction), ("labels", group)):
@@ -103,6 +114,8 @@ class CertificateSummary:
         above = [
             np.bincount(group[counted & (radius > epsilon)], minlength=classes) for epsilon in radii
         ]
+        own = digest_of(columns) if part is None else part
+        identity = [] if part is None and not examples else [own]
         return cls(
             dict(settings),
             radii,
@@ -115,7 +128,7 @@ class CertificateSummary:
             np.array(above, "int64").reshape(len(radii), classes),
             count_above(radius, radii),
             RadiusHistogram.of(radius),
-            frozenset([digest_of(columns) if part is None else part]),
+            frozenset(identity),
         )
 
     def __add__(self, other: "CertificateSummary") -> "CertificateSummary":
@@ -144,26 +157,27 @@ class CertificateSummary:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of correct predictions; `None` without labels."""
-        return int(self.correct.sum()) / self.examples if self.labelled else None
+        """Share of correct predictions; `None` without labels, and without examples."""
+        counts = self.labelled and self.examples
+        return int(self.correct.sum()) / self.examples if counts else None
 
     def certified_accuracy(self, epsilon: float) -> float:
         """Share of correct predictions with a radius above one of `epsilons`.
 
         Raises:
-            ValueError: without labels, or for an epsilon that was not counted at.
+            ValueError: without labels or examples, or for an epsilon that was not counted at.
         """
         if not self.labelled:
             raise ValueError("Expected labels. Received: a summary without")
-        return int(self.above[self._number(epsilon)].sum()) / self.examples
+        return self._share(int(self.above[self._number(epsilon)].sum()))
 
     def coverage(self, epsilon: float) -> float:
         """Share of examples with a radius above one of `epsilons`, whatever their class.
 
         Raises:
-            ValueError: for an epsilon that was not counted at.
+            ValueError: without examples, or for an epsilon that was not counted at.
         """
-        return int(self.covered[self._number(epsilon)]) / self.examples
+        return self._share(int(self.covered[self._number(epsilon)]))
 
     def quantile(self, share: float) -> tuple[float, float]:
         """Two numbers that a quantile of the radii lies between; see `RadiusHistogram`."""
@@ -229,12 +243,19 @@ class CertificateSummary:
             + ("" if self.bound is None else f", Lipschitz bound {format_up(self.bound)}"),
             f"{'epsilon':>14}  {what:>18}",
         ]
+        if not self.examples:
+            return lines[0]
         if self.accuracy is not None:
             lines.append(f"{'clean':>14}  {100 * self.accuracy:>16.2f} %")
         for epsilon in self.epsilons:
             lines.append(f"{epsilon:>14.4g}  {100 * shares(epsilon):>16.2f} %")
         shown = ", ".join(format_down(self.quantile(share)[0], 4) for share in QUARTILES)
         return "\n".join([*lines, f"radius quartiles, at least: {shown}"])
+
+    def _share(self, count: int) -> float:
+        if not self.examples:
+            raise ValueError("Expected at least one example. Received: a summary of none")
+        return count / self.examples
 
     def _number(self, epsilon: float) -> int:
         if epsilon not in self.epsilons:
