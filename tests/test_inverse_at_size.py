@@ -1,6 +1,7 @@
 """Operators without a dense matrix, and what is proven of them and of their reconstructions."""
 
 import pickle
+import warnings
 from fractions import Fraction
 
 import keras
@@ -167,6 +168,30 @@ def test_back_projection_is_as_good_as_that_of_scikit_image():
     theirs = iradon(radon(image, degrees, circle=False), degrees, circle=False, output_size=32)
     errors = [np.sqrt(np.mean((found - image) ** 2)) for found in (results[0], theirs)]
     assert errors[0] < 1.1 * errors[1] < 0.02
+
+
+def test_back_projection_notices_missing_angles():
+    def reconstructed(angles):
+        scanner = inverse.Tomography(6, angles)
+        return inverse.filtered_back_projection(scanner, np.ones((1, *scanner.output_shape)))
+
+    with pytest.warns(
+        UserWarning, match=r"spread over 180 degrees.*Received: .* gap of 66 degrees"
+    ):
+        reconstructed(np.arange(20) * 6.0)
+    golden = np.arange(17) * 180.0 / (0.5 + 5**0.5 / 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for angles in (5, [0.0], [90.0, 0.0, 45.0, 135.0], np.arange(24) * 15.0, golden):
+            reconstructed(angles)
+
+
+def test_a_scanner_that_memory_does_not_hold_is_refused():
+    inverse.Tomography(1024, 240)
+    with pytest.raises(ValueError, match=r"at most 67,108,864 pairs.*Received: .* 75 GB"):
+        inverse.Tomography(1024, 0.3 + 0.7 * np.arange(240))
+    with pytest.raises(ValueError, match=r"pairs of a pixel and an angle.*Received: .* GB"):
+        inverse.Tomography(2**13, 64)
 
 
 def test_angles_that_look_like_radians_are_noticed():

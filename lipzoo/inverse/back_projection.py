@@ -1,10 +1,16 @@
 """Filtered back-projection: the classical reconstruction of tomography, as a yardstick."""
 
+import warnings
+
 import keras
 import numpy as np
 
 from lipzoo.inverse.operators import Tomography
 from lipzoo.inverse.tikhonov_reconstruction import check_batch
+
+# Degrees below which two angles are one; and a gap in terms of the mean one that is noticed, which
+# angles in the golden ratio do not reach.
+_SAME, _UNEVEN = 1e-6, 2.0 * (1 + 1e-9)
 
 
 def filtered_back_projection(scanner: Tomography, y) -> np.ndarray:
@@ -17,11 +23,16 @@ def filtered_back_projection(scanner: Tomography, y) -> np.ndarray:
     missing angles: nothing is proven of it.
 
     Args:
-        scanner: a `lipzoo.inverse.Tomography` whose angles are spread over 180 degrees.
+        scanner: a `lipzoo.inverse.Tomography` whose angles are spread over 180 degrees, in any
+            order.
         y: measurements, of shape `(examples, angles, bins)`.
 
     Returns:
         Array of shape `(examples, height, width, 1)`.
+
+    Warns:
+        UserWarning: if a gap between angles is more than twice as wide as it would be were they
+            spread evenly over 180 degrees: the two projections beside it stand for all of it.
 
     Raises:
         TypeError: if the scanner is no `Tomography`.
@@ -63,6 +74,16 @@ def _angular_weights(degrees):
     around = np.asarray(degrees) % 180.0
     order = np.argsort(around, kind="stable")
     following = np.diff(around[order], append=around[order[0]] + 180.0)
+    # Angles that are seen twice, from both sides say, leave no gap.
+    even = 180.0 / max(1, np.count_nonzero(following > _SAME))
+    if following.max() > _UNEVEN * even:
+        warnings.warn(
+            "Filtered back-projection expects angles that are spread over 180 degrees; total "
+            "variation, Tikhonov's reconstruction and networks take others too. "
+            f"Received: {len(order)} angles with a gap of {following.max():.4g} degrees",
+            UserWarning,
+            stacklevel=3,
+        )
     weights = np.empty(len(order))
     weights[order] = 0.5 * (following + np.roll(following, 1))
     return np.deg2rad(weights)

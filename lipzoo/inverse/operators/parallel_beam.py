@@ -6,12 +6,11 @@ import math
 import numpy as np
 from keras import ops
 
+from lipzoo.inverse.operators.mirror_images import mirrored, padded, views
 from lipzoo.inverse.operators.tiles import Tiles
 from lipzoo.operators import BoundedOperator
 from lipzoo.spectral.nonnegative import nonnegative_norm_bound
 
-# Mirror images pay where hardly more projections are computed than are asked for.
-_MOST_SLOTS = 1.25
 # Of the power iteration, on grids that are refined up to the one in question.
 _TOLERANCE, _COARSEST = 1e-4, 32
 
@@ -39,8 +38,13 @@ class ParallelBeam(BoundedOperator):
         self.shape, self.degrees, self.bins = tuple(shape), tuple(degrees), bins
         self.pixel, self.side, self.scale = pixel, side, scale
         # About a pixel, an image of even size is symmetric once it has one row more.
-        self._padded = tuple(n + (1 - n % 2 if pixel else 0) for n in self.shape)
-        self._choose_views()
+        self._padded = padded(self.shape, pixel)
+        self._seen, self._mirrors, slots = views(self._padded, self.degrees)
+        self._slots = np.array(slots, "int32")
+        # An empty slot takes the zeros that are appended to a sinogram.
+        total = len(self._seen) * len(self._mirrors)
+        self._of_slots = np.full(total, len(self.degrees), "int32")
+        self._of_slots[self._slots] = np.arange(len(self.degrees))
         self._angle, self._bin, self._pixel, self._value = self._entries()
 
     @functools.cached_property
@@ -48,23 +52,6 @@ class ParallelBeam(BoundedOperator):
         """What tensors are multiplied with."""
         entries = self._angle, self._bin, self._pixel, self._value
         return Tiles(*entries, len(self._seen), self.bins, self._padded)
-
-    def _choose_views(self):
-        """Angles of the matrix, mirror images, and which of both make each projection."""
-        views = [_reduced(angle, self._padded[0] == self._padded[1]) for angle in self.degrees]
-        seen = list({round(angle, 10): angle for angle, _ in views}.values())
-        mirrors = sorted({mirror for _, mirror in views})
-        place = {round(angle, 10): index for index, angle in enumerate(seen)}
-        slots = [mirrors.index(m) * len(seen) + place[round(angle, 10)] for angle, m in views]
-        total = len(seen) * len(mirrors)
-        if total > _MOST_SLOTS * len(slots) or len(set(slots)) < len(slots):
-            seen, mirrors, slots = list(self.degrees), [(False, False, False)], range(len(views))
-            total = len(seen)
-        self._seen, self._mirrors = seen, mirrors
-        self._slots = np.array(slots, "int32")
-        # An empty slot takes the zeros that are appended to a sinogram.
-        self._of_slots = np.full(total, len(self.degrees), "int32")
-        self._of_slots[self._slots] = np.arange(len(self.degrees))
 
     def _entries(self):
         parts = [self._projection(angle) for angle in np.deg2rad(self._seen)]
@@ -102,27 +89,27 @@ class ParallelBeam(BoundedOperator):
         height, width = self._padded
         margins = [(0, 0), (0, height - self.shape[0]), (0, width - self.shape[1])]
         x = xp.pad(x, margins) if any(map(any, margins)) else x
-        views = [_mirrored(x, mirror, xp) for mirror in self._mirrors]
-        stacked = views[0] if len(views) == 1 else xp.concatenate(views, axis=0)
+        images = [mirrored(x, mirror, xp) for mirror in self._mirrors]
+        stacked = images[0] if len(images) == 1 else xp.concatenate(images, axis=0)
         seen = product(stacked)
-        if len(views) == 1:
+        if len(images) == 1:
             return xp.reshape(seen, (-1, len(self.degrees), self.bins))
-        seen = xp.reshape(seen, (len(views), -1, len(self._seen), self.bins))
+        seen = xp.reshape(seen, (len(images), -1, len(self._seen), self.bins))
         seen = xp.reshape(xp.transpose(seen, (1, 0, 2, 3)), (-1, len(self._of_slots), self.bins))
         return xp.take(seen, self._slots, axis=1)
 
     def _backward(self, y, xp, product):
         height, width = self._padded
-        views = len(self._mirrors)
-        if views > 1:
+        count = len(self._mirrors)
+        if count > 1:
             y = xp.take(xp.pad(y, [(0, 0), (0, 1), (0, 0)]), self._of_slots, axis=1)
-            y = xp.reshape(y, (-1, views, len(self._seen), self.bins))
+            y = xp.reshape(y, (-1, count, len(self._seen), self.bins))
             y = xp.transpose(y, (1, 0, 2, 3))
         images = product(xp.reshape(y, (-1, len(self._seen) * self.bins)))
-        if views > 1:
-            images = xp.reshape(images, (views, -1, height, width))
+        if count > 1:
+            images = xp.reshape(images, (count, -1, height, width))
             parts = [
-                _mirrored(images[index], mirror, xp, back=True)
+                mirrored(images[index], mirror, xp, back=True)
                 for index, mirror in enumerate(self._mirrors)
             ]
             images = sum(parts[1:], parts[0])
@@ -187,43 +174,10 @@ class ParallelBeam(BoundedOperator):
         dense = np.zeros((len(self._seen), self.bins, math.prod(self._padded)))
         dense[self._angle, self._bin, self._pixel] = self._value
         dense = dense.reshape(len(self._seen), self.bins, *self._padded)
-        parts = [_mirrored(dense, mirror, np, back=True) for mirror in self._mirrors]
+        parts = [mirrored(dense, mirror, np, back=True) for mirror in self._mirrors]
         dense = np.concatenate(parts)[self._slots]
         dense = dense[..., : self.shape[0], : self.shape[1]]
         return dense.reshape(len(self.degrees) * self.bins, -1)
-
-
-def _reduced(angle, square):
-    """An angle from 0 to 90 or 45 degrees, and the mirror images that are seen from there alike.
-
-    Returns:
-        The angle, and whether the image is turned by 180 degrees, mirrored left to right, and
-        transposed about the other diagonal, in this order.
-    """
-    angle = angle % 360.0
-    turned = angle >= 180.0
-    angle -= 180.0 * turned
-    flipped = angle > 90.0
-    angle = 180.0 - angle if flipped else angle
-    transposed = square and angle > 45.0
-    return 90.0 - angle if transposed else angle, (turned, flipped, transposed)
-
-
-def _mirrored(images, mirror, xp, back=False):
-    """Mirror images on the last two axes; `back` undoes it."""
-    turned, flipped, transposed = mirror
-
-    def turn(x):
-        return xp.flip(xp.flip(x, axis=-1), axis=-2)
-
-    steps = [
-        (turned, turn),
-        (flipped, lambda x: xp.flip(x, axis=-1)),
-        (transposed, lambda x: turn(xp.swapaxes(x, -2, -1))),
-    ]
-    for wanted, step in reversed(steps) if back else steps:
-        images = step(images) if wanted else images
-    return images
 
 
 def shadow(s, a, b, side=1.0):

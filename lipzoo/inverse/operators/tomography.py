@@ -3,7 +3,6 @@
 import functools
 import math
 import numbers
-import warnings
 
 import keras
 import numpy as np
@@ -12,16 +11,13 @@ from keras import ops
 from lipzoo.inverse.operators.arguments import as_batch
 from lipzoo.inverse.operators.base import MAX_ENTRIES, LinearOperator, Matrix
 from lipzoo.inverse.operators.parallel_beam import ParallelBeam, shadow
+from lipzoo.inverse.operators.scanner_arguments import as_degrees, check_memory, enough_bins
 from lipzoo.rounding import inflated
 from lipzoo.spectral import dense_norm_bound
-from lipzoo.validation import integer, integers, real_array
+from lipzoo.validation import integer, integers
 
 # Entries of a scanner that is multiplied with as a dense matrix: 4 MiB in float32.
 _DENSE = 2**20
-# Of the entries that are not zero, three for each pixel and angle.
-_MOST_ENTRIES = 2**30
-# As many angles that all lie between -2π and 2π may be meant in radians.
-_SUSPICIOUS = 5
 
 CENTERS = ("image", "pixel")
 
@@ -38,7 +34,9 @@ class Tomography(LinearOperator):
     columns of the image.
 
     No dense matrix is made of more than 2²⁰ entries: what is stored are the pixels that each ray
-    meets, once per process for scanners of equal arguments.
+    meets, once per process for scanners of equal arguments: of the angles up to 45° where the
+    others are mirror images of those, as for a square and evenly spread angles. That takes about
+    300 bytes for each pixel and each such angle.
 
     Args:
         size: pixels a side, or `(height, width)`.
@@ -55,7 +53,8 @@ class Tomography(LinearOperator):
     in units of image values times the longer side of the image.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range, or more than 2²⁶ pairs of a pixel and an angle
+            (20 GB) are to be stored.
 
     Warns:
         UserWarning: if five angles or more all lie within 2π, as angles in radians do.
@@ -82,9 +81,9 @@ class Tomography(LinearOperator):
         self.size = (
             integers(size, 2, "size") if isinstance(size, list | tuple) else integer(size, "size")
         )
-        height, width = shape = integers(size, 2, "size")
+        shape = integers(size, 2, "size")
         bins = None if bins is None else integer(bins, "bins")
-        degrees = _degrees(angles)
+        degrees = as_degrees(angles)
         if center not in CENTERS:
             raise ValueError(f"center must be one of {CENTERS}. Received: center={center!r}")
         if not isinstance(normalized, bool):
@@ -93,12 +92,8 @@ class Tomography(LinearOperator):
             )
         self.bins, self.center, self.normalized = bins, center, normalized
         self.angles = int(angles) if isinstance(angles, numbers.Integral) else degrees.tolist()
-        bins = _enough_bins(shape, center) if bins is None else bins
-        if 3 * height * width * len(degrees) > _MOST_ENTRIES:
-            raise ValueError(
-                f"Expected at most {_MOST_ENTRIES:,} entries that are not zero, three for each "
-                f"pixel and angle. Received: {len(degrees):,} x {math.prod(shape):,} x 3"
-            )
+        bins = enough_bins(shape, center) if bins is None else bins
+        check_memory(shape, degrees.tolist(), center == "pixel")
         super().__init__((*shape, 1), (len(degrees), bins))
         self._geometry = shape, tuple(degrees.tolist()), bins, center == "pixel"
 
@@ -221,33 +216,3 @@ def _projection(size, angle, bins):
     edges = (np.arange(bins + 1) - 0.5 * bins) * width
     area = shadow(edges[:, None] - position, cosine, sine, width)
     return np.diff(area, axis=0) / width
-
-
-def _degrees(angles):
-    if isinstance(angles, int) and not isinstance(angles, bool) and 0 < angles <= MAX_ENTRIES:
-        return np.arange(angles) * (180.0 / angles)
-    degrees = np.array([math.nan])
-    if isinstance(angles, list | tuple | np.ndarray) and len(angles) > 0:
-        degrees = np.array(real_array(angles, "angles"), dtype="float64")
-    if degrees.ndim != 1 or not np.isfinite(degrees).all():
-        raise ValueError(
-            "angles must be a positive number of angles or a list of angles in degrees. "
-            f"Received: angles={angles!r}"
-        )
-    if len(degrees) >= _SUSPICIOUS and np.abs(degrees).max() <= 2 * math.pi:
-        warnings.warn(
-            "angles are in degrees, and all of these lie within 2π, as angles in radians do: "
-            "np.rad2deg(angles) makes degrees of those. "
-            f"Received: {len(degrees)} angles from {degrees.min():.4g} to {degrees.max():.4g}",
-            UserWarning,
-            stacklevel=3,
-        )
-    return degrees
-
-
-def _enough_bins(shape, center):
-    """Bins of the width of a pixel that the whole image falls into, whatever the angle."""
-    if center == "image":
-        return math.ceil(shape[0] * math.sqrt(2) if shape[0] == shape[1] else math.hypot(*shape))
-    farthest = math.hypot(*(n // 2 + 0.5 for n in shape))
-    return 2 * math.ceil(farthest - 0.5) + 1
