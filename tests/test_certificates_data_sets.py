@@ -136,6 +136,35 @@ def test_one_hot_labels_and_numbers_are_one_data_set(model):
     assert found.labels.tolist() == Y.tolist()
 
 
+def _leaky(slope, dtype="float32"):
+    layers = [keras.layers.Dense(3), keras.layers.LeakyReLU(slope), keras.layers.Dense(3)]
+    for layer in layers:
+        layer.dtype_policy = keras.DTypePolicy(dtype)
+    model = keras.Sequential([keras.Input((4,)), *layers], name="leaky")
+    random = np.random.default_rng(2)
+    model.set_weights([random.normal(size=w.shape).astype("float32") for w in model.weights])
+    return model
+
+
+def test_summaries_of_other_networks_or_arithmetics_do_not_add_up():
+    """Weights alone do not make a network, nor say what it computes in."""
+
+    def summary(model, rows, **arguments):
+        return lipzoo.certify_summary(model, iter([(X[rows], Y[rows])]), [0.1], **arguments)
+
+    half, rest = slice(0, 25), slice(25, 50)
+    first = summary(_leaky(0.1), half)
+    assert (first + summary(_leaky(0.1), rest)).examples == 50
+    cases = {
+        "architecture=": summary(_leaky(0.2), rest),
+        "reference=": summary(_leaky(0.1), rest, reference=None),
+        "dtype=": summary(_leaky(0.1, "float64"), rest, rounding=False),
+    }
+    for message, other in cases.items():
+        with pytest.raises(ValueError, match=f"Expected a part with .*{message}"):
+            first + other
+
+
 def test_what_is_no_data_set_of_batches_is_refused(model):
     cases = {
         "weights of examples": iter([(X, Y, Y)]),

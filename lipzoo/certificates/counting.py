@@ -67,4 +67,4 @@ def certify_summary(
         method=method,
         verbose=0,
     )
-    return summarized(model, data, one, epsilons)
+    return summarized(model, data, one, epsilons, reference)

@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from lipzoo.certificates.architecture import architecture_digest
 from lipzoo.certificates.batches import batches
 from lipzoo.certificates.certificate import Certificate
+from lipzoo.certificates.float64_reference import computing_dtype
 from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, digest_of
 from lipzoo_catalogue.certified.certified import columns_of
 from lipzoo_catalogue.version import __version__
@@ -42,15 +44,30 @@ def certified_whole(model: keras.Model, data: Any, certify: Certify) -> Certific
 
 
 def summarized(
-    model: keras.Model, data: Any, certify: Certify, epsilons: Sequence[float] | None
+    model: keras.Model,
+    data: Any,
+    certify: Certify,
+    epsilons: Sequence[float] | None,
+    reference: Any,
 ) -> CertificateSummary:
     """Counts of a data set; memory does not grow with the examples.
+
+    Args:
+        model, data, epsilons, reference: see `certify_summary`.
+        certify: certifies a batch, with that reference.
 
     Raises:
         ValueError: as `certified_whole`, and if an epsilon is no finite number of at least 0.
     """
     found, digest = None, ""
-    settings = {"model": model.name, "weights": _weights_digest(model)}
+    network = isinstance(reference, keras.Model)
+    settings = {
+        "model": model.name,
+        "architecture": architecture_digest(model),
+        "weights": _weights_digest(model),
+        "dtype": computing_dtype(model),
+        "reference": f"a model in {computing_dtype(reference)}" if network else reference,
+    }
     for certificate in _certificates(model, data, certify):
         columns = columns_of(certificate)
         digest = digest_of(columns, before=digest)
