@@ -16,6 +16,8 @@ from lipzoo_cli.certified_model import CertifiedModel, model_to_certify
 
 # Pieces of the data that an actor has before it: one to go on with.
 _AHEAD = 2
+# How often an actor is replaced, and a piece repeated: it may be what kills its actors.
+_REPEATS = 3
 Piece = tuple[np.ndarray, np.ndarray | None]
 Answer = tuple[Terms, dict[str, np.ndarray]]
 
@@ -64,6 +66,8 @@ def through_ray(
 ) -> Iterator[Answer]:
     """Answers in the order of the pieces; an actor that dies is replaced, and its pieces repeated.
 
+    Three times each: then Ray's own error ends the command.
+
     There is an actor for every processor of the cluster that `RAY_ADDRESS` names, or of this
     machine.
 
@@ -76,7 +80,9 @@ def through_ray(
         ray.init(log_to_driver=False, configure_logging=False)
     try:
         hashes = subject.configuration, subject.weights
-        remote: Any = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Worker)
+        remote: Any = ray.remote(num_cpus=1, max_restarts=_REPEATS, max_task_retries=_REPEATS)(
+            Worker
+        )
         count = max(int(ray.cluster_resources().get("CPU", 1)), 1)
         actors = [remote.remote(arguments, hashes) for _ in range(count)]
         waiting: deque[Any] = deque()

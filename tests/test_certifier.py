@@ -1,6 +1,7 @@
 """One callable in many processes: the answers of `certify`, tied to weights; counts that add up."""
 
 import dataclasses
+import json
 import pickle
 import shutil
 
@@ -11,7 +12,7 @@ import pytest
 import lipzoo
 from lipzoo.certifying import beam, process_models
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, digest_of
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 from lipzoo_catalogue.model_config import ModelConfig
 from tests.processes import fresh
@@ -174,6 +175,39 @@ def test_blocks_without_rows_change_no_counts(answers):
     shorter = parts[0] | {"radius": parts[0]["radius"][:1]}
     with pytest.raises(ValueError, match="Expected columns of one length"):
         certifier.summary([shorter])
+
+
+def test_json_that_no_examples_can_have_is_refused(answers):
+    certifier, parts = answers
+    values = json.loads(certifier.summary(parts).to_json())
+    changed = {
+        "total": [[40, 0], [1.5, 20, 18.5], [-1, 21, 20], [41, 0, 0]],
+        "correct": [[40, 40, 40]],
+        "covered": [[0, 0, 0], [9, 9]],
+        "above": [values["above"][::-1]],
+        "epsilons": [[0.05, 0.01, 0.001], [-1.0, 0.0, 1.0]],
+        "radii": [{"bins": [2, 1], "counts": [20, 20]}, {"bins": [1], "counts": [39]}],
+    }
+    for name, others in changed.items():
+        for other in others:
+            with pytest.raises(ValueError, match="Expected a summary, as"):
+                CertificateSummary.from_json(json.dumps(values | {name: other}))
+    columns = {name: parts[0][name] for name in ("prediction", "radius", "rival")}
+    none = CertificateSummary.of(columns, {}, [], classes=3)
+    assert CertificateSummary.from_json(none.to_json()).to_json() == none.to_json()
+
+
+def test_parts_are_told_apart_by_all_that_is_in_them():
+    """NumPy shortens the text of long arrays."""
+    columns = [np.empty(2, object) for _ in range(3)]
+    for column, entry in zip(columns, (5.0, 6.0, 5.0), strict=True):
+        long = np.zeros(2_000)
+        long[1_000] = entry
+        column[:] = [long, {"array": [long]}]
+    one, other, same = (digest_of({"x": column}) for column in columns)
+    assert one == same != other
+    phases = [digest_of({"x": np.array([1 + i * 1j])}) for i in range(2)]
+    assert phases[0] != phases[1]
 
 
 def test_what_is_handed_on_outlives_the_batch(data, answers):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import matplotlib.image
@@ -27,6 +28,7 @@ from lipzoo_catalogue.certified.summary import SHOWN_EPSILONS
 from lipzoo_catalogue.certified.terms import Terms
 from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.model_config import ModelConfig
+from lipzoo_cli import engine
 from lipzoo_cli.part_marks import sha256_of_labels
 
 ROOT = Path(__file__).parents[1]
@@ -384,3 +386,21 @@ def test_memory_does_not_grow_with_the_examples(model, tmp_path):
     assert [code for code, _ in printed] == ["0", "0"]
     peaks = [int(peak) / 1024 for _, peak in printed]
     assert peaks[1] < peaks[0] + 25
+
+
+def test_a_piece_that_kills_its_worker_is_not_repeated_for_ever(monkeypatch):
+    """What Ray is asked for, on a stand-in: it repeats without an end if these are -1."""
+    asked = {}
+
+    def remote(**options):
+        asked.update(options)
+        return lambda worker: SimpleNamespace(remote=lambda *arguments: worker)
+
+    ray = SimpleNamespace(
+        is_initialized=lambda: True, cluster_resources=lambda: {"CPU": 1}, remote=remote
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    subject = SimpleNamespace(configuration="", weights="")
+    assert [*engine.through_ray([], subject, None)] == []
+    assert 0 < asked["max_restarts"] < 10
+    assert 0 < asked["max_task_retries"] < 10

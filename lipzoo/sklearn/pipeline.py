@@ -44,7 +44,8 @@ class CertifiedPipeline(Pipeline):
             arguments: those of the estimator's own method: a regressor's `tolerance`.
             scaled: whether radii are in the units of the scaled features (standard deviations
                 behind a `StandardScaler`) instead of those of X: ellipsoids around each example,
-                in which feature i alone may move by the radius times its scale.
+                in which feature i alone may move by the radius times the distance that is scaled to
+                1: `scale_[i]`, but `1 / scale_[i]` of a `MinMaxScaler`.
 
         Raises:
             ValueError: for `scaled=True` behind several scalers, which may undo each other.

@@ -70,7 +70,7 @@ def _affine(scaler, features: int) -> tuple[np.ndarray, np.ndarray]:
         # Clipping, where it is asked for, moves nothing further apart.
         return np.abs(scaler.scale_), np.abs(scaler.min_)
     # Transforming looks at the parameters as they are, not as they were when it was fitted.
-    divides, shifts, shift = True, False, None
+    divides, shifts, shift = True, False, zeros
     if isinstance(scaler, StandardScaler):
         divides, shifts, shift = scaler.with_std, scaler.with_mean, scaler.mean_
     elif isinstance(scaler, RobustScaler):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lipzoo_catalogue.certified.counts import check_counts, read_counts
 from lipzoo_catalogue.certified.radii import check_radii, count_above
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 from lipzoo_catalogue.certified.summary import QUARTILES, SHOWN_EPSILONS
@@ -214,18 +215,27 @@ class CertificateSummary:
             values: dict[str, Any] = json.loads(text)
             if values["format_version"] != FORMAT_VERSION:
                 raise ValueError(f"format_version {values['format_version']}")
-            arrays = {
-                name: np.array(values[name], "int64")
-                for name in ("total", "correct", "above", "covered")
+            settings, classes = dict(values["settings"]), int(values["classes"])
+            epsilons = check_epsilons(values["epsilons"], str(settings.get("norm", "l2")))
+            if list(epsilons) != values["epsilons"]:
+                raise ValueError(f"epsilons {values['epsilons']}, which do not ascend")
+            shapes = {
+                "total": (classes,),
+                "correct": (classes,),
+                "above": (len(epsilons), classes),
+                "covered": (len(epsilons),),
             }
+            arrays = {name: read_counts(values[name], shapes[name], name) for name in shapes}
+            radii = RadiusHistogram.from_json(values["radii"])
+            check_counts(**arrays, radii=len(radii))
             return cls(
-                settings=values["settings"],
-                epsilons=tuple(values["epsilons"]),
+                settings=settings,
+                epsilons=epsilons,
                 bound=values["bound"],
-                classes=values["classes"],
+                classes=classes,
                 class_names=tuple(values["class_names"]),
-                labelled=values["labelled"],
-                radii=RadiusHistogram.from_json(values["radii"]),
+                labelled=bool(values["labelled"]),
+                radii=radii,
                 parts=frozenset(values["parts"]),
                 **arrays,
             )
@@ -320,8 +330,19 @@ def digest_of(columns: Mapping[str, np.ndarray], before: str = "") -> str:
         column = np.asarray(columns[name])
         digest.update(f"{name}{column.shape}".encode())
         if column.dtype.kind in "OUST":
-            digest.update(json.dumps([str(value) for value in column.tolist()]).encode())
+            digest.update(json.dumps([_text(value) for value in column.tolist()]).encode())
+        elif column.dtype.kind in "cV":
+            digest.update(np.ascontiguousarray(column).tobytes())
         else:
             kind = "<f8" if column.dtype.kind == "f" else "<i8"
             digest.update(np.ascontiguousarray(column, kind).tobytes())
     return digest.hexdigest()
+
+
+def _text(value: Any) -> str:
+    """An entry of a column as text; of an array a hash, since NumPy shortens its text."""
+    if isinstance(value, np.ndarray):
+        return digest_of({"": value})
+    if isinstance(value, dict):
+        return str([(str(key), _text(value[key])) for key in value])
+    return str([_text(one) for one in value]) if isinstance(value, list | tuple) else str(value)

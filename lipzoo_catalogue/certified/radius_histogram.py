@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lipzoo_catalogue.certified.counts import read_counts
+
 # Bits of a float64 that a bin does not look at: 52 of the mantissa but the first 8.
 _DROPPED = 44
 
@@ -86,5 +88,12 @@ class RadiusHistogram:
 
     @classmethod
     def from_json(cls, values: Mapping[str, list[int]]) -> "RadiusHistogram":
-        """Reads what `to_json` wrote."""
-        return cls(np.array(values["bins"], "int64"), np.array(values["counts"], "int64"))
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: for bins that do not ascend from 0, or without a count each.
+        """
+        bins = read_counts(values["bins"], (len(values["bins"]),), "bins")
+        if np.any(np.diff(bins) <= 0):
+            raise ValueError("bins that do not ascend")
+        return cls(bins, read_counts(values["counts"], bins.shape, "counts"))
