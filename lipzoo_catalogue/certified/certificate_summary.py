@@ -341,8 +341,9 @@ def digest_of(columns: Mapping[str, np.ndarray], before: str = "") -> str:
 
 def _text(value: Any) -> str:
     """An entry of a column as text; of an array a hash, since NumPy shortens its text."""
+    entry: Any = value
     if isinstance(value, np.ndarray):
-        return digest_of({"": value})
+        return digest_of({"": entry})
     if isinstance(value, dict):
-        return str([(str(key), _text(value[key])) for key in value])
-    return str([_text(one) for one in value]) if isinstance(value, list | tuple) else str(value)
+        return str([(str(key), _text(entry[key])) for key in entry])
+    return str([_text(one) for one in entry]) if isinstance(value, list | tuple) else str(entry)
