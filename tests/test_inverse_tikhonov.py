@@ -182,7 +182,6 @@ def test_choose_weight_among_given_values_within_bounds():
         (lambda a, y, x: alpha_for_bound(a, -1.0), "bound"),
         (lambda a, y, x: alpha_for_bound(a, np.nan), "bound"),
         (lambda a, y, x: alpha_for_bound(a, np.inf), "bound"),
-        (lambda a, y, x: alpha_for_bound(Mask(np.ones((6000, 1))), 1.0), "at most"),
         (lambda a, y, x: choose_alpha(a, y, x[:-1]), "as many images"),
         (lambda a, y, x: choose_alpha(a, y, x[:, :-1]), "Expected x of shape"),
         (lambda a, y, x: choose_alpha(a, y, x, alphas=[]), "alphas must be"),
@@ -197,3 +196,13 @@ def test_bad_arguments_are_refused(call, message):
     operator = OPERATORS["blur"]
     with pytest.raises(ValueError, match=f"(?s){message}.*Received"):
         call(operator, *pairs(operator))
+
+
+@pytest.mark.parametrize("bound", [0.4, 1.0])
+def test_an_alpha_without_singular_values_keeps_the_bound_for_all_there_may_be(bound):
+    operator = Mask(np.ones((6000, 1)))
+    alpha = alpha_for_bound(operator, bound)
+    values = np.linspace(0.0, operator.norm_bound, 10_001)
+    largest = (values / (values**2 + alpha)).max()
+    assert (1 - 1e-5) * bound <= largest <= bound * (1 + 1e-15)
+    assert tikhonov_norm_bound(operator, alpha) <= bound

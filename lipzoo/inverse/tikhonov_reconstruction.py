@@ -95,7 +95,9 @@ def alpha_for_bound(operator: LinearOperator, bound: float) -> float:
         bound: L, the largest Lipschitz constant wanted, positive and finite.
 
     Returns:
-        α, to a relative accuracy of 1e-6. Never below `1e-12 ‖A‖²`, even where L would allow it.
+        α, to a relative accuracy of 1e-6. Never below `1e-12 ‖A‖²`, even where L would allow it. Of
+        an operator of more than 2²⁵ entries, an α that keeps the bound whatever its singular values
+        are up to ‖A‖, and so perhaps not the smallest.
 
     Raises:
         ValueError: if the bound is not positive and finite.
