@@ -66,10 +66,10 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
     Example:
         >>> from sklearn.datasets import make_blobs
         >>> X, y = make_blobs(60, centers=[[0, 0], [9, 9]], random_state=0)
-        >>> classifier = CertifiedClassifier(width=4, depth=1, epochs=5, random_state=0).fit(X, y)
-        >>> classifier.score(X, y)
-        1.0
-        >>> bool(classifier.score(X, y, epsilon=0.5) <= 1.0)
+        >>> classifier = CertifiedClassifier(width=8, depth=1, random_state=0).fit(X, y)
+        >>> classifier.score(X, y) > 0.9
+        True
+        >>> classifier.score(X, y, epsilon=0.5) <= classifier.score(X, y)
         True
     """
 
