@@ -1,13 +1,11 @@
 """A classifier of tables with certified radii, for scikit-learn."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_consistent_length,
-    check_is_fitted,
     column_or_1d,
     validate_data,
 )
@@ -18,9 +16,7 @@ from lipzoo.certificates.inputs import check_radius
 from lipzoo.certificates.prediction import predict
 from lipzoo.losses import OffsetCrossEntropy
 from lipzoo.models import GradFlowNet
-from lipzoo.sklearn.network import fitted
-
-_BATCH = 1024
+from lipzoo.sklearn.estimator import BATCH, NetworkEstimator
 
 
 def _states_probabilities(classifier) -> bool:
@@ -34,7 +30,7 @@ def _states_probabilities(classifier) -> bool:
     )
 
 
-class CertifiedClassifier(ClassifierMixin, BaseEstimator):
+class CertifiedClassifier(ClassifierMixin, NetworkEstimator):
     r"""Gradient-flow network for tables, every prediction of which has a certified radius.
 
     `lipzoo.GradFlowNet`: 1-Lipschitz by construction, trained with `lipzoo.OffsetCrossEntropy`,
@@ -114,7 +110,7 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
                 f"Expected at least two classes. Received: one class, {self.classes_[0]!r}"
             )
         classes = len(self.classes_)
-        self.model_ = fitted(
+        self.model_ = self._trained(
             lambda: GradFlowNet(
                 (X.shape[1],),
                 classes,
@@ -125,11 +121,6 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
             OffsetCrossEntropy(self.epsilon, self.temperature),
             X,
             numbers.astype("int32"),
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            verbose=self.verbose,
         )
         self.lipschitz_bound_ = lipschitz_bound(self.model_).value
         return self
@@ -144,7 +135,7 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
             Shape `(examples, classes)`, or `(examples,)` for two classes.
         """
         X = self._checked(X)
-        logits = predict(self.model_, X, _BATCH).astype("float64")
+        logits = predict(self.model_, X, BATCH).astype("float64")
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict(self, X):
@@ -188,7 +179,7 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
             self.model_,
             X,
             None if y is None else self._numbers(y),
-            batch_size=_BATCH,
+            batch_size=BATCH,
             verbose=0,
         )
 
@@ -224,10 +215,6 @@ class CertifiedClassifier(ClassifierMixin, BaseEstimator):
         correct = self.classes_[certificate.prediction] == y
         kept = correct & (certificate.radius > wanted)
         return float(np.average(kept, weights=sample_weight))
-
-    def _checked(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=["float64", "float32"], reset=False)
 
     def _numbers(self, y):
         y = np.asarray(y)

@@ -1,8 +1,9 @@
 """Networks of gradient flows for tables: fitted in float32, asked in float64."""
 
+import contextlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -94,15 +95,12 @@ def fitted(
     return exact
 
 
-class _seeded:
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
     """Context in which Keras draws initial weights from a seed; Python's state is restored."""
-
-    def __init__(self, seed: int):
-        self.seed = seed
-
-    def __enter__(self):
-        self.state = random.getstate()
-        random.seed(self.seed)
-
-    def __exit__(self, *_):
-        random.setstate(self.state)
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

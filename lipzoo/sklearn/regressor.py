@@ -2,12 +2,10 @@
 
 import keras
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     check_consistent_length,
-    check_is_fitted,
     column_or_1d,
     validate_data,
 )
@@ -18,13 +16,11 @@ from lipzoo.certificates.prediction import predict
 from lipzoo.constraints import SpectralBound
 from lipzoo.models import GradFlowNet
 from lipzoo.rounding import deflated, inflated
-from lipzoo.sklearn.network import fitted
+from lipzoo.sklearn.estimator import BATCH, NetworkEstimator
 from lipzoo.validation import positive_number
 
-_BATCH = 1024
 
-
-class CertifiedRegressor(RegressorMixin, BaseEstimator):
+class CertifiedRegressor(RegressorMixin, NetworkEstimator):
     r"""Gradient-flow network for tables, whose predicted number cannot move faster than a bound.
 
         |f(x') - f(x)| <= lipschitz · (standard deviation of y) · ||x' - x||_2
@@ -107,16 +103,11 @@ class CertifiedRegressor(RegressorMixin, BaseEstimator):
             head = keras.layers.Dense(1, kernel_constraint=SpectralBound(lipschitz), name="head")
             return keras.Model(body.inputs, head(body.output), name="certified_regressor")
 
-        network = fitted(
+        network = self._trained(
             build,
             keras.losses.MeanSquaredError(),
             X,
             ((targets - mean) / deviation).astype("float32")[:, None],
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            verbose=self.verbose,
         )
         # The head takes the targets' scale: one linear layer, whose bound is exact.
         head = network.get_layer("head")
@@ -133,7 +124,7 @@ class CertifiedRegressor(RegressorMixin, BaseEstimator):
             X: as in `fit`.
         """
         X = self._checked(X)
-        return predict(self.model_, X, _BATCH)[:, 0].astype("float64")
+        return predict(self.model_, X, BATCH)[:, 0].astype("float64")
 
     def certify(self, X, epsilon) -> RegressionCertificate:
         """The intervals that predictions keep within ε, see `lipzoo.certify_regression`.
@@ -143,7 +134,7 @@ class CertifiedRegressor(RegressorMixin, BaseEstimator):
             epsilon: l2 radius in the units of X, one number or one per example.
         """
         X = self._checked(X)
-        return certify_regression(self.model_, X, epsilon, batch_size=_BATCH, verbose=0)
+        return certify_regression(self.model_, X, epsilon, batch_size=BATCH, verbose=0)
 
     def certified_radius(self, X, tolerance):
         """Per example, the l2 radius within which the prediction moves by at most `tolerance`.
@@ -185,7 +176,3 @@ class CertifiedRegressor(RegressorMixin, BaseEstimator):
         check_consistent_length(X, y, sample_weight)
         worst = self.certify(X, epsilon).worst_error(y)[:, 0]
         return float(r2_score(y, y - worst, sample_weight=sample_weight))
-
-    def _checked(self, X):
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=["float64", "float32"], reset=False)
