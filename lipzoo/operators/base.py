@@ -22,6 +22,11 @@ class BoundedOperator:
         """Proven upper bound on ‖A‖, the largest singular value, for the operator in float64."""
         raise NotImplementedError
 
+    @property
+    def smallest_singular_value_bound(self) -> float:
+        """Proven lower bound on `‖Ax‖ / ‖x‖`; 0 claims nothing."""
+        return 0.0
+
     def rounding(self, dtype: str) -> tuple[float, float] | None:
         """Slopes with `‖fl(A)x - Ax‖ <= first ‖x‖` and `‖fl(Aᵀ)y - Aᵀy‖ <= second ‖y‖`.
 

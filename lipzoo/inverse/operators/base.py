@@ -66,11 +66,6 @@ class LinearOperator(BoundedOperator):
         """
         return self._written_out.norm_bound
 
-    @property
-    def smallest_singular_value_bound(self) -> float:
-        """Proven lower bound on `‖Ax‖ / ‖x‖`; 0 claims nothing."""
-        return 0.0
-
     def rounding(self, dtype):
         return None if self.states_norm else self._written_out.rounding(dtype)
 

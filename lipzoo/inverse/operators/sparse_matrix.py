@@ -105,8 +105,7 @@ class SparseMatrix(LinearOperator):
 
     @property
     def smallest_singular_value_bound(self) -> float:
-        # A sparse product states none.
-        return getattr(self._computed, "smallest_singular_value_bound", 0.0)
+        return self._computed.smallest_singular_value_bound
 
     def rounding(self, dtype):
         return self._computed.rounding(dtype)

@@ -137,8 +137,7 @@ class Tomography(LinearOperator):
     def smallest_singular_value_bound(self) -> float:
         if self._has_dense_bounds:
             return self._dense_bounds[1]
-        # A sparse product states none.
-        return getattr(self._computed, "smallest_singular_value_bound", 0.0)
+        return self._computed.smallest_singular_value_bound
 
     @property
     def _has_dense_bounds(self):
