@@ -1,4 +1,4 @@
-"""What the layers of a model compute and how they are connected, as one hash."""
+"""What the layers of a model compute and how they are connected, and their weights, as hashes."""
 
 import hashlib
 import types
@@ -28,6 +28,16 @@ def architecture_digest(model: keras.Model) -> str:
         (True, False)
     """
     return hashlib.sha256(repr(_operation(model)).encode()).hexdigest()
+
+
+def weights_digest(model: keras.Model) -> str:
+    """SHA-256 of the values of the weights, in the model's order, the same in every float type."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        value = np.asarray(keras.ops.convert_to_numpy(weight.value), "float64")
+        digest.update(f"{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def _operation(operation) -> tuple:

@@ -1,14 +1,13 @@
 """Certificates of data sets that are read batch by batch."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from lipzoo.certificates.architecture import architecture_digest
+from lipzoo.certificates.architecture import architecture_digest, weights_digest
 from lipzoo.certificates.batches import batches
 from lipzoo.certificates.certificate import Certificate
 from lipzoo.certificates.float64_reference import computing_dtype
@@ -64,7 +63,7 @@ def summarized(
     settings = {
         "model": model.name,
         "architecture": architecture_digest(model),
-        "weights": _weights_digest(model),
+        "weights": weights_digest(model),
         "dtype": computing_dtype(model),
         "reference": f"a model in {computing_dtype(reference)}" if network else reference,
     }
@@ -114,13 +113,3 @@ def _settings(certificate: Certificate) -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "lipzoo": __version__,
     }
-
-
-def _weights_digest(model) -> str:
-    """SHA-256 of the values of the weights, in the model's order, the same in every float type."""
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        value = np.asarray(keras.ops.convert_to_numpy(weight.value), "float64")
-        digest.update(f"{value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()

@@ -17,10 +17,10 @@ import hashlib
 
 import keras
 import numpy as np
-from keras import ops
 
 from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.description import described, weights_by_identity
+from lipzoo.certificates.architecture import weights_digest
 from lipzoo.certificates.forward_pass import Evaluation, pair_head
 from lipzoo.certificates.radius import head_slack, head_slopes
 from lipzoo.certificates.rounding_error import Uncertainty
@@ -90,12 +90,9 @@ def network_digest(model: keras.Model) -> str:
     Of its weights' values, its layers and their attributes. Layers that are neither Keras' nor
     lipzoo's may change without a trace, so of a model that has some only the weights count.
     """
-    digest = hashlib.sha256(described(model, weights_by_identity(model)) or b"")
-    for weight in model.weights:
-        values = np.ascontiguousarray(ops.convert_to_numpy(weight))
-        digest.update(f"{values.dtype} {values.shape} ".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+    layers = described(model, weights_by_identity(model)) or b""
+    types = [str(weight.dtype) for weight in model.weights]
+    return hashlib.sha256(layers + f"{types} {weights_digest(model)}".encode()).hexdigest()
 
 
 def check_network(model: keras.Model, digest: str) -> None:
