@@ -10,11 +10,10 @@ from lipzoo.evaluation.audit import CONFIRMED, AuditContradiction
 from lipzoo.evaluation.audit import audit as audit_model
 from lipzoo.float64 import computes_in_float64
 from lipzoo.importing import from_onnx
-from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.files import sha256_of
-from lipzoo_catalogue.model_source import find
-from lipzoo_cli.arguments import is_keras_file, is_onnx, model_of, print_json, settings_of
+from lipzoo_cli.arguments import is_keras_file, is_onnx, print_json
 from lipzoo_cli.exit_codes import CheckFailed
+from lipzoo_cli.named_model import named_model
 
 
 def audit(arguments: argparse.Namespace) -> None:
@@ -52,12 +51,8 @@ def _load(arguments: argparse.Namespace) -> keras.Model:
         if not isinstance(model, keras.Model):
             raise ValueError(f"Expected a file of a keras.Model. Received: {arguments.model}")
         return model
-    source = find(
-        model_of(arguments.model), revision=arguments.revision, settings=settings_of(arguments)
-    )
-    with source.named_in_errors():
-        # What it finds is measured in float64 all the same.
-        return load_from(source, dtype=arguments.dtype or "float32")
+    # What the search finds is measured in float64 all the same.
+    return named_model(arguments.model, arguments, arguments.dtype or "float32")
 
 
 def _inputs(file: str, examples: int) -> np.ndarray:

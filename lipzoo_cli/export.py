@@ -4,24 +4,17 @@ import argparse
 from pathlib import Path
 
 from lipzoo.exporting.export import export as export_model
-from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.exported.target import check_target
 from lipzoo_catalogue.formatting import format_size
-from lipzoo_catalogue.model_source import find
-from lipzoo_cli.arguments import model_of, print_json, settings_of
+from lipzoo_cli.arguments import print_json
+from lipzoo_cli.named_model import named_model
 
 
 def export(arguments: argparse.Namespace) -> None:
     """`lipzoo export MODEL --format F --out PATH [--quantize int8] [--json]`."""
     path = Path(arguments.out).expanduser()
     check_target(path, arguments.format, arguments.quantize)
-    source = find(
-        model_of(arguments.model),
-        revision=arguments.revision,
-        settings=settings_of(arguments),
-    )
-    with source.named_in_errors():
-        model = load_from(source, dtype="float32")
+    model = named_model(arguments.model, arguments, "float32")
     certificate = export_model(model, path, arguments.format, arguments.quantize)
     if arguments.json:
         values = {"path": str(path), "format": arguments.format, **certificate.to_dict()}

@@ -3,13 +3,12 @@
 import argparse
 
 from lipzoo.exporting.comparison import compare
-from lipzoo.zoo.loading import load_from
 from lipzoo.zoo.publishing import Package, prepare, send
 from lipzoo.zoo.verification import verify as verify_model
 from lipzoo_catalogue.exported import AlteredFileError
-from lipzoo_catalogue.model_source import find
-from lipzoo_cli.arguments import model_of, print_json, settings_of
+from lipzoo_cli.arguments import model_of, print_json
 from lipzoo_cli.exit_codes import CheckFailed
+from lipzoo_cli.named_model import named_model
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -34,11 +33,7 @@ def verify(arguments: argparse.Namespace) -> None:
 
 
 def _compare_exported(arguments: argparse.Namespace) -> None:
-    source = find(
-        model_of(arguments.against), revision=arguments.revision, settings=settings_of(arguments)
-    )
-    with source.named_in_errors():
-        model = load_from(source, dtype="float32")
+    model = named_model(arguments.against, arguments, "float32")
     try:
         comparison = compare(arguments.model, model)
     except AlteredFileError as error:

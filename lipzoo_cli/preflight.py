@@ -148,9 +148,10 @@ def find_recipe(name: str) -> Path:
 def _audit(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.claim < math.inf:
         raise ValueError(f"--claim: expected a positive number. Received: {arguments.claim}")
-    for name in ("examples", "steps"):
-        if getattr(arguments, name) < (name == "examples"):
-            raise ValueError(f"--{name}: out of range. Received: {getattr(arguments, name)}")
+    if arguments.examples < 1:
+        raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
+    if arguments.steps < 0:
+        raise ValueError(f"--steps: expected a number of at least 0. Received: {arguments.steps}")
     for option, ending in (("data", ".npy"), ("out", ".npz")):
         path = getattr(arguments, option)
         if path is not None and Path(path).suffix != ending:
