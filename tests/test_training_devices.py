@@ -13,8 +13,9 @@ from lipzoo.training.devices import check_devices, data_parallel, shared_out
 from lipzoo.training.model import TrainingError
 from tests.helpers import tensorflow_only
 from tests.processes import Fresh
-from tests.tiny_runs import assert_same_weights, write_shared_recipe
+from tests.tiny_runs import assert_same_weights, unmeasured, write_shared_recipe
 
+__all__ = ["unmeasured"]
 BACKEND = keras.backend.backend()
 several = pytest.mark.skipif(
     BACKEND not in ("tensorflow", "jax"), reason="trains on one device on this backend"
@@ -98,6 +99,7 @@ def recipe(tmp_path):
 
 
 @several
+@pytest.mark.usefixtures("unmeasured")
 def test_four_devices_give_the_weights_of_one_after_a_kill(recipe, tmp_path):
     training.train(recipe.read_text(), tmp_path / "one", verbose=False)
     run(_TRAIN, recipe, tmp_path / "killed", 4, "killed", expected=9)
@@ -180,6 +182,7 @@ def test_what_several_devices_cannot_do_is_refused_before_anything_is_written(
 
 
 @several
+@pytest.mark.usefixtures("unmeasured")
 def test_four_devices_train_against_an_adversary(recipe, tmp_path):
     with recipe.open("a") as file:
         file.write("\n[training.adversary]\nepsilon = 0.3\nsteps = 2\n")

@@ -1,8 +1,11 @@
 """Runs: the same weights whether killed or not, and nothing half-written."""
 
+import contextlib
 import errno
+import io
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -26,8 +29,9 @@ from lipzoo.training.tasks import classification
 from lipzoo_catalogue.cards import plain_card
 from tests.helpers import tensorflow_only
 from tests.processes import COMMAND, Fresh
-from tests.tiny_runs import blobs, recipe_text, write_blobs
+from tests.tiny_runs import blobs, recipe_text, unmeasured, write_blobs
 
+__all__ = ["unmeasured"]
 FILES = {
     "certificate.json",
     "config.json",
@@ -75,11 +79,19 @@ def _kill_at_checkpoint(monkeypatch, number, error):
     monkeypatch.setattr(run_folder.np, "savez", failing)
 
 
-def test_run_folder_is_complete_and_true(source, tmp_path, capsys):
-    metrics = training.train(recipe_text(source), tmp_path / "run")
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def finished(source, tmp_path_factory):
+    """The folder of a run, its metrics and what was printed meanwhile."""
+    folder, printed = tmp_path_factory.mktemp("finished") / "run", io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        metrics = training.train(recipe_text(source), folder)
+    return folder, metrics, printed.getvalue()
+
+
+def test_run_folder_is_complete_and_true(source, finished):
+    folder, metrics, printed = finished
     assert {path.name for path in folder.iterdir()} == FILES
-    assert "epoch 3/3" in capsys.readouterr().out
+    assert "epoch 3/3" in printed
     assert json.loads((folder / "metrics.json").read_text()) == metrics
     assert (folder / "recipe.toml").read_text() == recipe_text(source)
     zoo.Metrics.from_dict(metrics)
@@ -109,10 +121,11 @@ def test_run_folder_is_complete_and_true(source, tmp_path, capsys):
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_an_older_run_gets_the_tables_of_today(source, tmp_path):
+def test_an_older_run_gets_the_tables_of_today(finished, tmp_path):
     folder = tmp_path / "run"
-    metrics = training.train(recipe_text(source, epochs=1), folder, verbose=False)
+    shutil.copytree(finished[0], folder)
     path = folder / "metrics.json"
+    metrics = json.loads(path.read_text())
     older = {key: value for key, value in metrics.items() if key != "test_float64"}
     path.write_text(json.dumps({**older, "test": {}, "seed": 17}))
     assert refresh_metrics(folder) == {**metrics, "seed": 17}
@@ -169,14 +182,15 @@ def test_a_backend_without_float64_leaves_its_table_out(source, tmp_path, monkey
 
 @pytest.mark.parametrize(
     "settings",
+    # Without any of them: when a real process ends, below.
     [
-        "",
         "ema = 0.9\naugment = {shift = 0}\nweight_decay = 0.01",
         "restart = {epochs = 2, learning_rate = 0.01}",
         "adversary = {epsilon = 0.5, steps = 2}",
         'optimizer = "stiefel_muon"\nema = 0.9\nstiefel_muon = {momentum = 0.9}',
     ],
 )
+@pytest.mark.usefixtures("unmeasured")
 def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path, monkeypatch):
     text = recipe_text(source, epochs=2 if "restart" in settings else 4, training=settings)
     training.train(text, tmp_path / "whole", verbose=False)
@@ -198,6 +212,7 @@ def test_killed_and_resumed_is_the_same_as_not_killed(source, settings, tmp_path
     assert float(lipschitz_bound(zoo.load(tmp_path / "killed"))) <= 1.0
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_sigterm_and_sigkill_lose_nothing(source, tmp_path):
     text = recipe_text(source, epochs=4, batch_size=1)
     recipe = tmp_path / "recipe.toml"

@@ -14,8 +14,9 @@ from lipzoo.training.model import TrainingError, build_model
 from lipzoo.training.recipe import parse_recipe
 from lipzoo.training.run_folder import CheckpointError
 from lipzoo.training.warm_start import start_from
-from tests.tiny_runs import blobs, recipe_text, write_blobs
+from tests.tiny_runs import blobs, recipe_text, unmeasured, write_blobs
 
+__all__ = ["unmeasured"]
 ARGUMENTS = {"features": 8, "dense_depth": 1, "input_shape": [5], "num_classes": 3}
 
 
@@ -68,11 +69,12 @@ def test_a_run_starts_there_and_its_recipe_says_so(source, trained, tmp_path):
     assert recipe.sha256() != parse_recipe(text.replace("start =", "#")).sha256()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_killed_run_continues_from_its_checkpoint_and_not_from_the_start(
     source, trained, tmp_path, monkeypatch
 ):
     text = _recipe(source, trained)
-    whole = training.train(text, tmp_path / "whole", verbose=False)
+    training.train(text, tmp_path / "whole", verbose=False)
     written = []
 
     def killed(path, model, state):
@@ -86,8 +88,7 @@ def test_a_killed_run_continues_from_its_checkpoint_and_not_from_the_start(
     with pytest.raises(CheckpointError, match="killed"):
         training.train(text, tmp_path / "run", verbose=False)
     monkeypatch.undo()
-    resumed = training.train(text, tmp_path / "run", resume=True, verbose=False)
-    assert resumed["test"] == whole["test"]
+    training.train(text, tmp_path / "run", resume=True, verbose=False)
     first, second = (zoo.read_weights(tmp_path / f / "model.safetensors") for f in ("whole", "run"))
     for name, value in first.items():
         np.testing.assert_allclose(second[name], value, rtol=0, atol=1e-6)

@@ -1,8 +1,10 @@
 """Recipes and data small enough to train in a second."""
 
 import numpy as np
+import pytest
 
 from lipzoo import zoo
+from lipzoo.training.tasks.classification import ClassificationTask
 
 RECIPE = """\
 name = "tiny-blobs"
@@ -39,6 +41,16 @@ watch = [0.5]
 dataset = "made up"
 data_licence = "CC0"
 """
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Runs end without accuracies and curves, for tests of how their weights come about.
+
+    So small a network is trained in less time than it is certified in.
+    """
+    monkeypatch.setattr(ClassificationTask, "tables", lambda *_: {})
+    monkeypatch.setattr(ClassificationTask, "write_curves", lambda *_: None)
 
 
 def blobs(examples=240, features=5, classes=3, seed=0):
