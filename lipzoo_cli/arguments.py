@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
+from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.client import HubSettings
 
 
@@ -40,6 +42,26 @@ def is_keras_file(text: str) -> bool:
     from lipzoo_catalogue.registry import is_known
 
     return Path(text).suffix == ".keras" and not is_known(text) and not Path(text).is_dir()
+
+
+def domain_of(arguments: argparse.Namespace) -> tuple[float, float] | None:
+    """The box of `--domain`, or `None`.
+
+    Raises:
+        ValueError: if the numbers are none, not finite, or the first is above the second.
+    """
+    if arguments.domain is None:
+        return None
+    try:
+        low, high = map(parse_fraction, arguments.domain)
+    except ValueError as error:
+        raise ValueError(f"--domain: {error}") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise ValueError(
+            "--domain: expected two finite numbers, the first at most the second. "
+            f"Received: {' '.join(arguments.domain)}"
+        )
+    return low, high
 
 
 def print_json(values: object) -> None:

@@ -69,6 +69,7 @@ def certify(arguments: argparse.Namespace) -> None:
                 "dtype": arguments.dtype,
                 "decision": arguments.decision,
                 "method": arguments.method,
+                **({"domain": terms.domain} if terms.domain else {}),
                 "margins": terms.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,
@@ -84,6 +85,8 @@ def certify(arguments: argparse.Namespace) -> None:
         about["decision"] = arguments.decision
     if arguments.method != METHODS[0]:
         about["method"] = arguments.method
+    if terms.domain:
+        about["domain"] = terms.domain
     about["arithmetic"] = terms.arithmetic
     if shard is not None:
         about["shard"] = str(shard)

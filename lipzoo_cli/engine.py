@@ -12,6 +12,7 @@ import numpy as np
 from lipzoo.certificates import certify
 from lipzoo_catalogue.certified.certified import columns_of
 from lipzoo_catalogue.certified.terms import Terms
+from lipzoo_cli.arguments import domain_of
 from lipzoo_cli.certified_model import CertifiedModel, model_to_certify
 
 # Pieces of the data that an actor has before it: one to go on with.
@@ -30,6 +31,7 @@ def certified_piece(model: keras.Model, piece: Piece, arguments: argparse.Namesp
         standardized=arguments.standardized,
         decision=arguments.decision,
         method=arguments.method,
+        domain=domain_of(arguments),
         verbose=0,
     ).in_norm(arguments.norm)
     return Terms.of(certificate), columns_of(certificate)

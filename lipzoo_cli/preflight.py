@@ -19,7 +19,7 @@ from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
 from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
-from lipzoo_cli.arguments import is_exported, is_keras_file, is_onnx, model_of
+from lipzoo_cli.arguments import domain_of, is_exported, is_keras_file, is_onnx, model_of
 from lipzoo_cli.checked_options import check_conformal_options
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
 
     if arguments.examples is not None and arguments.examples < 1:
         raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
+    domain_of(arguments)
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_out(out, "--out")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lipzoo.bounds.domain import Domain
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.rounding import inflated, norm_up, unit_roundoff
@@ -81,6 +82,7 @@ class LipschitzBound:
         head: `LinearHead` when the model ends in a linear layer, otherwise `None`.
         input_roundoff: relative error of rounding the inputs to the types the model takes.
         method: `"product"` or `"semidefinite"`.
+        domain: the box that x and x' lie in, where the bound is one for that alone; else `None`.
     """
 
     name: str
@@ -90,6 +92,7 @@ class LipschitzBound:
     head: LinearHead | None = field(default=None, repr=False)
     input_roundoff: float = field(default=0.0, repr=False)
     method: str = "product"
+    domain: Domain | None = field(default=None, repr=False)
 
     def loosest(self) -> LayerRow:
         """The layer that costs most: the one with the largest bound of its own.
@@ -131,7 +134,8 @@ class LipschitzBound:
 
     def _total(self) -> str:
         method = "" if self.method == "product" else f" ({self.method})"
-        return f"Lipschitz bound of '{self.name}'{method}: {format_up(self.value)}"
+        where = "" if self.domain is None else f" for inputs in {self.domain}"
+        return f"Lipschitz bound of '{self.name}'{method}{where}: {format_up(self.value)}"
 
     def __repr__(self) -> str:
         return f"<LipschitzBound {self.value!r} of '{self.name}', {len(self.layers)} layers>"

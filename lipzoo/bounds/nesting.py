@@ -1,21 +1,30 @@
 """What happens to a tensor on its way into a nested model: casts, added or dropped last axes."""
 
+from dataclasses import replace
+
 import keras
 from keras import tree
 
+from lipzoo.bounds.domain import Domain
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.tensor_bound import TensorBound, cast_through, input_tensor
 from lipzoo.keras_internals import casts_inputs
 
 
-def model_input(model, function, position: int) -> TensorBound:
-    """Input number `position` of a model that is called on arrays.
+def model_inputs(model, function, domain: Domain | None = None) -> list[TensorBound]:
+    """The inputs of a model that is called on arrays, in a box or anywhere.
 
     Raises:
-        UncertifiedLayerError: if the model takes it as integers.
+        UncertifiedLayerError: if the model takes one as integers.
     """
-    tensor = function.inputs[position]
-    return input_tensor(position, *_types(model, tensor))
+    tensors = [
+        input_tensor(position, *_types(model, tensor))
+        for position, tensor in enumerate(function.inputs)
+    ]
+    if domain is None:
+        return tensors
+    ranges = domain.ranges([tuple(tensor.shape) for tensor in function.inputs])
+    return [replace(tensor, range=each) for tensor, each in zip(tensors, ranges, strict=True)]
 
 
 def enter(node, inner, tensors: list[TensorBound]) -> list[TensorBound]:
@@ -38,7 +47,10 @@ def enter(node, inner, tensors: list[TensorBound]) -> list[TensorBound]:
     for bound, tensor, target in zip(tensors, node.input_tensors, inner.inputs, strict=True):
         _check_shape(node.operation, tuple(tensor.shape), tuple(target.shape))
         _check_type(node.operation, tensor, target)
-        entered.append(cast_through(bound, tensor.dtype, *_types(node.operation, target)))
+        cast = cast_through(bound, tensor.dtype, *_types(node.operation, target))
+        if cast.range is not None:
+            cast = replace(cast, range=cast.range.with_rank(len(target.shape) - 1))
+        entered.append(cast)
     return entered
 
 

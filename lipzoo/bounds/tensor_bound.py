@@ -2,10 +2,11 @@
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import keras
 
+from lipzoo.bounds.domain import Range
 from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.rounding import add_up, gamma, hypot_up, mul_up, unit_roundoff
 
@@ -29,11 +30,13 @@ class TensorBound:
         inputs: positions of the model inputs that t depends on. In all these bounds ||x|| may be
             taken over these inputs only.
         unknown: names of layers on the way whose rounding error is not known.
+        range: where the entries of t lie, where the inputs are known to lie in a box.
     """
 
     bound: LayerBound
     inputs: frozenset[int]
     unknown: tuple[str, ...] = ()
+    range: Range | None = field(default=None, compare=False, repr=False)
 
     def through(self, name: str, layer: LayerBound) -> "TensorBound":
         """The tensor after a layer with one input."""
@@ -67,7 +70,7 @@ def cast_through(tensor: TensorBound, source: str, *targets: str) -> TensorBound
     for target in targets:
         if not casts_exactly(source, target):
             cast = LayerBound(1.0, "cast", 0.0, unit_roundoff(target), 0.0)
-            tensor = tensor.through("cast", cast)
+            tensor = replace(tensor.through("cast", cast), range=tensor.range)
         source = target
     return tensor
 

@@ -1,15 +1,18 @@
 """All layers of a model without a proven bound, in one call."""
 
+from typing import Any
+
 import keras
 
+from lipzoo.bounds.domain import Domain
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.keras_graph import as_function
-from lipzoo.bounds.nesting import model_input
+from lipzoo.bounds.nesting import model_inputs
 from lipzoo.bounds.single_layer import check_alone
 from lipzoo.bounds.walk import UncertifiedLayer, walk_graph
 
 
-def uncertified_layers(model: keras.Model) -> list[UncertifiedLayer]:
+def uncertified_layers(model: keras.Model, domain: Any = None) -> list[UncertifiedLayer]:
     """All layers of a model that have no proven bound, in the order of computation.
 
     No norm is computed, so that the list of a large model is there at once. What a layer's own
@@ -17,11 +20,13 @@ def uncertified_layers(model: keras.Model) -> list[UncertifiedLayer]:
 
     Args:
         model: a built functional or sequential `keras.Model`, or one built layer.
+        domain: see `lipschitz_bound`: on a box, products of tensors have a bound.
 
     Returns:
         A list of `UncertifiedLayer`: empty for a model that `lipschitz_bound` follows.
 
     Raises:
+        ValueError: if the domain is no box that fits the model.
         TypeError: if `model` is not a Keras model or layer.
 
     Example:
@@ -31,6 +36,8 @@ def uncertified_layers(model: keras.Model) -> list[UncertifiedLayer]:
         >>> y = keras.layers.Dense(2, activation="glu", name="glu")(y)
         >>> [layer.name for layer in uncertified_layers(keras.Model(x, y))]
         ['gate', 'glu']
+        >>> [layer.name for layer in uncertified_layers(keras.Model(x, y), domain=(0, 1))]
+        ['glu']
     """
     if not isinstance(model, keras.Operation):
         raise TypeError(f"Expected a Keras model or layer. Received: {model!r}")
@@ -40,8 +47,8 @@ def uncertified_layers(model: keras.Model) -> list[UncertifiedLayer]:
         if function is None:
             check_alone(model)
         else:
-            inputs = [model_input(model, function, i) for i in range(len(function.inputs))]
-            walk_graph(function, inputs, "", refused)
+            box = None if domain is None else Domain.of(domain, function)
+            walk_graph(function, model_inputs(model, function, box), "", refused)
     except UncertifiedLayerError as error:
         refused.append(UncertifiedLayer.of(model.name, error))
     return refused

@@ -1,10 +1,12 @@
 """Walks a Keras model and bounds every tensor in it, or lists what it cannot bound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from keras.backend import is_float_dtype
 
 from lipzoo.bounds.arguments import bound_arguments, refuse_list, refuse_unknown_arguments
+from lipzoo.bounds.domain import Range
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.keras_graph import as_function, compute_dtype
 from lipzoo.bounds.linear_head import linear_weights, passes_through
@@ -21,6 +23,7 @@ from lipzoo.bounds.rule_registry import (
 )
 from lipzoo.bounds.rules.merging import merge, merge_by_layer, merge_kind, merges_itself
 from lipzoo.bounds.rules.operations import known_arguments, operation_bound, refuse_unruled
+from lipzoo.bounds.rules.ranges import ranged
 from lipzoo.bounds.shapes import refuse_stale_shapes
 from lipzoo.bounds.tensor_bound import (
     TensorBound,
@@ -29,6 +32,7 @@ from lipzoo.bounds.tensor_bound import (
     joined,
 )
 from lipzoo.keras_internals import nodes_of
+from lipzoo.rounding import Interval
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def walk_graph(
             if refused is None:
                 raise
             refused.append(UncertifiedLayer.of(prefix + node.operation.name, error))
-            step = _Step([joined(tensors)] * len(node.outputs))
+            step = _Step(_stand_ins(node, tensors))
         known.update((id(t), bound) for t, bound in zip(node.outputs, step.outputs, strict=True))
         if step.head is not None:
             heads[id(node.outputs[0])] = step.head
@@ -133,7 +137,7 @@ def _visit(
     elif len(inputs) > 1 and merges_itself(operation) and not is_known_to_rule:
         if refused is not None:
             check_layer(operation, shapes)
-            return _Step([joined(inputs)] * len(node.outputs))
+            return _Step(_stand_ins(node, inputs))
         bound, merged = merge_by_layer(operation, name, inputs, shapes)
         outputs = [merged] * len(node.outputs)
     else:
@@ -149,7 +153,7 @@ def _visit(
             shape = shapes[0] if len(shapes) == 1 else shapes
             if refused is not None:
                 check_layer(operation, shape)
-                return _Step([joint] * len(node.outputs))
+                return _Step(_stand_ins(node, inputs))
             bound = layer_bound(operation, shape)
             head = linear_head(name, operation, shapes, joint)
         outputs = [joint.through(name, bound)] * len(node.outputs)
@@ -159,7 +163,21 @@ def _visit(
         cast_through(bound, dtype, tensor.dtype) if is_float_dtype(tensor.dtype) else bound
         for bound, tensor in zip(outputs, node.outputs, strict=True)
     ]
-    return _Step(outputs, head)
+    if refused is not None:
+        return _Step(_stand_ins(node, inputs), head)
+    return _Step(ranged(node, inputs, outputs), head)
+
+
+def _stand_ins(node, inputs: list[TensorBound]) -> list[TensorBound]:
+    """What stands for the tensors behind a layer whose norm is not computed."""
+    joint, known = joined(inputs), inputs[0].range
+    if known is None:
+        return [joint] * len(node.outputs)
+    ranges = [
+        Range(Interval.of(np.ones((1,) * (len(tensor.shape) - 1))), known.input_norm)
+        for tensor in node.outputs
+    ]
+    return [replace(joint, range=each) for each in ranges]
 
 
 def linear_head(name, layer, shapes, features) -> LinearHead | None:

@@ -76,6 +76,15 @@ class Certificate:
         if self.logits is not None:
             object.__setattr__(self, "outputs", self.logits.shape[1])
 
+    @property
+    def domain(self) -> str:
+        """The box that the certificate is about, as text; empty where it holds everywhere.
+
+        Inside the box no perturbation up to the radius changes the prediction: the ball around x is
+        intersected with the box.
+        """
+        return "" if self.bound.domain is None else str(self.bound.domain)
+
     def __len__(self) -> int:
         return len(self.radius)
 

@@ -45,6 +45,7 @@ def certify(
     batch_size: int = 256,
     rounding: bool = True,
     method: str = "product",
+    domain: Any = None,
     verbose: int | str = "auto",
 ) -> Certificate:
     """Certified Euclidean radius of every prediction.
@@ -92,6 +93,10 @@ def certify(
     an ellipsoid that holds the Euclidean ball. One feature i of a table alone may then move by up
     to `r deviation_i` in its own units, see `Certificate.feature_radii`.
 
+    With a `domain` the statement is about inputs in a box, the units of x as they are: no x' *in
+    the box* with `||x' - x|| < r(x)` is classified differently from x. It admits models with
+    products of tensors, which have no bound beyond a box, see `lipschitz_bound`.
+
     A data set is read batch by batch and once, in the order in which it gives them; memory grows by
     at most 40 bytes an example. `lipzoo.certify_summary` keeps counts alone.
 
@@ -112,6 +117,7 @@ def certify(
         rounding: whether to subtract the rounding slack.
         method: of the bound, see `lipschitz_bound`. With `"semidefinite"` every pair of classes has
             a slope of its own, along the difference of its columns.
+        domain: `None`, or the box `(low, high)` that x lies in, see `lipschitz_bound`.
         verbose: as in `keras.Model.predict`; of a data set nothing is shown.
 
     Returns:
@@ -123,7 +129,8 @@ def certify(
             backend does not compute in its arithmetic (float64 on PyTorch), the data do not fit
             the model, the reference is another network or comes with rounding=False, batch_size is
             not a positive integer, decision is neither `"max"` nor `"min"`, or `"min"` of a single
-            output, the method is unknown, or radii in standard deviations are asked of a model that
+            output, the method is unknown, x is not in the domain, a domain comes with another
+            method or standardized=True, or radii in standard deviations are asked of a model that
             does not begin by standardising.
         TypeError: if x or y are not arrays of numbers, the model is none of Keras, or the reference
             is neither a name nor a model.
@@ -153,6 +160,7 @@ def certify(
             batch_size=batch_size,
             rounding=rounding,
             method=method,
+            domain=domain,
             verbose=0,
         )
         return certified_whole(model, x, one)
@@ -161,6 +169,11 @@ def certify(
         raise ValueError(
             f"Expected decision to be {MAX!r} or {MIN!r}. Received: decision={decision!r}"
         )
+    if standardized and domain is not None:
+        raise ValueError(
+            "Expected standardized=False with a domain, which is in the units of the input. "
+            "Received: standardized=True"
+        )
     arrays = check_inputs(model, x)
     if isinstance(reference, keras.Model):
         check_model(reference)
@@ -168,11 +181,13 @@ def certify(
     reference = resolved_reference(model, reference, rounding)
     run = partial(evaluate, arrays=arrays, by_name=isinstance(x, Mapping), batch_size=batch_size)
     scale = standardization(model, method) if standardized else None
-    own = run(model, rounding=rounding, verbose=verbose, scale=scale, method=method)
+    own = run(model, rounding=rounding, verbose=verbose, scale=scale, method=method, domain=domain)
     centre = own
     if reference is not None:
         reference_scale = standardization(reference) if standardized else None
-        centre = run(reference, rounding=True, verbose=verbose, scale=reference_scale)
+        centre = run(
+            reference, rounding=True, verbose=verbose, scale=reference_scale, domain=domain
+        )
     classes = own.logits.shape[1]
     if classes == 1 and decision == MIN:
         raise ValueError(

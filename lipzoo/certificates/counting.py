@@ -23,6 +23,7 @@ def certify_summary(
     batch_size: int = 256,
     rounding: bool = True,
     method: str = "product",
+    domain: Any = None,
 ) -> CertificateSummary:
     """Certifies a data set and returns counts alone; memory does not grow with the examples.
 
@@ -33,7 +34,8 @@ def certify_summary(
         model: see `lipzoo.certify`.
         data: a data set, see `lipzoo.certify`; it is read once.
         epsilons: the radii to count at; default: those that a certificate prints.
-        standardized, decision, reference, batch_size, rounding, method: see `lipzoo.certify`.
+        standardized, decision, reference, batch_size, rounding: see `lipzoo.certify`.
+        method, domain: likewise.
 
     Returns:
         A `CertificateSummary`, which can be added to that of another data set.
@@ -65,6 +67,7 @@ def certify_summary(
         batch_size=batch_size,
         rounding=rounding,
         method=method,
+        domain=domain,
         verbose=0,
     )
     return summarized(model, data, one, epsilons, reference)

@@ -110,6 +110,7 @@ def _settings(certificate: Certificate) -> dict[str, Any]:
         "rounding": certificate.rounding,
         "decision": certificate.decision,
         "method": certificate.bound.method,
+        **({"domain": certificate.domain} if certificate.domain else {}),
         "backend": keras.backend.backend(),
         "lipzoo": __version__,
     }

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.bounds.model_bound import LinearHead
 from lipzoo.bounds.tensor_bound import TensorBound
 from lipzoo.certificates.arithmetic import check_arithmetic
-from lipzoo.certificates.inputs import input_names, joint_norms
+from lipzoo.certificates.inputs import check_in_domain, input_names, joint_norms
 from lipzoo.certificates.prediction import drop_outdated_prediction, predict
 from lipzoo.certificates.rounding_error import (
     Uncertainty,
@@ -111,6 +112,7 @@ def evaluate(
     verbose,
     scale: Standardization | None = None,
     method: str = "product",
+    domain: Any = None,
 ) -> Evaluation:
     """Runs a model, and with `rounding` measures what its rounding errors grow with.
 
@@ -122,14 +124,17 @@ def evaluate(
         rounding: whether rounding errors matter.
         scale: the standardisation that the model begins with, where the evaluation of the rest is
             asked for.
-        method: of the bound, see `lipschitz_bound`.
+        method, domain: of the bound, see `lipschitz_bound`.
 
     Raises:
         UncertifiedLayerError: if a layer has no proven bound.
-        ValueError: if the rounding error of a layer is not known, the backend does not compute in
-            the model's arithmetic, or the logits are not finite or have a wrong shape.
+        ValueError: if an input is not in the domain, the rounding error of a layer is not known,
+            the backend does not compute in the model's arithmetic, or the logits are not finite or
+            have a wrong shape.
     """
-    bound = lipschitz_bound(model, method) if scale is None else scale.rest
+    bound = scale.rest if scale else lipschitz_bound(model, method, domain=domain)
+    if bound.domain is not None:
+        check_in_domain(bound.domain, arrays)
     if rounding:
         check_arithmetic(model)
         _check_rounding(bound)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lipzoo.bounds.domain import Domain
 from lipzoo.bounds.keras_graph import as_function
 from lipzoo.rounding import inflated
 from lipzoo.validation import real_array, values_outside
@@ -80,6 +81,21 @@ def check_inputs(model: keras.Model, x: Any) -> list[np.ndarray]:
     for array in arrays:
         _check_values(model, array)
     return arrays
+
+
+def check_in_domain(domain: Domain, arrays: list[np.ndarray]) -> None:
+    """Refuses examples outside of the box that a certificate is to hold in.
+
+    Raises:
+        ValueError: saying how many there are.
+    """
+    inside = np.logical_and.reduce([domain.contains(array) for array in arrays])
+    if not inside.all():
+        raise ValueError(
+            f"Expected all entries of x in the domain, {domain}. "
+            f"Received: {int((~inside).sum())} of {len(inside)} examples outside of it, number "
+            f"{int(np.argmin(inside))} first"
+        )
 
 
 def input_names(model) -> list[str]:

@@ -13,17 +13,20 @@ from lipzoo.rounding.directed import (
     sqrt_up,
     unit_roundoff,
 )
+from lipzoo.rounding.intervals import Interval, image_of_matrix
 from lipzoo.rounding.norms import norm_up, repeated
 
 __all__ = [
     "HALF_PRECISION",
     "ORDERS",
+    "Interval",
     "add_up",
     "affine_rounding",
     "deflated",
     "div_up",
     "gamma",
     "hypot_up",
+    "image_of_matrix",
     "inflated",
     "mul_up",
     "norm_up",

@@ -134,6 +134,7 @@ class Certified:
             self.first + first,
             read.get("row", read.get("file")),
             left_out if self.left_out else None,
+            self.terms.domain,
         )
 
     def reports(self, abstain_below: float) -> Iterator[CertificateReport]:

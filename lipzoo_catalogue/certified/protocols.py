@@ -78,6 +78,11 @@ class CertificateLike(Protocol):
         ...
 
     @property
+    def domain(self) -> str:
+        """The box that the radii are about, or empty."""
+        ...
+
+    @property
     def arithmetic(self) -> str:
         """What was computed in which type."""
         ...

@@ -43,6 +43,7 @@ class CertificateReport:
             the line of the file from 1, texts are names of files.
         left_out: rows or files that are no examples, of this report's part of the data; `None`
             where the data have none.
+        domain: the box that each ball is intersected with, as text; empty without one.
 
     Example:
         >>> import keras, numpy as np, lipzoo
@@ -69,6 +70,7 @@ class CertificateReport:
     first: int = 0
     origin: np.ndarray | None = None
     left_out: tuple[LeftOut, ...] | None = None
+    domain: str = ""
 
     @classmethod
     def of(cls, certificate: CertificateLike, abstain_below: float) -> "CertificateReport":
@@ -93,6 +95,7 @@ class CertificateReport:
             certificate.norm,
             certificate.units,
             certificate.feature_radii,
+            domain=certificate.domain,
         )
 
     def __len__(self) -> int:
@@ -180,6 +183,7 @@ class CertificateReport:
         values: dict[str, object] = {
             "norm": self.norm,
             "units": self.units,
+            **({"domain": self.domain} if self.domain else {}),
             "abstain_below": self.abstain_below,
             "coverage": float(np.mean(~self.abstains)),
             "class_names": list(self.class_names),
@@ -237,7 +241,8 @@ class CertificateReport:
 
     def _covered(self, examples: int, kept: int) -> str:
         share = f"covered: {kept:,} of {examples:,} ({100 * kept / examples:.2f} %)"
-        return f"{share}, radius above {self.abstain_below:g}"
+        within = f", in {self.domain}" if self.domain else ""
+        return f"{share}, radius above {self.abstain_below:g}{within}"
 
     @property
     def _origin_name(self) -> str:

@@ -74,6 +74,8 @@ def summary_of(
     if terms.norm != "l2" or terms.standardized:
         units = " and standard deviations" if terms.standardized else ""
         statements.append(f"radii in norm {terms.norm}{units}")
+    if terms.domain:
+        statements.append(f"for inputs in {terms.domain}: each ball intersected with that box")
     labelled = accuracy is not None
     columns = ("epsilon", "certified accuracy") if labelled else ("radius above", "predictions")
     epsilons = SHOWN_EPSILONS[terms.norm]

@@ -21,6 +21,7 @@ class Terms:
         feature_names: names of the features that have a radius each, see
             `Certificate.feature_radii`.
         arithmetic: what was computed in which type; empty where it is not known.
+        domain: the box that inputs and perturbed inputs lie in, as text; empty without one.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Terms:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     arithmetic: str = ""
+    domain: str = ""
 
     @classmethod
     def of(cls, certificate: CertificateLike) -> "Terms":
@@ -46,4 +48,5 @@ class Terms:
             certificate.class_names,
             tuple(certificate.feature_radii),
             certificate.arithmetic,
+            certificate.domain,
         )

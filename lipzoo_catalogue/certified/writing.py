@@ -81,6 +81,7 @@ def _write_json(file: BinaryIO, certified: Certified, abstain_below: float) -> N
     values: dict[str, object] = {
         "norm": terms.norm,
         "units": terms.units,
+        **({"domain": terms.domain} if terms.domain else {}),
         "abstain_below": abstain_below,
         "coverage": certified.coverage(abstain_below),
         "class_names": list(terms.class_names),
@@ -112,6 +113,8 @@ def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
         "norm": terms.norm,
         "units": terms.units,
     }
+    if terms.domain:
+        arrays["domain"] = terms.domain
     if terms.feature_names:
         arrays["feature_names"] = terms.feature_names
     if certified.left_out:

@@ -221,6 +221,14 @@ def _proven_section(certified: Certified, notes: Sequence[str]) -> str:
         "from the weights when the examples were certified, on the margins between the outputs, "
         "and on the assumptions about the arithmetic that lipzoo's documentation states under "
         "“What is proven”." + " Radii in this norm follow from those in l2." * (terms.norm != "l2"),
+        *(
+            [
+                f"Inputs, x and x' alike, are those with all entries in {terms.domain}: each ball "
+                "is intersected with that box."
+            ]
+            if terms.domain
+            else []
+        ),
         "It does not say that a prediction is right, nor anything of other changes, such as "
         "rotations, or of data unlike the training data. An open example may withstand all "
         "perturbations too.",

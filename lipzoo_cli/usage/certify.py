@@ -72,6 +72,13 @@ def _certify(command: argparse.ArgumentParser) -> None:
         "slower, ellipsoids through the layers (default: product)",
     )
     command.add_argument(
+        "--domain",
+        metavar=("LOW", "HIGH"),
+        nargs=2,
+        help="the box that every entry of an input lies in, such as 0 1: radii hold inside it, and "
+        "networks with products of tensors (squeeze-and-excitation) have one there",
+    )
+    command.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",

@@ -9,6 +9,7 @@ from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.overrides import refuse_overridden
 from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.rules._numbers import as_constants, constant_dtype, largest
+from lipzoo.bounds.rules.products import multiplied
 from lipzoo.bounds.tensor_bound import TensorBound, broadcast_copies, joined, summed
 from lipzoo.keras_internals import CustomScaleLayer, numpy_operations
 from lipzoo.rounding import add_up, div_up, gamma, hypot_up, mul_up, sqrt_up
@@ -16,6 +17,7 @@ from lipzoo.rounding import add_up, div_up, gamma, hypot_up, mul_up, sqrt_up
 _KINDS = {
     numpy_operations.Add: "add",
     numpy_operations.Subtract: "subtract",
+    numpy_operations.Multiply: "multiply",
     numpy_operations.Maximum: "maximum",
     numpy_operations.Minimum: "minimum",
     numpy_operations.Concatenate: "concatenate",
@@ -23,6 +25,7 @@ _KINDS = {
     CustomScaleLayer: "add scaled",
     keras.layers.Add: "add",
     keras.layers.Subtract: "subtract",
+    keras.layers.Multiply: "multiply",
     keras.layers.Average: "average",
     keras.layers.Maximum: "maximum",
     keras.layers.Minimum: "minimum",
@@ -71,7 +74,7 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
 
     Sum: the bounds add up, and as a map of the k inputs together it is sqrt(k)-Lipschitz. Average:
     1/k of that. Concatenation: root of the sum of squares. Maximum and minimum: the same, since
-    `|max(a, b) - max(a', b')|^2 <= |a - a'|^2 + |b - b'|^2`.
+    `|max(a, b) - max(a', b')|^2 <= |a - a'|^2 + |b - b'|^2`. Product: see `multiplied`.
 
     Args:
         operation: the layer or operation.
@@ -82,6 +85,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
         dtype: type in which the result is computed.
     """
     k = len(tensors)
+    if kind == "multiply":
+        return multiplied(operation, tensors, shapes, output_shape, dtype)
     if kind in ("add", "average"):
         _refuse_bias_like(operation, shapes, output_shape)
     if kind == "concatenate":
