@@ -69,7 +69,6 @@ def certify(arguments: argparse.Namespace) -> None:
                 "dtype": arguments.dtype,
                 "decision": arguments.decision,
                 "method": arguments.method,
-                **({"domain": terms.domain} if terms.domain else {}),
                 "margins": terms.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,

@@ -60,6 +60,7 @@ def render(text: str) -> str:
         "arithmetic": arithmetic_table.arithmetic_table,
         "attacks": attack_tables.attacks_table,
         "backbones": backbones_table.backbones_table,
+        "backbones_box": backbones_table.bounds_for_bytes,
         "beyond": beyond_table.beyond_table,
         "board_cifar10": lambda: board_table.board_table("CIFAR-10"),
         "board_fmnist": lambda: board_table.board_table("Fashion-MNIST"),

@@ -20,6 +20,13 @@ def test_no_random_model_refutes_its_certificates():
     assert found["outcomes"]["accepted"] >= 8
 
 
+def test_no_random_model_refutes_its_certificates_on_a_box():
+    found = record.part_record(range(1_000_000, 1_000_012), "", about="boxes")
+    assert found["failures"] == []
+    assert found["outcomes"]["accepted"] >= 5
+    assert found["features"]["accepted with gate"] >= 3
+
+
 def test_equal_seeds_give_equal_models():
     x = np.random.default_rng(0).standard_normal((4, 64))
     for seed in range(3):
@@ -72,7 +79,7 @@ def test_the_adversary_finds_radii_and_balls_that_are_too_large(model, monkeypat
 def test_a_run_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     tried = []
 
-    def run(seed):
+    def run(seed, about):
         tried.append(seed)
         outcome = "violation" if seed == 5 else "accepted"
         return trial.Trial(seed, outcome, features={"nested": 1}, found={"bound": seed / 10})

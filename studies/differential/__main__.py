@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from studies.differential.record import part_record, summary
+from studies.differential.trial import ABOUT
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--first", type=int, default=0, help="seed of the first model")
     parser.add_argument("--out", type=Path, required=True, help="folder of the parts' records")
     parser.add_argument("--again", action="store_true", help="rerun the parts of other code")
+    parser.add_argument("--about", choices=ABOUT, default=ABOUT[0], help="what is tried")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     commit, records, started, done = commit_of(ROOT), [], time.monotonic(), 0
@@ -37,7 +39,7 @@ def main(arguments=None) -> int:
         if record is None or (options.again and record["commit"] != commit):
             failed = sum(len(earlier["failures"]) for earlier in records)
             shown = _progress(number, len(starts), len(seeds), started, done, failed)
-            record = part_record(seeds, commit_of(ROOT), shown)
+            record = part_record(seeds, commit_of(ROOT), shown, options.about)
             _write(path, record)
             done += 1
         records.append(record)

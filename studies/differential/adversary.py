@@ -42,6 +42,14 @@ def points(random, size: int, examples: int = _POINTS) -> np.ndarray:
     return rows.astype("float32").astype("float64")
 
 
+def inside_box(bound, rows):
+    """The points of the box that a bound is about nearest to some points."""
+    if bound.domain is None:
+        return rows
+    low, high = (float(end) for end in (bound.domain.low, bound.domain.high))
+    return np.clip(rows, low, high)
+
+
 def attack_bound(twin: Function, bound, random, found: Found):
     """Jacobians, and pairs across kinks and casts, of the twin in float64.
 
@@ -52,7 +60,7 @@ def attack_bound(twin: Function, bound, random, found: Found):
         Violation: if a ratio is above the bound.
     """
     size = sum(twin.sizes)
-    rows = points(random, size)
+    rows = inside_box(bound, points(random, size))
     values = twin.eager(rows)
     outputs = values.shape[1]
     few = rows[: max(1, _JACOBIAN_ROWS // max(outputs, 1))]
@@ -69,11 +77,13 @@ def attack_bound(twin: Function, bound, random, found: Found):
         # return what is the derivative on no side. Next to it there is one.
         moves = random.uniform(1e-7, 1e-5, (8, *few.shape)) * random.choice([-1, 1], few.shape)
         sides = [few + sign * move for move in moves for sign in (1, -1)]
+        sides = [inside_box(bound, side) for side in sides]
         norms = [np.linalg.norm(twin.derivatives(side, outputs), 2, axis=(1, 2)) for side in sides]
         worst = float(np.max(norms))
         if worst > allowed:
             raise Violation(f"Jacobian of norm {worst:.9g} above the bound {limit:.9g}")
     starts, ends = _pairs(random, rows, few, directions[:, 0])
+    starts, ends = inside_box(bound, starts), inside_box(bound, ends)
     moved = np.linalg.norm(ends - starts, axis=1)
     both = twin.eager(np.concatenate([starts, ends]))
     change = np.linalg.norm(both[len(starts) :] - both[: len(starts)], axis=1)
@@ -194,11 +204,14 @@ def attack_radii(model, twin, rows, random, found, predict, settings):
         Violation: if there is one.
     """
     rows = _with_boundary(twin, rows, random)
+    if (box := settings.get("domain")) is not None:
+        rows = np.clip(rows, *box)
     x = model.structured(model.arrays(rows))
     certificate = lipzoo.certify(model.model, x, verbose=0, **settings)
     radius, prediction = certificate.radius, certificate.prediction
     found.certified += int(np.sum(radius > 0))
     tries = _tries(twin, rows, np.where(np.isfinite(radius), radius, 10.0), prediction, random)
+    tries = inside_box(certificate.bound, tries)
     distance = np.linalg.norm(tries - rows, axis=2)
     # The centre itself is to be classified as the certificate says, where it claims anything.
     inside = (distance < radius) & (radius > 0)

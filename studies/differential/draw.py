@@ -14,11 +14,13 @@ class Draw:
     Args:
         seed: a tuple of integers.
         wide: whether every floating point type is to be float64; the choices stay the same.
+        products: whether tensors are often multiplied, which has a bound on a box alone.
     """
 
-    def __init__(self, seed, wide=False):
+    def __init__(self, seed, wide=False, products=False):
         self.random = np.random.default_rng(seed)
         self.wide = wide
+        self.products = products
         self.features = collections.Counter()
         self.constants = []
         self.pure = self.maybe(0.65)

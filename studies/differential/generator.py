@@ -33,17 +33,17 @@ class Made:
     log: list = field(default_factory=list)
 
 
-def make(seed, wide=False) -> Made:
-    """The model of a seed; with `wide`, its twin in float64.
+def make(seed, wide=False, products=False) -> Made:
+    """The model of a seed; with `wide`, its twin in float64; with `products`, often with such.
 
     Raises:
         Unbuildable: if Keras refuses the model.
     """
-    draw = Draw(seed, wide)
+    draw = Draw(seed, wide, products)
     made = Made(None, draw)
     try:
         with weights_follow(parameters=10**6):
-            if draw.maybe(0.12):
+            if not products and draw.maybe(0.12):
                 made.model = inverse_models.make(draw)
             else:
                 made.model = _Graph(draw, made.log).model()
@@ -125,13 +125,35 @@ class _Graph:
         options = [pieces.dense] * 3 + [pieces.normalization, pieces.activation_layer]
         options += [pieces.rearrangement, recorded.unary, recorded.with_constant, pieces.reshaped]
         options += [self._nested, self._branched, pieces.idle_layer]
+        options += [self._gated] * (4 * draw.products)
         if rank in (1, 2):
             options += [pieces.convolution] * 3 + [pieces.constrained_convolution] * 2
             options += [pieces.pooling] * 2
         if draw.maybe(0.035):
             options = [pieces.rare_layer, recorded.rare, self._odd_call]
         step = draw.pick(*options)
-        return step(x, depth) if step in (self._nested, self._branched) else step(draw, x)
+        own = step in (self._nested, self._branched, self._gated)
+        return step(x, depth) if own else step(draw, x)
+
+    def _gated(self, x, depth):
+        """A tensor times a gate that is made of it, of its shape or with axes of size 1."""
+        draw = self.draw
+        gate = self._chain(x, draw.integer(0, 1), depth) if draw.maybe(0.5) else x
+        if len(x.shape) > 2 and draw.maybe(0.5):
+            gate = keras.ops.mean(
+                gate, axis=draw.pick(1, tuple(range(1, len(x.shape) - 1))), keepdims=True
+            )
+        if tuple(gate.shape[1:-1]) != tuple(x.shape[1:-1]) or gate.shape[-1] != x.shape[-1]:
+            gate = draw.layer(layers.Dense, draw.pick(1, x.shape[-1]))(gate)
+        draw.note("gate")
+        if draw.maybe(0.6):
+            gate = draw.layer(layers.Activation, draw.pick("sigmoid", "tanh", "silu", "relu6"))(
+                gate
+            )
+        if draw.maybe(0.3):
+            return x * gate
+        pair = [x, gate] if draw.maybe(0.5) else [gate, x]
+        return draw.layer(layers.Multiply)(pair)
 
     def _nested(self, x, depth):
         """A nested model, called once or twice."""
@@ -211,7 +233,9 @@ class _Graph:
             if draw.maybe(0.3):
                 draw.note("recorded merge")
                 return draw.pick(*operators)(*tensors)
-        if draw.maybe(0.03):
+        if draw.products and draw.maybe(0.5):
+            kinds = [layers.Multiply]
+        elif draw.maybe(0.03):
             kinds = [layers.Multiply, layers.Dot]
         kind = draw.pick(*kinds)
         if kind is layers.Dot:

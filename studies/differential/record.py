@@ -7,19 +7,21 @@ import warnings
 
 import keras
 
-from studies.differential.trial import Trial, run
+from studies.differential.trial import ABOUT, Trial, run
 
 FAILURES = ("violation", "raw error")
 
 
-def part_record(seeds: range, commit: str, progress=lambda index, failures: None) -> dict:
+def part_record(
+    seeds: range, commit: str, progress=lambda index, failures: None, about: str = ABOUT[0]
+) -> dict:
     """Tries the models of some seeds and counts what became of them."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     trials, started = [], time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for index, seed in enumerate(seeds):
-            trials.append(run(seed))
+            trials.append(run(seed, about))
             if index % 25 == 24:
                 keras.backend.clear_session()
             progress(index + 1, sum(trial.outcome in FAILURES for trial in trials))

@@ -31,6 +31,7 @@ class Trial:
         found: how near the adversary came, see `Found`.
         traced: whether `predict` was compiled, and attacked as well.
         changed: what was changed between two certificates.
+        box: of the inputs, `None` for all of them.
     """
 
     seed: int
@@ -40,13 +41,19 @@ class Trial:
     found: dict = field(default_factory=dict)
     traced: bool = False
     changed: str = ""
+    box: tuple[float, float] | None = None
 
 
-def run(seed: int) -> Trial:
-    """The trial of one seed; equal seeds give equal models."""
+# What is tried: bounds and balls of any model, or bounds on boxes, of models with products.
+ABOUT = ("any", "boxes")
+
+
+def run(seed: int, about: str = ABOUT[0]) -> Trial:
+    """The trial of one seed; equal seeds give equal models, those of another kind are others."""
     random = np.random.default_rng((seed, 1))
     traced = bool(random.random() < 0.22)
-    trial = Trial(seed, "unbuildable", traced=traced)
+    box = _box(random) if about == "boxes" else None
+    trial = Trial(seed, "unbuildable", traced=traced, box=box)
     found = Found()
     with contextlib.nullcontext() if traced else untraced():
         _run(trial, random, found)
@@ -54,10 +61,15 @@ def run(seed: int) -> Trial:
     return trial
 
 
+def _box(random) -> tuple[float, float]:
+    low = float(random.choice([-2.0, -1.0, -0.5, 0.0, 0.25]))
+    return low, low + float(random.choice([0.125, 0.5, 1.0, 3.0]))
+
+
 def _run(trial, random, found):
     for attempt in range(4):
         try:
-            made, model, twin = _made(trial.seed, attempt)
+            made, model, twin = _made(trial.seed, attempt, trial.box is not None)
             break
         except generator.Unbuildable as error:
             trial.reason = str(error)
@@ -73,8 +85,8 @@ def _run(trial, random, found):
         _changed(trial, made, model, twin, random, found)
 
 
-def _made(seed, attempt):
-    made = generator.make((seed, 0, attempt))
+def _made(seed, attempt, products):
+    made = generator.make((seed, 0, attempt), products=products)
     try:
         # Keras leaves a Sequential without inputs where a layer does not take what comes.
         model = Function(made.model)
@@ -82,13 +94,13 @@ def _made(seed, attempt):
         model.eager(rows)
     except Exception as error:
         raise generator.Unbuildable(f"{type(error).__name__} when called") from error
-    return made, model, _twin_of(made, seed, attempt)
+    return made, model, _twin_of(made, seed, attempt, products)
 
 
-def _twin_of(made, seed, attempt):
+def _twin_of(made, seed, attempt, products):
     """The same model in float64; `None` where there is none."""
     try:
-        wide = generator.make((seed, 0, attempt), wide=True)
+        wide = generator.make((seed, 0, attempt), wide=True, products=products)
     except generator.Unbuildable:
         return None
     if wide.log != made.log or wide.draw.features != made.draw.features:
@@ -145,11 +157,11 @@ def _examine(trial, model, twin, random, found):
         if len(model.model.outputs) == 1:
             classifies = len(model.model.outputs[0].shape) == 2
             # Compiling is most of the time that a model takes: one of the two.
-            if not (trial.traced and classifies and random.random() < 0.6):
+            if trial.box is None and not (trial.traced and classifies and random.random() < 0.6):
                 _allowing(attack_balls, model, rows, jacobians, random, found, predict)
                 classifies = classifies and not trial.traced
             if classifies:
-                settings: dict = {"method": bound.method}
+                settings: dict = {"method": bound.method, "domain": trial.box}
                 if random.random() < 0.25:
                     settings["reference"] = twin.model
                 _allowing(attack_radii, model, twin, rows, random, found, predict, settings)
@@ -168,7 +180,9 @@ def _examine(trial, model, twin, random, found):
 
 
 def _bound(trial, model):
-    """By ellipsoids for every second model, where it has fixed sizes."""
+    """On the box, or by ellipsoids for every second model, where it has fixed sizes."""
+    if trial.box is not None:
+        return lipzoo.lipschitz_bound(model, domain=trial.box)
     if trial.seed % 2:
         try:
             return lipzoo.lipschitz_bound(model, "semidefinite")

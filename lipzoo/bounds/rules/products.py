@@ -79,7 +79,7 @@ def weight(values: Interval, sizes, output_sizes) -> float:
         output_sizes: of the product, to which both are broadcast.
 
     Example:
-        >>> weight(Interval.between(np.zeros((1, 1, 3)), 0.5), (1, 1, 3), (4, 4, 3))
+        >>> round(weight(Interval.between(np.zeros((1, 1, 3)), 0.5), (1, 1, 3), (4, 4, 3)), 12)
         2.0
     """
     squares, terms = values.largest(), 1
