@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from hypothesis import settings
 
 compiled = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="torch.compile takes minutes for a small network"
@@ -15,6 +16,16 @@ in_float64 = pytest.mark.skipif(
 half_precision = pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="float16 takes JAX minutes on a CPU"
 )
+
+
+def examples(number):
+    """Settings of a property that Keras computes: so many examples are tried.
+
+    On other backends than the default one a third, since each shape is compiled there.
+    """
+    if keras.backend.backend() != "tensorflow":
+        number = -(-number // 3)
+    return settings(max_examples=number, deadline=None)
 
 
 def compile_fast(model, optimizer, loss, **settings):

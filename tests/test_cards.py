@@ -26,11 +26,34 @@ each_reconstruction = pytest.mark.parametrize(
 _PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-@each_model
-def test_the_program_of_a_card_runs(name, capsys):
+def _program(name):
     (program,) = _PROGRAM.findall(plain_card(lipzoo.info(name)))
-    exec(compile(program, f"card of {name}", "exec"), {})
+    return program
+
+
+def _typical():
+    """Small models, so many that each architecture is there and each program but for its sizes."""
+    chosen, seen = [], set()
+    size = {name: lipzoo.info(name).files["model.safetensors"].bytes for name in NAMES}
+    for name in sorted(NAMES, key=size.get):
+        new = {lipzoo.info(name).architecture, re.sub(r"\d+", "", _program(name).replace(name, ""))}
+        if not new <= seen:
+            seen |= new
+            chosen.append(name)
+    return chosen
+
+
+@pytest.mark.parametrize("name", _typical())
+def test_the_program_of_a_card_runs(name, capsys):
+    exec(compile(_program(name), f"card of {name}", "exec"), {})
     assert "Lipschitz bound" in capsys.readouterr().out
+
+
+@each_classifier
+def test_the_program_of_a_card_has_inputs_of_the_models_shape(name):
+    shape = lipzoo.info(name).config.arguments["input_shape"]
+    assert f"lipzoo.load({name!r})".replace("'", '"') in _program(name)
+    assert f"({', '.join(map(str, [4, *shape]))})" in _program(name)
 
 
 @each_classifier

@@ -5,13 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from lipzoo.constraints import METHODS, SpectralBound, project
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import compiled
+from tests.helpers import compiled, examples
 from tests.truths import linear_operator
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
@@ -33,7 +33,7 @@ def draw(shape, seed, scale=1.0):
     return (np.random.default_rng(seed).normal(size=shape) * scale).astype("float32")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     shape=st.sampled_from(SHAPES),
     method=st.sampled_from(METHODS),
@@ -120,7 +120,6 @@ def test_storage_rounding_is_covered(dtype, shape):
     ("optimizer", "jit"),
     [
         pytest.param("adam", True, marks=compiled),
-        ("adam", False),
         ("momentum", False),
         ("accumulation", False),
     ],
@@ -142,6 +141,8 @@ def test_bound_holds_through_hostile_training(optimizer, jit):
         ]
     )
     model.compile(make(), keras.losses.SparseCategoricalCrossentropy(True), jit_compile=jit)
+    # Its step is then traced and compiled once, see `compile_fast`.
+    model.optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(800, 8, 8, 2)), rng.integers(0, 6, 800)
     model.fit(x, y, batch_size=16, epochs=2, verbose=0)
@@ -197,7 +198,7 @@ def test_kernels_of_other_ranks_are_refused(shape):
         SpectralBound()(np.ones(shape, "float32"))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     method=st.sampled_from(METHODS),
     shape=st.sampled_from([(3, 8, 16), (2, 3, 3), (5, 4, 6), (4, 3, 3), (3, 3, 2, 3)]),
@@ -220,7 +221,7 @@ def test_project_refuses_what_has_no_weights():
         project(keras.Sequential([keras.layers.Dense(2)]))
 
 
-@pytest.mark.parametrize("shape", [(3, 3, 4, 8), (5, 6, 12), (3, 3, 4, 48)])
+@pytest.mark.parametrize("shape", [(5, 6, 12), (3, 3, 4, 48)])
 def test_orthogonal_keeps_the_singular_values_of_overlapping_convolutions_alive(shape):
     # Training that pushes one constant filter up, step after step, must not extinguish the others.
     constraint = SpectralBound(1.0, "orthogonal")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -15,6 +15,7 @@ from lipzoo.layers import (
     HamiltonianConv2D,
     HamiltonianDense,
 )
+from tests.helpers import examples
 from tests.truths import dense_jacobian, linear_operator, randomise
 
 MONOTONE = [name for name in activations.known() if activations.get(name).lower >= 0]
@@ -122,7 +123,7 @@ def test_many_substeps_follow_the_differential_equation():
     assert np.linalg.norm(end - flow.y[:, -1]) < 0.01 * np.linalg.norm(start - flow.y[:, -1])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     rank=st.sampled_from([1, 2]),
     size=st.integers(1, 4),
@@ -181,7 +182,7 @@ def test_adjoint_and_norm_of_every_convolution(
     assert np.linalg.norm(masked, 2) <= partial * (1 + 1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(scale=st.floats(0.1, 4.0), time=st.floats(0.2, 3.0), seed=st.integers(0, 2**16))
 def test_bound_holds_for_weights_that_left_the_constraint(scale, time, seed):
     layer = GradientFlowDense(6, time=time, activation="leaky_relu")

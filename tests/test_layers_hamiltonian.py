@@ -17,7 +17,7 @@ from lipzoo.layers import (
     HamiltonianDense,
 )
 from lipzoo.layers.hamiltonian import shear_norm
-from tests.helpers import compile_fast
+from tests.helpers import compile_fast, examples
 from tests.processes import fresh
 from tests.truths import dense_jacobian, randomise
 
@@ -54,7 +54,7 @@ KINDS = {
 
 
 @pytest.mark.usefixtures("float64")
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     method=st.sampled_from(["symplectic_euler", "verlet"]),

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -21,7 +21,7 @@ from lipzoo.layers import (
     UnitNormDense,
 )
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import compile_fast
+from tests.helpers import compile_fast, examples
 from tests.truths import linear_operator, randomise
 
 LINEAR = [
@@ -75,7 +75,7 @@ def test_space_to_depth_keeps_neighbours_together():
     assert blocks[0, 1, 1].tolist() == [10, 11, 14, 15]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(group=st.integers(1, 4), groups=st.integers(1, 3), seed=st.integers(0, 2**16))
 def test_group_sort_sorts_and_does_not_expand(group, groups, seed):
     x = np.random.default_rng(seed).normal(size=(2, 3, group * groups)).astype("float32")

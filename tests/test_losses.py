@@ -5,11 +5,11 @@ import math
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
-from tests.helpers import compiled
+from tests.helpers import compiled, examples
 
 
 def _batch(seed=0, examples=64, classes=5):
@@ -54,7 +54,7 @@ def test_offset_cross_entropy_without_offset_is_cross_entropy():
 
 
 @given(seed=st.integers(0, 10_000), epsilon=st.floats(0, 2), temperature=st.floats(0.05, 3))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_small_offset_cross_entropy_means_a_certificate(seed, epsilon, temperature):
     labels, logits = _batch(seed, examples=32, classes=3)
     loss = OffsetCrossEntropy(epsilon, temperature, reduction="none")

@@ -3,7 +3,7 @@ from itertools import pairwise
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -11,6 +11,7 @@ from lipzoo.spectral import conv_norm_bound, gram_norm_bound
 from lipzoo.spectral.gram_iteration import norm_bound_of_gram, smaller_gram
 from tests.convolution_operators import fine_supremum, keras_operator, norm
 from tests.derivatives import pulled_back
+from tests.helpers import examples
 
 # float32 rounding of the evaluation, which the bound does not cover.
 ROUNDING = 1 + 3e-6
@@ -26,7 +27,7 @@ def orthogonal(rows, columns, seed=0):
     return matrix if rows >= columns else matrix.T
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 6), st.integers(0, 1000))
 def test_dense_bounds_from_above(rows, columns, iterations, seed):
     kernel = np.random.default_rng(seed).normal(size=(rows, columns)).astype("float32")
@@ -34,7 +35,7 @@ def test_dense_bounds_from_above(rows, columns, iterations, seed):
     assert exact <= bound_of(kernel, iterations=iterations) * ROUNDING
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=2),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),
@@ -66,7 +67,7 @@ def test_orthogonal_matrices_are_tight_without_iterations(shape):
     assert bound_of(orthogonal(*shape), iterations=0) == pytest.approx(1.0, abs=1e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(0.5, 3.0), st.integers(0, 1000))
 def test_squaring_stops_where_the_bound_is_good_enough(rows, columns, looseness, seed):
     kernel = np.random.default_rng(seed).normal(size=(rows, columns))
@@ -78,7 +79,7 @@ def test_squaring_stops_where_the_bound_is_good_enough(rows, columns, looseness,
     assert float(norm_bound_of_gram(gram, 6, enough)) == pytest.approx(first, rel=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.sampled_from([(7, 5), (5, 3, 4), (3, 3, 4, 2), (2, 3, 2, 4)]),
     st.sampled_from([1, 2]),

@@ -1,11 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipzoo.spectral import conv_norm_bound, gram_norm_bound, power_iteration
 from tests.convolution_operators import keras_operator, loop_operator, norm
+from tests.helpers import examples
 
 ROUNDING = 1 + 1e-5
 
@@ -15,7 +16,7 @@ def estimate_of(kernel, *arguments, **options):
     return float(estimate), keras.ops.convert_to_numpy(vector)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=2),
     st.integers(1, 3),

@@ -5,6 +5,7 @@ import pytest
 
 from lipzoo import zoo
 from lipzoo.training.tasks.classification import ClassificationTask
+from lipzoo.training.tasks.reconstruction import ReconstructionTask
 
 RECIPE = """\
 name = "tiny-blobs"
@@ -47,10 +48,11 @@ data_licence = "CC0"
 def unmeasured(monkeypatch):
     """Runs end without accuracies and curves, for tests of how their weights come about.
 
-    So small a network is trained in less time than it is certified in.
+    So small a network is trained in less time than it is measured in.
     """
-    monkeypatch.setattr(ClassificationTask, "tables", lambda *_: {})
-    monkeypatch.setattr(ClassificationTask, "write_curves", lambda *_: None)
+    for task in (ClassificationTask, ReconstructionTask):
+        monkeypatch.setattr(task, "tables", lambda *_: {})
+        monkeypatch.setattr(task, "write_curves", lambda *_: None)
 
 
 def blobs(examples=240, features=5, classes=3, seed=0):
