@@ -73,7 +73,7 @@ from lipzoo.importing import from_onnx
 from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction
 from lipzoo.losses import MultiClassHinge, OffsetCrossEntropy
 from lipzoo.metrics import CertifiedAccuracy
-from lipzoo.models import MLP, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
+from lipzoo.models import MLP, Denoiser, GradFlowNet, HamNet, InvNet, ResNet, UnrolledNet
 from lipzoo.zoo import HubError, ModelInfo, info, list_models, load, push_to_hub, verify
 from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
 from lipzoo_catalogue.certified.certified import Certified
@@ -91,6 +91,7 @@ __all__ = [
     "Certified",
     "CertifiedAccuracy",
     "Certifier",
+    "Denoiser",
     "Diagnosis",
     "ExportedCertificate",
     "GradFlowNet",

@@ -50,6 +50,10 @@ MODELS = {
         {**IMAGE, "depth": 3, "width": 4, "time": 2.0, "method": "verlet", "activation": "sigmoid"},
     ),
     "hamnet-table": ("HamNet", {**TABLE, "depth": 2, "width": 6, "units": 4, "time": 1.0}),
+    "denoiser": (
+        "Denoiser",
+        {"input_shape": [7, 6, 1], "depth": 2, "filters": 5, "kernel_size": 2},
+    ),
     "mlp": ("MLP", {**IMAGE, "width": 7, "activation": "gelu"}),
     "resnet-image": ("ResNet", {**IMAGE, "depth": 3, "width": 4}),
     "resnet-table": ("ResNet", {**TABLE, "depth": 2, "width": 6, "units": 3}),

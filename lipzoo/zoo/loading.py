@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -41,6 +41,7 @@ def load(
     local_files_only: bool = False,
     token: str | bool | None = None,
     model_name: str | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> keras.Model:
     """Loads a model with a proven Lipschitz bound.
 
@@ -82,6 +83,8 @@ def load(
         model_name: what the model is called; `None` for the name of the zoo or of the folder. The
             layers of a model need different names, and so do models inside another one: an
             ensemble of one model with itself needs this.
+        input_shape: `(height, width, channels)` of images, for a model whose weights serve images of
+            every size, such as `denoiser-bsd`; `None` for the one of its configuration.
 
     Returns:
         A `keras.Model`, named as the zoo's model or its folder is.
@@ -90,7 +93,7 @@ def load(
         FileNotFoundError: if a file is missing.
         ValueError: if the name is unknown (the nearest ones are suggested), a file is truncated,
             altered or malformed, the weights do not fit, the bound exceeds the claimed one, or the
-            backend does not compute in `dtype`.
+            backend does not compute in `dtype`, or the weights serve no images of `input_shape`.
         HubError: if the Hub is needed and cannot be reached, does not have the model, or refuses.
 
     Example:
@@ -108,7 +111,9 @@ def load(
     settings = HubSettings(cache_dir, local_files_only, token)
     source = find(name, revision=revision, settings=settings)
     with source.named_in_errors():
-        return load_from(source, weights, num_classes, include_top, verify, dtype, model_name)
+        return load_from(
+            source, weights, num_classes, include_top, verify, dtype, model_name, input_shape
+        )
 
 
 def load_from(
@@ -119,6 +124,7 @@ def load_from(
     verify: bool = True,
     dtype: str | None = None,
     model_name: str | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> keras.Model:
     """Loads the model of a source that was found; see `load`."""
     trained = ModelConfig.from_dict(source.read_json(CONFIG), source.path(CONFIG))
@@ -127,7 +133,7 @@ def load_from(
             f"{source.name} has no classes and no head: expected num_classes=None and "
             f"include_top=True. Received: num_classes={num_classes}, include_top={include_top}"
         )
-    config = _adapt(trained, num_classes, include_top)
+    config = _resized(_adapt(trained, num_classes, include_top), input_shape, source)
     if weights is None:
         with building_in(dtype), weights_follow(MAX_PARAMETERS, fresh=None):
             return _attach(_build(config, source), config, dtype, model_name=model_name)
@@ -189,6 +195,19 @@ def _adapt(config, num_classes, include_top):
         arguments["num_classes"] = num_classes
         class_names = ()
     return dataclasses.replace(config, arguments=arguments, class_names=class_names)
+
+
+def _resized(config, input_shape, source):
+    """Returns the configuration for images of another size."""
+    if input_shape is None:
+        return config
+    if config.architecture not in models.SERVE_EVERY_SIZE:
+        raise ValueError(
+            f"{source.name} has weights for one size of input: expected input_shape=None. "
+            f"Received: input_shape={input_shape!r}"
+        )
+    arguments = {**config.arguments, "input_shape": list(input_shape)}
+    return dataclasses.replace(config, arguments=arguments)
 
 
 def _has_top(config):

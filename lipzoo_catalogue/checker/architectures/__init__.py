@@ -4,11 +4,13 @@ A function takes the weights and the arguments of `config.json` and walks throug
 """
 
 from lipzoo_catalogue.checker.architectures.baselines import mlp, resnet
+from lipzoo_catalogue.checker.architectures.denoiser import denoiser
 from lipzoo_catalogue.checker.architectures.gradflownet import gradflownet
 from lipzoo_catalogue.checker.architectures.hamnet import hamnet
 from lipzoo_catalogue.checker.architectures.invnet import invnet, unrollednet
 
 ARCHITECTURES = {
+    "Denoiser": denoiser,
     "GradFlowNet": gradflownet,
     "HamNet": hamnet,
     "InvNet": invnet,
