@@ -83,7 +83,7 @@ def load(
         model_name: what the model is called; `None` for the name of the zoo or of the folder. The
             layers of a model need different names, and so do models inside another one: an
             ensemble of one model with itself needs this.
-        input_shape: `(height, width, channels)` of images, for a model whose weights serve images of
+        input_shape: `(height, width, channels)`, for a model whose weights serve images of
             every size, such as `denoiser-bsd`; `None` for the one of its configuration.
 
     Returns:
