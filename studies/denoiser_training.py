@@ -19,9 +19,9 @@ from studies.frame_flow import build, rescaled, to_denoiser
 from studies.grey_images import VALIDATION, noisy, psnr, read_images
 
 # Noise, processor seconds, largest step.
-RUNS = ((25, 420, 0.02), (15, 300, 0.015), (5, 300, 0.015))
-DEPTH, BATCH, PATCH, WARMUP = 10, 4, 64, 50
-ARGUMENTS = {"input_shape": [32, 32, 1], "depth": DEPTH}
+RUNS = ((25, 280, 0.03), (15, 190, 0.025), (5, 190, 0.025))
+WIDTH, DEPTH, BATCH, PATCH, WARMUP = 8, 8, 4, 64, 50
+ARGUMENTS = {"input_shape": [32, 32, 1], "width": WIDTH, "depth": DEPTH}
 
 
 def name_of(sigma: int) -> str:
@@ -34,7 +34,11 @@ def config(sigma: int) -> zoo.ModelConfig:
     return zoo.ModelConfig(
         "Denoiser",
         ARGUMENTS,
-        preprocessing={"scale": "pixels in [0, 1]", "minimum": 0.0, "maximum": 1.0},
+        preprocessing={
+            "scale": "pixels of images in [0, 1], with noise",
+            "minimum": None,
+            "maximum": None,
+        },
         description=f"Grey photographs with noise of {sigma} of 255 denoised, 1-Lipschitz at every "
         "size",
         dataset="Berkeley segmentation photographs: Train400 (180x180, grey), tested on BSD68",
@@ -87,7 +91,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     images = np.stack(read_images(options.images / "Train400"))
     keras.utils.set_random_seed(0)
-    model, before = build(DEPTH), None
+    model, before = build(WIDTH, DEPTH), None
     for sigma, seconds, step in RUNS:
         if before is not None:
             rescaled(model, sigma / before)

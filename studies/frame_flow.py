@@ -6,6 +6,8 @@ the kernel `√S W / k`, the bias `√S b` and the gains `1 / (√S t)`. W stays
 which trains much faster. States are float32, products bfloat16. For TensorFlow.
 """
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -15,17 +17,16 @@ from lipzoo.models import Denoiser
 
 # The largest gain that GradientFlowConv2D lets a weight have, less a little.
 _LARGEST_GAIN = 2040.0
-# Thresholds are this many times smaller than their weights, whose steps are Adam's.
-_SCALE = 4.0
+# Thresholds are `_THRESHOLD exp(weight)` and biases `_BIAS weight`, so that equal steps suit all.
+_THRESHOLD, _BIAS, _SLOPE = 0.02, 0.05, 0.3
 
 
 class FrameFlow(keras.layers.Layer):
     """One flow, see above."""
 
-    def __init__(self, filters=64, kernel_size=4, slope=0.3, threshold=0.02, **kwargs):
+    def __init__(self, filters=72, kernel_size=3, **kwargs):
         super().__init__(**kwargs)
         self.filters, self.kernel_size = filters, kernel_size
-        self.slope, self.threshold = slope, threshold
 
     def build(self, input_shape):
         k, constant = self.kernel_size, keras.initializers.Constant
@@ -38,19 +39,17 @@ class FrameFlow(keras.layers.Layer):
         self.kernel.assign(self.kernel.constraint(self.kernel))
         shape = (self.filters,)
         self.bias = self.add_weight(name="bias", shape=shape, initializer="zeros")
-        self.thresholds = self.add_weight(
-            name="thresholds", shape=shape, initializer=constant(_SCALE * self.threshold)
-        )
-        self.slopes = self.add_weight(name="slopes", shape=shape, initializer=constant(self.slope))
+        self.thresholds = self.add_weight(name="thresholds", shape=shape, initializer="zeros")
+        self.slopes = self.add_weight(name="slopes", shape=shape, initializer=constant(_SLOPE))
 
     def call(self, inputs):
         half = tf.bfloat16
         kernel = tf.cast(self.kernel, half) / self.kernel_size
         response = tf.nn.conv2d(tf.cast(inputs, half), kernel, 1, "SAME")
-        threshold = tf.cast(tf.abs(self.thresholds) / _SCALE, half)
+        threshold = tf.cast(_THRESHOLD * tf.exp(self.thresholds), half)
         slope = tf.cast(tf.clip_by_value(self.slopes, 0.0, 1.0), half)
         response = slope * tf.clip_by_value(
-            response + tf.cast(self.bias, half), -threshold, threshold
+            response + tf.cast(_BIAS * self.bias, half), -threshold, threshold
         )
         gradient = tf.nn.conv2d_transpose(response, kernel, tf.shape(inputs), 1, "SAME")
         return inputs - 2.0 * tf.cast(gradient, tf.float32)
@@ -60,22 +59,27 @@ class FrameFlow(keras.layers.Layer):
         kernel, bias, thresholds, slopes = (
             np.asarray(weight, "float64") for weight in self.get_weights()
         )
-        root, threshold = np.sqrt(np.clip(slopes, 0, 1)), np.abs(thresholds) / _SCALE
+        root, threshold = np.sqrt(np.clip(slopes, 0, 1)), _THRESHOLD * np.exp(thresholds)
         # What is cut to nothing, or has no slope, does nothing.
         root = np.where(root * threshold < 1 / _LARGEST_GAIN, 0.0, root)
         gains = 1 / np.maximum(root * threshold, 1 / _LARGEST_GAIN)
         flow.kernel.assign(kernel / self.kernel_size * root)
-        flow.bias.assign(bias * root)
+        flow.bias.assign(_BIAS * bias * root)
         flow.gains.assign(gains)
 
 
-def build(depth: int) -> keras.Model:
+def build(width: int, depth: int) -> keras.Model:
     """The denoiser that is trained, on images of any even size."""
     inputs = keras.Input((None, None, 1))
-    x = keras.layers.Lambda(lambda x: tf.nn.space_to_depth(x - 0.5, 2), (None, None, 4))(inputs)
+    x = keras.layers.Lambda(
+        lambda x: tf.pad(tf.nn.space_to_depth(x - 0.5, 2), [[0, 0]] * 3 + [[0, width - 4]]),
+        (None, None, width),
+    )(inputs)
     for i in range(1, depth + 1):
         x = FrameFlow(name=f"flow{i}")(x)
-    outputs = keras.layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2) + 0.5, (None, None, 1))(x)
+    outputs = keras.layers.Lambda(
+        lambda x: tf.nn.depth_to_space(x[..., :4], 2) + 0.5, (None, None, 1)
+    )(x)
     return keras.Model(inputs, outputs)
 
 
@@ -84,7 +88,7 @@ def rescaled(model: keras.Model, factor: float) -> None:
     for layer in model.layers:
         if isinstance(layer, FrameFlow):
             layer.bias.assign(layer.bias * factor)
-            layer.thresholds.assign(layer.thresholds * factor)
+            layer.thresholds.assign(layer.thresholds + math.log(factor))
 
 
 def to_denoiser(model: keras.Model, arguments: dict) -> keras.Model:

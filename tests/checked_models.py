@@ -52,7 +52,7 @@ MODELS = {
     "hamnet-table": ("HamNet", {**TABLE, "depth": 2, "width": 6, "units": 4, "time": 1.0}),
     "denoiser": (
         "Denoiser",
-        {"input_shape": [7, 6, 1], "depth": 2, "filters": 5, "kernel_size": 2},
+        {"input_shape": [7, 6, 1], "width": 5, "depth": 2, "filters": 5},
     ),
     "mlp": ("MLP", {**IMAGE, "width": 7, "activation": "gelu"}),
     "resnet-image": ("ResNet", {**IMAGE, "depth": 3, "width": 4}),

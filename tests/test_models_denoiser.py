@@ -10,7 +10,7 @@ from lipzoo.models import Denoiser
 from tests.derivatives import jacobians
 from tests.truths import randomise
 
-ARGUMENTS = {"depth": 2, "filters": 6, "kernel_size": 2, "gain": 4.0}
+ARGUMENTS = {"width": 6, "depth": 2, "filters": 6, "kernel_size": 2, "gain": 4.0}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_model_for_one_size_says_so():
 
 
 def test_it_is_a_projection_onto_the_box():
-    model = Denoiser((4, 4, 1), depth=1, filters=3, kernel_size=2)
+    model = Denoiser((4, 4, 1), width=4, depth=1, filters=3)
     x = keras.ops.convert_to_numpy(model(np.full((1, 4, 4, 1), 7.0, "float32")))
     np.testing.assert_array_equal(x, 1.0)
 

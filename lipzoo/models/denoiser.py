@@ -5,7 +5,7 @@ import math
 import keras
 
 from lipzoo.constraints import SpectralBound
-from lipzoo.layers import DepthToSpace, GradientFlowConv2D
+from lipzoo.layers import DepthToSpace, GradientFlowConv2D, Lift, Project
 from lipzoo.models.checking import check_integers, checked_shape, without_weights
 from lipzoo.models.stages import DATA_FORMAT, pixels_to_channels
 from lipzoo.validation import check_bounds
@@ -21,9 +21,10 @@ def Denoiser(
     input_shape,
     *,
     stem=2,
-    depth=10,
-    filters=64,
-    kernel_size=4,
+    width=8,
+    depth=8,
+    filters=72,
+    kernel_size=3,
     activation="hard_tanh",
     gain=32.0,
     train_gain=True,
@@ -32,14 +33,16 @@ def Denoiser(
 ):
     """Builds a 1-Lipschitz map from noisy images to images, for images of every size.
 
-    Blocks of `stem × stem` pixels become channels, and on these act gradient flows
+    Blocks of `stem × stem` pixels become channels, zero channels are appended, and on these act
+    gradient flows
 
         x ← x - 2 Aᵀσ_c(Ax + b),      σ_c(z) = hard_tanh(cz) / c = clip(z, -1/c, 1/c)
 
     with zero-padded convolutions A, ‖A‖ <= 1, biases b and one gain c per filter, all of them
     learned. A flow takes away from an image what its filters see of it, up to the thresholds 1/c:
     a shrinkage of the coefficients in a frame, and a column of A of norm √s takes the share 2s of
-    them. At the end blocks of pixels come back, and the image is projected onto the box `bounds`.
+    them. At the end the lifted channels are dropped, blocks of pixels come back, and the image is
+    projected onto the box `bounds`.
 
     Guarantee: 1-Lipschitz in the Euclidean norm, for images of every size and range, before and
     after training: every flow is non-expansive (`lipzoo.layers.GradientFlowConv2D`), everything
@@ -51,6 +54,7 @@ def Denoiser(
     Args:
         input_shape: `(height, width, channels)`.
         stem: block size of the stem, 1 for none.
+        width: channels after the stem, at least `channels · stem²`.
         depth: number of flows.
         filters: filters of a flow.
         kernel_size: size of the flows' kernels, in blocks of pixels.
@@ -71,7 +75,7 @@ def Denoiser(
     Example:
 
     >>> import lipzoo
-    >>> model = Denoiser((9, 6, 1), depth=2, filters=8, kernel_size=2)
+    >>> model = Denoiser((9, 6, 1), width=4, depth=2, filters=8)
     >>> model.output_shape
     (None, 9, 6, 1)
     >>> lipzoo.lipschitz_bound(model).value <= 1.0
@@ -82,7 +86,7 @@ def Denoiser(
         raise ValueError(
             f"input_shape must be (height, width, channels). Received: input_shape={input_shape}"
         )
-    sizes = {"stem": stem, "filters": filters, "kernel_size": kernel_size}
+    sizes = {"stem": stem, "width": width, "filters": filters, "kernel_size": kernel_size}
     check_integers(sizes, minimum=1)
     check_integers({"depth": depth}, minimum=1)
     box = None if bounds is None else check_bounds(bounds)
@@ -91,6 +95,8 @@ def Denoiser(
     inputs = keras.Input(input_shape, name="input")
     x = keras.layers.Rescaling(1.0, offset=-_MIDDLE, name="centre")(inputs)
     x = pixels_to_channels(x, stem, 0)
+    channels = x.shape[-1]
+    x = Lift(width, name="lift")(x)
     for i in range(1, depth + 1):
         x = GradientFlowConv2D(
             filters,
@@ -103,6 +109,7 @@ def Denoiser(
             kernel_constraint=SpectralBound(1.0, method="scale"),
             name=f"flow{i}",
         )(x)
+    x = Project(channels, name="project")(x)
     if stem > 1:
         x = DepthToSpace(stem, name="depth_to_space")(x)
     x = _cropped(x, input_shape)

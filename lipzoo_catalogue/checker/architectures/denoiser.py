@@ -13,9 +13,10 @@ def denoiser(
     *,
     input_shape: object,
     stem: object = 2,
-    depth: object = 10,
-    filters: object = 64,
-    kernel_size: object = 4,
+    width: object = 8,
+    depth: object = 8,
+    filters: object = 72,
+    kernel_size: object = 3,
     activation: object = "hard_tanh",
     gain: object = 32.0,
     train_gain: bool = True,
@@ -27,6 +28,7 @@ def denoiser(
     network.isometry("centre", "shift")
     network.stem(block, halvings=0)
     padded = [size * block for size in network.spatial] != list(shape[:-1])
+    network.lift("lift", count(width, "width", 1))
     for i in range(1, count(depth, "depth", 1) + 1):
         name = f"flow{i}"
         operator, bias = network.convolution(name, kernel_size, network.channels, filters)
@@ -36,6 +38,7 @@ def denoiser(
             if not gains.all():
                 raise ValueError(f"{name}: expected gains other than 0. Received: a gain of 0")
         network.add(name, layers.gradient_flow(operator, bias, activation, gain=gains))
+    network.isometry("project", "drops channels")
     if block > 1:
         network.isometry("depth_to_space", "permutation")
     if padded:

@@ -1,0 +1,151 @@
+"""`python -m studies.denoiser --images DIR --models RUNS` measures denoisers on BSD68 and Set12.
+
+Mean PSNR over the images of `DIR/BSD68` and `DIR/Set12`, beside total variation and the noisy
+images; the proven bound at the size of BSD68's images, and on patches of 64 × 64 how far an image
+moves at most, rounding in float32 included, and the worst movement that a search found, while the
+input moves by the expected norm of the noise. Noise of 5, 15 and 25 of 255, image i with NumPy's
+`default_rng(i)`, in float32; noisy images are not clipped, denoised ones lie in [0, 1]. Writes
+studies/denoiser.json, and with `--models` the metrics of the models in that folder, which else are
+those of the zoo.
+"""
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+from skimage.restoration import denoise_tv_chambolle
+
+from lipzoo import certify_reconstruction, lipschitz_bound, worst_movement, zoo
+from lipzoo.inverse.image_metrics import relative_error, ssim
+from lipzoo.training.run_folder import write_json
+from studies.denoiser_training import VALIDATION, name_of
+from studies.grey_images import noisy, psnr, read_images
+
+RESULTS = Path(__file__).with_name("denoiser.json")
+SIGMAS = (5, 15, 25)
+WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.95)
+PATCH, PATCHES = 64, 8
+
+
+def main(arguments=None):
+    """Writes and prints what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m studies.denoiser", description=__doc__)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--models", type=Path, help="folder of trained models (default: the zoo)")
+    options = parser.parse_args(arguments)
+    folders = ("Train400", "BSD68", "Set12")
+    train, *tests = (read_images(options.images / folder) for folder in folders)
+    results = {}
+    for sigma in SIGMAS:
+        name = name_of(sigma)
+        path = name if options.models is None else (options.models / name).absolute()
+        weight = chosen_weight(train[-VALIDATION:], sigma)
+        results[name] = found = {"sigma": sigma, "weight": weight}
+        for folder, images in zip(folders[1:], tests, strict=True):
+            found[folder] = at_noise(path, images, sigma, weight)
+        found["stability"] = stability(path, tests[0], sigma)
+        shown = ", ".join(f"{key} {row['psnr']:.2f}" for key, row in found["BSD68"].items())
+        print(f"{name}: {shown} dB, {found['stability']}", flush=True)
+        if options.models is not None:
+            write_json(path / "metrics.json", metrics(name, found, tests[0]))
+    write_json(RESULTS, results)
+
+
+def variation(image: np.ndarray, sigma: float, weight: float) -> np.ndarray:
+    """Total variation, of Chambolle's algorithm in scikit-image."""
+    found = denoise_tv_chambolle(image[..., 0], weight=weight * sigma / 255, max_num_iter=100)
+    return np.clip(found, 0, 1)[..., None].astype("float32")
+
+
+def chosen_weight(images: list, sigma: float) -> float:
+    """The weight of total variation, in units of the noise, that is best on these images."""
+    pairs = [(noisy(image, sigma, i), image) for i, image in enumerate(images)]
+    return max(
+        WEIGHTS,
+        key=lambda weight: sum(psnr(variation(x, sigma, weight), image) for x, image in pairs),
+    )
+
+
+def at_noise(path, images: list, sigma: float, weight: float) -> dict:
+    """Mean errors of every method."""
+    models: dict = {}
+    errors: dict = {"denoiser": [], "total variation": [], "noisy": []}
+    for i, image in enumerate(images):
+        if image.shape not in models:
+            models[image.shape] = zoo.load(path, input_shape=image.shape)
+        x = noisy(image, sigma, i)
+        found = {
+            "denoiser": models[image.shape].predict_on_batch(x[None])[0],
+            "total variation": variation(x, sigma, weight),
+            "noisy": x,
+        }
+        for method, denoised in found.items():
+            pair = denoised[None], image[None]
+            row = psnr(denoised, image), float(ssim(*pair)[0]), float(relative_error(*pair)[0])
+            errors[method].append(row)
+    keys = ("psnr", "ssim", "relative_error")
+    return {
+        method: dict(zip(keys, np.mean(rows, axis=0).tolist(), strict=True))
+        for method, rows in errors.items()
+    }
+
+
+def stability(path, images: list, sigma: float) -> dict:
+    """The proven bound, and movements of patches from the middle of the first images."""
+    model = zoo.load(path, input_shape=(PATCH, PATCH, 1))
+    patches = np.stack(
+        [_middle(noisy(image, sigma, i)) for i, image in enumerate(images[:PATCHES])]
+    )
+    distance = sigma / 255 * PATCH
+    certificate = certify_reconstruction(model, patches, distance, verbose=0)
+    found = worst_movement(model, patches, distance, verbose=0)
+    large = zoo.load(path, input_shape=images[0].shape)
+    return {
+        "lipschitz_bound": lipschitz_bound(large).value,
+        "perturbation": distance,
+        "certified_movement": float(certificate.radius.max()),
+        "worst_movement": float(found.movement.max()),
+    }
+
+
+def _middle(image):
+    rows, columns = ((size - PATCH) // 2 for size in image.shape[:2])
+    return image[rows : rows + PATCH, columns : columns + PATCH]
+
+
+def metrics(name: str, found: dict, images: list) -> dict:
+    """The content of a model's `metrics.json`."""
+    deviation = found["sigma"] / 255
+    power = float(np.mean([np.mean(np.square(image, dtype="float64")) for image in images]))
+    # (I + αI)⁻¹ y, of the α that the power of images and noise call for.
+    alpha = deviation**2 / power
+    shrunk = {
+        "psnr": -10 * math.log10((alpha**2 * power + deviation**2) / (1 + alpha) ** 2),
+        "lipschitz_bound": 1 / (1 + alpha),
+    }
+    moved = found["stability"]
+    return {
+        "format_version": 1,
+        "name": name,
+        "task": "reconstruction",
+        "test": {
+            "examples": len(images),
+            "noise": deviation / math.sqrt(power),
+            "standard_deviation": deviation,
+            "perturbation": moved["perturbation"],
+            "attacked_examples": PATCHES,
+            "methods": {
+                "Denoiser": {
+                    **found["BSD68"]["denoiser"],
+                    **{key: value for key, value in moved.items() if key != "perturbation"},
+                },
+                "Tikhonov": shrunk,
+                "TV": found["BSD68"]["total variation"],
+            },
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()
