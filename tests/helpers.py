@@ -10,12 +10,19 @@ compiled = pytest.mark.skipif(
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="lipzoo promises it on TensorFlow alone"
 )
+default_backend_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="no matter of the backend, or of sizes, each of which the others compile anew",
+)
 in_float64 = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="Keras narrows float64 on PyTorch"
 )
 half_precision = pytest.mark.skipif(
     keras.backend.backend() == "jax", reason="float16 takes JAX minutes on a CPU"
 )
+
+# `jit_compile` where it does not matter: a step takes JAX a third of a second otherwise.
+COMPILES = "auto" if keras.backend.backend() == "jax" else False
 
 
 def examples(number):
@@ -33,6 +40,5 @@ def compile_fast(model, optimizer, loss, **settings):
 
     An optimizer makes its variables in the first step, which TensorFlow then traces a second time.
     """
-    compiles = "auto" if keras.backend.backend() == "jax" else False
-    model.compile(optimizer, loss, jit_compile=compiles, **settings)
+    model.compile(optimizer, loss, jit_compile=COMPILES, **settings)
     model.optimizer.build(model.trainable_variables)

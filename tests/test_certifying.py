@@ -30,6 +30,7 @@ from lipzoo_catalogue.certified.writing import write_certified
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_cli import engine
 from lipzoo_cli.part_marks import sha256_of_labels
+from tests.helpers import default_backend_only
 
 ROOT = Path(__file__).parents[1]
 
@@ -120,6 +121,7 @@ def test_piece_by_piece_everything_is_as_at_once(tmp_path, small_pieces, number)
         assert path.read_text() == text
 
 
+@default_backend_only
 def test_a_page_shows_the_examples_and_whose_they_are(run, model, data, monkeypatch):
     monkeypatch.setattr("lipzoo_cli.certify._CHUNK", 10)
     page, radii = data / "page.html", data / "radii.npz"
@@ -178,6 +180,7 @@ def test_joined_parts_are_the_whole(run, model, data, monkeypatch, file, ending)
     assert sorted(path.name for path in data.iterdir() if path.name.startswith(".")) == []
 
 
+@default_backend_only
 def test_what_is_no_whole_is_refused(run, model, data):
     common = ["certify", model, data / "x.npy"]
 
@@ -221,6 +224,7 @@ def test_what_is_no_whole_is_refused(run, model, data):
     assert "folder that exists" in run("join", data / "none" / "x.csv", one, two, code=2)
 
 
+@default_backend_only
 def test_parts_with_other_labels_are_refused(run, model, data):
     """Also if these differ in the other part's examples alone; their type makes no difference."""
 
@@ -260,6 +264,7 @@ def test_hash_of_labels_is_that_of_all_of_them(monkeypatch):
     assert sha256_of_labels(y, 4, 4) != whole
 
 
+@default_backend_only
 def test_a_part_with_other_columns_is_named(run, model, data):
     """As after labels were taken out of a part that states them."""
     paths = [data / "one.npz", data / "two.npz"]
@@ -275,6 +280,7 @@ def test_a_part_with_other_columns_is_named(run, model, data):
         join(paths, parts)
 
 
+@default_backend_only
 @pytest.mark.parametrize("shard", ["5/4", "0/4", "-1/4", "1.5/4", "1/0", "true/4", "null/4"])
 def test_a_part_that_is_none_of_its_whole_is_refused(run, model, data, shard):
     path = data / "part.npz"

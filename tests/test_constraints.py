@@ -11,7 +11,7 @@ from keras import ops
 
 from lipzoo.constraints import METHODS, SpectralBound, project
 from lipzoo.spectral import conv_norm_bound
-from tests.helpers import compiled, examples
+from tests.helpers import COMPILES, compiled, examples
 from tests.truths import linear_operator
 
 SHAPES = [(7, 4), (4, 7), (5, 5), (3, 2, 4), (2, 6, 3), (3, 3, 2, 3), (2, 2, 3, 4), (4, 3, 1, 2)]
@@ -120,8 +120,8 @@ def test_storage_rounding_is_covered(dtype, shape):
     ("optimizer", "jit"),
     [
         pytest.param("adam", True, marks=compiled),
-        ("momentum", False),
-        ("accumulation", False),
+        ("momentum", COMPILES),
+        ("accumulation", COMPILES),
     ],
 )
 def test_bound_holds_through_hostile_training(optimizer, jit):

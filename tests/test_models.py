@@ -6,7 +6,13 @@ import pytest
 
 import lipzoo
 from lipzoo.models import GradFlowNet
-from tests.helpers import compile_fast, compiled, half_precision
+from tests.helpers import (
+    COMPILES,
+    compile_fast,
+    compiled,
+    default_backend_only,
+    half_precision,
+)
 from tests.processes import fresh
 from tests.truths import dense_jacobian, randomise
 
@@ -14,7 +20,17 @@ SMALL = {"width": 8, "axial_units": 6, "features": 12, "patch_depths": (2,), "ax
 
 
 @pytest.mark.parametrize("head", ["orthogonal", "unit_norm"])
-@pytest.mark.parametrize("input_shape", [(8, 8, 1), (10, 7, 2), (24, 1), (9, 2), (5,), (40,)])
+@pytest.mark.parametrize(
+    "input_shape",
+    [
+        (8, 8, 1),
+        pytest.param((10, 7, 2), marks=default_backend_only),
+        pytest.param((24, 1), marks=default_backend_only),
+        (9, 2),
+        (5,),
+        pytest.param((40,), marks=default_backend_only),
+    ],
+)
 def test_images_sequences_and_tables(input_shape, head):
     model = GradFlowNet(input_shape, 3, head=head, **SMALL)
     assert model.output_shape == (None, 3)
@@ -44,8 +60,8 @@ def test_features_are_the_model_without_its_head():
     ("policy", "arguments", "jit"),
     [
         pytest.param("float32", {}, True, marks=compiled),
-        ("float32", {"gradient_accumulation_steps": 2}, False),
-        pytest.param("mixed_float16", {}, False, marks=half_precision),
+        ("float32", {"gradient_accumulation_steps": 2}, COMPILES),
+        pytest.param("mixed_float16", {}, COMPILES, marks=half_precision),
         pytest.param("mixed_bfloat16", {}, True, marks=compiled),
     ],
 )
