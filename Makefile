@@ -25,6 +25,8 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export MPLBACKEND ?= Agg
+# Otherwise every process, worker and backend compiles the sources and rewrites the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-backends test-jax test-torch test-newest-keras test-engines docs notebooks \
   format studies benchmarks readme clean
