@@ -48,7 +48,7 @@ def Denoiser(
     after training: every flow is non-expansive (`lipzoo.layers.GradientFlowConv2D`), everything
     else an isometry or a projection.
 
-    The same weights serve images of every size: `lipzoo.load("denoiser-bsd", input_shape=(321, 481,
+    The same weights serve images of every size: `lipzoo.load(folder, input_shape=(321, 481,
     1))`. Sizes that the stem does not divide are padded by zeros and cropped again.
 
     Args:

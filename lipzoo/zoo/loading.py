@@ -84,7 +84,7 @@ def load(
             layers of a model need different names, and so do models inside another one: an
             ensemble of one model with itself needs this.
         input_shape: `(height, width, channels)`, for a model whose weights serve images of
-            every size, such as `denoiser-bsd`; `None` for the one of its configuration.
+            every size, a `Denoiser` for instance; `None` for the one of its configuration.
 
     Returns:
         A `keras.Model`, named as the zoo's model or its folder is.
