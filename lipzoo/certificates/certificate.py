@@ -33,6 +33,7 @@ class Certificate:
             come from a reference.
         input_size: number of entries of one input.
         decision: `"max"`, or `"min"` where the least output is the class.
+        local: whether the radii rest on slopes within each ball, which are at most the bound's.
         class_names: names of the classes, empty where the model has none.
         feature_names: names of the features, likewise.
         units: units of the input and so of the radii, empty where the model states none.
@@ -64,6 +65,7 @@ class Certificate:
     input_size: int = field(kw_only=True, repr=False)
     arithmetic: str = field(default="", kw_only=True)
     decision: str = field(default="max", kw_only=True)
+    local: bool = field(default=False, kw_only=True)
     class_names: tuple[str, ...] = field(default=(), kw_only=True)
     feature_names: tuple[str, ...] = field(default=(), kw_only=True)
     units: str = field(default="", kw_only=True)

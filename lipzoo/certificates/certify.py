@@ -12,6 +12,7 @@ import numpy as np
 from lipzoo.bounds import LipschitzBound
 from lipzoo.bounds.keras_graph import as_function, final_operations
 from lipzoo.bounds.linear_head import squashing
+from lipzoo.bounds.local import chain_of
 from lipzoo.certificates.batches import is_data_set
 from lipzoo.certificates.certificate import Certificate
 from lipzoo.certificates.data_set import certified_whole
@@ -24,6 +25,7 @@ from lipzoo.certificates.float64_reference import (
 )
 from lipzoo.certificates.forward_pass import evaluate, pair_head
 from lipzoo.certificates.inputs import check_inputs, check_labels
+from lipzoo.certificates.local_radius import grown_radius
 from lipzoo.certificates.prediction import check_runs_as_recorded
 from lipzoo.certificates.radius import general_radius, head_radius, sign_radius
 from lipzoo.certificates.rounding_error import no_uncertainty
@@ -46,6 +48,7 @@ def certify(
     rounding: bool = True,
     method: str = "product",
     domain: Any = None,
+    local: bool = False,
     verbose: int | str = "auto",
 ) -> Certificate:
     """Certified Euclidean radius of every prediction.
@@ -97,6 +100,13 @@ def certify(
     the box* with `||x' - x|| < r(x)` is classified differently from x. It admits models with
     products of tensors, which have no bound beyond a box, see `lipschitz_bound`.
 
+    With `local=True` the slopes are those within the ball that is certified: a ReLU that stays off
+    there drops out, one that stays on is linear, see `lipzoo.bounds.local`. Radii are never smaller
+    and, of ordinary networks, many times larger; it takes milliseconds to seconds an example. It is
+    for chains of dense, convolution, averaging and batch normalisation layers with ReLU or leaky
+    ReLU between them and a linear one at the end, none of whose matrices, written out, has more
+    than 8 million entries.
+
     A data set is read batch by batch and once, in the order in which it gives them; memory grows by
     at most 40 bytes an example. `lipzoo.certify_summary` keeps counts alone.
 
@@ -118,19 +128,21 @@ def certify(
         method: of the bound, see `lipschitz_bound`. With `"semidefinite"` every pair of classes has
             a slope of its own, along the difference of its columns.
         domain: `None`, or the box `(low, high)` that x lies in, see `lipschitz_bound`.
+        local: whether slopes are those within each ball.
         verbose: as in `keras.Model.predict`; of a data set nothing is shown.
 
     Returns:
         A `Certificate`, of a data set one without logits.
 
     Raises:
-        UncertifiedLayerError: if a layer has no proven bound.
+        UncertifiedLayerError: if a layer has no proven bound, or one that is not local.
         ValueError: if the model ends in softmax, the rounding error of a layer is not known, the
             backend does not compute in its arithmetic (float64 on PyTorch), the data do not fit
             the model, the reference is another network or comes with rounding=False, batch_size is
             not a positive integer, decision is neither `"max"` nor `"min"`, or `"min"` of a single
             output, the method is unknown, x is not in the domain, a domain comes with another
-            method or standardized=True, or radii in standard deviations are asked of a model that
+            method or standardized=True, local=True of a model that is no chain or with a domain or
+            standardized=True, or radii in standard deviations are asked of a model that
             does not begin by standardising.
         TypeError: if x or y are not arrays of numbers, the model is none of Keras, or the reference
             is neither a name nor a model.
@@ -161,6 +173,7 @@ def certify(
             rounding=rounding,
             method=method,
             domain=domain,
+            local=local,
             verbose=0,
         )
         return certified_whole(model, x, one)
@@ -173,6 +186,11 @@ def certify(
         raise ValueError(
             "Expected standardized=False with a domain, which is in the units of the input. "
             "Received: standardized=True"
+        )
+    if local and (standardized or domain is not None):
+        raise ValueError(
+            "Expected standardized=False and domain=None with local=True. "
+            f"Received: standardized={standardized}, domain={domain!r}"
         )
     arrays = check_inputs(model, x)
     if isinstance(reference, keras.Model):
@@ -211,6 +229,16 @@ def certify(
         ball = np.where(np.isfinite(radius), radius, own.norms + 1.0)
         rounded, _ = margins((centre.at_x(), own.in_ball(ball, centre)))
         radius = np.minimum(rounded, ball)
+    if local:
+        uncertain = centre.at_x() if rounding else exact
+
+        def within(slopes, balls):
+            ball = own.in_ball(balls, centre) if rounding else exact
+            return margins((uncertain, ball), slopes=slopes)
+
+        chain = chain_of(model, own.bound)
+        inputs = arrays[0].reshape(len(prediction), -1)
+        radius, rival = grown_radius(chain, inputs, prediction, (radius, rival), within)
     types = computing_dtype(model)
     if rounding and not np.any(radius) and any(dtype in types for dtype in HALF_PRECISION):
         warnings.warn(
@@ -229,6 +257,7 @@ def certify(
         rival=rival,
         arithmetic=_arithmetic(model, None if centre is own else reference),
         decision=decision,
+        local=local,
         input_size=sum(math.prod(array.shape[1:]) for array in arrays),
         **_description(model, scale),
     )
@@ -253,12 +282,13 @@ def _description(model, scale) -> dict:
     }
 
 
-def _radii(logits, prediction, bound: LipschitzBound, uncertainties):
+def _radii(logits, prediction, bound: LipschitzBound, uncertainties, slopes=None):
     head = pair_head(bound)
     if head is not None:
-        return head_radius(logits, prediction, head, uncertainties)
-    rule = sign_radius if logits.shape[1] == 1 else general_radius
-    return rule(logits, prediction, bound.output, uncertainties)
+        return head_radius(logits, prediction, head, uncertainties, slopes)
+    if logits.shape[1] == 1:
+        return sign_radius(logits, prediction, bound.output, uncertainties, slopes)
+    return general_radius(logits, prediction, bound.output, uncertainties)
 
 
 def check_model(model) -> None:

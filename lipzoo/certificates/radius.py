@@ -1,5 +1,7 @@
 """From logits, bounds and rounding errors to certified radii."""
 
+from typing import Any
+
 import numpy as np
 
 from lipzoo.bounds.model_bound import LinearHead
@@ -65,15 +67,21 @@ def general_radius(logits, prediction, output: TensorBound, uncertainties) -> tu
     return radius, np.where(np.isfinite(radius), rest.argmax(axis=1), -1)
 
 
-def sign_radius(logits, prediction, output: TensorBound, uncertainties) -> tuple:
-    """`|f| / L` for a single logit whose sign is the prediction, less the slack; and the rival."""
+def sign_radius(logits, prediction, output: TensorBound, uncertainties, slopes=None) -> tuple:
+    """`|f| / L` for a single logit whose sign is the prediction, less the slack; and the rival.
+
+    With `slopes`, of shape `(examples, 1)`, the smaller of both is taken for L.
+    """
     slack = _summed_errors(uncertainties)
     margin = np.where(prediction == 1, 1.0, -1.0) * logits[:, 0]
-    radius = radii_of_pairs(margin, output.bound.value, slack)
+    slope: Any = output.bound.value
+    if slopes is not None:
+        slope = np.minimum(slopes[:, 0], slope)
+    radius = radii_of_pairs(margin, slope, slack)
     return radius, np.where(np.isfinite(radius), 1 - prediction, -1)
 
 
-def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
+def head_radius(logits, prediction, head: LinearHead, uncertainties, slopes=None) -> tuple:
     """`min_j (f_y - f_j) / (L ||w_y - w_j||)` for logits `W^T h + b` of L-Lipschitz features h.
 
     The slack of the pair (y, j), at x and once more in the ball: an error of norm e in h moves the
@@ -86,6 +94,8 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         prediction: y, the predicted class of every example.
         head: the last layer.
         uncertainties: what rounding can do to h, an `Uncertainty` at x and one in the ball.
+        slopes: upper bounds of the slope of `f_y - f_j` for each example, shape
+            `(examples, classes)`, of which the smaller one counts; or `None`.
 
     Returns:
         `(radius, rival)` as in `general_radius`.
@@ -102,7 +112,10 @@ def head_radius(logits, prediction, head: LinearHead, uncertainties) -> tuple:
         ]
         margin = logits[rows, label][:, None] - logits[np.ix_(rows, others)]
         slack = head_slack(head, norms, label, own)
-        pairs = radii_of_pairs(margin, head_slopes(head, label), slack)
+        rate = head_slopes(head, label)
+        if slopes is not None:
+            rate = np.minimum(rate, slopes[np.ix_(rows, others)])
+        pairs = radii_of_pairs(margin, rate, slack)
         radius[rows] = pairs.min(axis=1)
         rival[rows] = others[pairs.argmin(axis=1)]
     return radius, np.where(np.isfinite(radius), rival, -1)

@@ -61,7 +61,8 @@ def _numbered(sizes) -> np.ndarray:
     return np.arange(math.prod(sizes)).reshape(sizes)
 
 
-def _diagonal(factors: np.ndarray, roundings: int) -> Affine:
+def diagonal(factors: np.ndarray, roundings: int) -> Affine:
+    """Every entry times a factor, which may be off by some roundings."""
     entries = factors.size
     places = np.arange(entries)[:, None]
     # One part an entry would be slow: equal factors go together.
@@ -104,14 +105,14 @@ def _batch_normalization(layer, sizes) -> Affine:
         scale = as_float64(layer.gamma) * scale
     shape = [1] * (len(sizes) + 1)
     shape[layer.axis] = -1
-    return _diagonal(np.broadcast_to(scale.reshape(shape)[0], sizes), roundings=4)
+    return diagonal(np.broadcast_to(scale.reshape(shape)[0], sizes), roundings=4)
 
 
 def _normalization(layer, sizes) -> Affine:
     # A root, and a quotient.
     deviation = np.maximum(np.sqrt(as_float64(layer.variance)), keras.config.epsilon())
     scale = deviation if layer.invert else 1.0 / deviation
-    return _diagonal(np.broadcast_to(scale, (1, *sizes))[0], roundings=2)
+    return diagonal(np.broadcast_to(scale, (1, *sizes))[0], roundings=2)
 
 
 def _taps(layer, image: np.ndarray, kernel_size, outputs) -> np.ndarray:
