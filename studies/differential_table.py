@@ -9,6 +9,11 @@ from lipzoo_catalogue.markdown import table
 RESULTS = Path(__file__).with_name("differential.json")
 # Of fewer models, drawn with layers and bounds that came later: ellipsoids for every second one.
 LATER = Path(__file__).with_name("differential_later.json")
+# Of models that are made for a rule: bounds on boxes, slopes within each ball.
+RULES = {
+    "products of tensors on boxes": Path(__file__).with_name("differential_boxes.json"),
+    "slopes within each ball": Path(__file__).with_name("differential_local.json"),
+}
 _OUTCOMES = {
     "accepted": "accepted, and attacked",
     "refused": "refused by name",
@@ -48,3 +53,17 @@ def later_sentence() -> str:
         f"{outcomes.get('refused', 0):,} refused by name and {outcomes.get('violation', 0):,} "
         "refuted.\n"
     )
+
+
+def rules_table() -> str:
+    """What became of models that are made for one rule."""
+    rows = []
+    for name, path in RULES.items():
+        found = json.loads(path.read_text())
+        outcomes = found["outcomes"]
+        counts = [outcomes.get(key, 0) for key in ("accepted", "refused", "violation")]
+        shares = [f"{found['largest_share'][key]:.4f}" for key in ("bound", "radius")]
+        numbers = [found["models"], *counts, found["certified_points"]]
+        rows.append([name, *(f"{number:,}" for number in numbers), *shares])
+    header = ["models with", "drawn", "accepted", "refused by name", "refuted", "radii attacked"]
+    return table([*header, "largest share of a bound", "of a radius"], rows)

@@ -27,6 +27,13 @@ def test_no_random_model_refutes_its_certificates_on_a_box():
     assert found["features"]["accepted with gate"] >= 3
 
 
+def test_no_random_chain_refutes_its_radii_from_slopes_within_them():
+    found = record.part_record(range(1_000_000, 1_000_008), "", about="local")
+    assert found["failures"] == []
+    assert found["outcomes"]["accepted"] >= 5
+    assert found["certified_points"] >= 30
+
+
 def test_equal_seeds_give_equal_models():
     x = np.random.default_rng(0).standard_normal((4, 64))
     for seed in range(3):

@@ -8,7 +8,7 @@ from keras import layers
 
 from lipzoo.building import weights_follow
 from lipzoo.keras_internals import calls_of, made_by
-from studies.differential import hostile, inverse_models, pieces, recorded
+from studies.differential import chains, hostile, inverse_models, pieces, recorded
 from studies.differential.draw import Draw
 
 MAX_ENTRIES = 64
@@ -33,8 +33,10 @@ class Made:
     log: list = field(default_factory=list)
 
 
-def make(seed, wide=False, products=False) -> Made:
-    """The model of a seed; with `wide`, its twin in float64; with `products`, often with such.
+def make(seed, wide=False, products=False, chain=False) -> Made:
+    """The model of a seed; with `wide`, its twin in float64.
+
+    With `products` tensors are often multiplied; with `chain` it is affine layers and ReLUs.
 
     Raises:
         Unbuildable: if Keras refuses the model.
@@ -43,7 +45,9 @@ def make(seed, wide=False, products=False) -> Made:
     made = Made(None, draw)
     try:
         with weights_follow(parameters=10**6):
-            if not products and draw.maybe(0.12):
+            if chain:
+                made.model = chains.make(draw)
+            elif not products and draw.maybe(0.12):
                 made.model = inverse_models.make(draw)
             else:
                 made.model = _Graph(draw, made.log).model()

@@ -32,6 +32,7 @@ class Trial:
         traced: whether `predict` was compiled, and attacked as well.
         changed: what was changed between two certificates.
         box: of the inputs, `None` for all of them.
+        local: whether radii rest on slopes within each ball.
     """
 
     seed: int
@@ -42,10 +43,12 @@ class Trial:
     traced: bool = False
     changed: str = ""
     box: tuple[float, float] | None = None
+    local: bool = False
 
 
-# What is tried: bounds and balls of any model, or bounds on boxes, of models with products.
-ABOUT = ("any", "boxes")
+# What is tried: bounds and balls of any model; bounds on boxes, of models with products; radii from
+# slopes within each ball, of chains.
+ABOUT = ("any", "boxes", "local")
 
 
 def run(seed: int, about: str = ABOUT[0]) -> Trial:
@@ -53,7 +56,7 @@ def run(seed: int, about: str = ABOUT[0]) -> Trial:
     random = np.random.default_rng((seed, 1))
     traced = bool(random.random() < 0.22)
     box = _box(random) if about == "boxes" else None
-    trial = Trial(seed, "unbuildable", traced=traced, box=box)
+    trial = Trial(seed, "unbuildable", traced=traced, box=box, local=about == "local")
     found = Found()
     with contextlib.nullcontext() if traced else untraced():
         _run(trial, random, found)
@@ -69,7 +72,7 @@ def _box(random) -> tuple[float, float]:
 def _run(trial, random, found):
     for attempt in range(4):
         try:
-            made, model, twin = _made(trial.seed, attempt, trial.box is not None)
+            made, model, twin = _made(trial.seed, attempt, _settings(trial))
             break
         except generator.Unbuildable as error:
             trial.reason = str(error)
@@ -85,8 +88,12 @@ def _run(trial, random, found):
         _changed(trial, made, model, twin, random, found)
 
 
-def _made(seed, attempt, products):
-    made = generator.make((seed, 0, attempt), products=products)
+def _settings(trial) -> dict:
+    return {"products": trial.box is not None, "chain": trial.local}
+
+
+def _made(seed, attempt, settings):
+    made = generator.make((seed, 0, attempt), **settings)
     try:
         # Keras leaves a Sequential without inputs where a layer does not take what comes.
         model = Function(made.model)
@@ -94,13 +101,13 @@ def _made(seed, attempt, products):
         model.eager(rows)
     except Exception as error:
         raise generator.Unbuildable(f"{type(error).__name__} when called") from error
-    return made, model, _twin_of(made, seed, attempt, products)
+    return made, model, _twin_of(made, seed, attempt, settings)
 
 
-def _twin_of(made, seed, attempt, products):
+def _twin_of(made, seed, attempt, settings):
     """The same model in float64; `None` where there is none."""
     try:
-        wide = generator.make((seed, 0, attempt), wide=True, products=products)
+        wide = generator.make((seed, 0, attempt), wide=True, **settings)
     except generator.Unbuildable:
         return None
     if wide.log != made.log or wide.draw.features != made.draw.features:
@@ -157,11 +164,13 @@ def _examine(trial, model, twin, random, found):
         if len(model.model.outputs) == 1:
             classifies = len(model.model.outputs[0].shape) == 2
             # Compiling is most of the time that a model takes: one of the two.
-            if trial.box is None and not (trial.traced and classifies and random.random() < 0.6):
+            any_model = trial.box is None and not trial.local
+            if any_model and not (trial.traced and classifies and random.random() < 0.6):
                 _allowing(attack_balls, model, rows, jacobians, random, found, predict)
                 classifies = classifies and not trial.traced
             if classifies:
                 settings: dict = {"method": bound.method, "domain": trial.box}
+                settings["local"] = trial.local
                 if random.random() < 0.25:
                     settings["reference"] = twin.model
                 _allowing(attack_radii, model, twin, rows, random, found, predict, settings)

@@ -28,6 +28,12 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv1D,
     keras.layers.DepthwiseConv2D,
 )
+# Factors, epsilons.
+_WITH_CONSTANTS = (
+    keras.layers.Rescaling,
+    keras.layers.Normalization,
+    keras.layers.BatchNormalization,
+)
 _LINEAR = (None, keras.activations.linear)
 
 
@@ -168,7 +174,7 @@ def _affine(layer, sizes, output_sizes) -> Affine | None:
 
 def _relative(layer) -> float:
     """How far a constant may be off that a backend takes in float32."""
-    if type(layer) in (keras.layers.Rescaling, keras.layers.Normalization):
+    if type(layer) in _WITH_CONSTANTS:
         return 2 * unit_roundoff("float32")
     return 0.0
 
