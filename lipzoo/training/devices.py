@@ -166,8 +166,11 @@ def divide_processor(count: int) -> None:
         tf.config.set_logical_device_configuration(processor, parts)
 
 
-def on_one_device(model: keras.Model, build) -> keras.Model:
-    """Returns `build()` with the weights of a model that was trained on several devices."""
-    alone = build()
-    alone.set_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
-    return alone
+def built_again(model: keras.Model, build) -> keras.Model:
+    """Returns `build()` with the weights of a model.
+
+    So one on one device, in float32, is made of one trained on several, or in mixed precision.
+    """
+    again = build()
+    again.set_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
+    return again

@@ -17,8 +17,15 @@ class TrainingError(RuntimeError):
     """A run that cannot start or go on; the message says what to do."""
 
 
-def build_model(architecture: str, arguments: dict) -> keras.Model:
-    """Builds a model; an argument that the builder refuses becomes a `TrainingError`."""
+def build_model(architecture: str, arguments: dict, dtype_policy: str | None = None) -> keras.Model:
+    """Builds a model; an argument that the builder refuses becomes a `TrainingError`.
+
+    Args:
+        architecture: name of the builder.
+        arguments: its arguments.
+        dtype_policy: Keras' policy for all layers, by default the global one, which is left as it
+            was.
+    """
     builder = builder_of(architecture)
     known = [name for name in inspect.signature(builder).parameters if name != "kwargs"]
     for key in arguments:
@@ -26,10 +33,14 @@ def build_model(architecture: str, arguments: dict) -> keras.Model:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             advice = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
             raise TrainingError(f"[model.arguments]: {architecture} has no {key!r}. {advice}")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype_policy or before)
     try:
         return builder(**arguments)
     except (ValueError, TypeError) as error:
         raise TrainingError(f"[model.arguments]: {error}") from error
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compile_model(

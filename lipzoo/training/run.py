@@ -15,9 +15,9 @@ from lipzoo.data.dataset import Dataset
 from lipzoo.training.adversary import AdversarialModel
 from lipzoo.training.batches import EpochStart
 from lipzoo.training.devices import (
+    built_again,
     check_devices,
     data_parallel,
-    on_one_device,
     shared_out,
 )
 from lipzoo.training.model import TrainingError, build_model, check_jit_compile
@@ -154,8 +154,9 @@ def train(
             raise DivergedError(f"{folder}: training diverged: {error}") from None
     if not writes:
         return _written_by_another(folder / "metrics.json")
-    if devices > 1:
-        model = on_one_device(model, lambda: build_model(recipe.model.architecture, arguments))
+    if devices > 1 or training.dtype_policy != "float32":
+        architecture = recipe.model.architecture
+        model = built_again(model, lambda: build_model(architecture, arguments, "float32"))
     if training.ema:
         project(model)
     round_weights(model, training.weights_dtype)
@@ -176,7 +177,8 @@ def _written_by_another(path: Path) -> dict:
 
 def _compiled(recipe: Recipe, task, arguments: dict, steps: int) -> keras.Model:
     """The recipe's model, with the weights that it starts from, compiled for epochs of `steps`."""
-    model = build_model(recipe.model.architecture, arguments)
+    policy = recipe.training.dtype_policy
+    model = build_model(recipe.model.architecture, arguments, policy)
     if recipe.model.start:
         classes = arguments.get("num_classes")
         start_from(model, recipe.model.start, recipe.model.architecture, classes)
