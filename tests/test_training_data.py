@@ -42,6 +42,22 @@ def test_npz_without_splits_is_cut_into_disjoint_stratified_parts(tmp_path):
     assert (data.kind, data.input_shape, data.num_classes) == ("table", (5,), 3)
 
 
+def test_splits_by_content_are_the_same_in_any_order(tmp_path):
+    x, y = _pixels(100), np.arange(100) % 4
+    order = np.random.default_rng(1).permutation(100)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.savez(tmp_path / "b.npz", x=x[order], y=y[order])
+    sizes = {"validation": 20, "test_size": 30}
+    first, second = (
+        _load(tmp_path / name, split_by="content", **sizes) for name in ("a.npz", "b.npz")
+    )
+    by_order = _load(tmp_path / "b.npz", **sizes)
+    for name, count in (("train", 50), ("validation", 20), ("test", 30)):
+        parts = [_pairs(getattr(data, name)) for data in (first, second, by_order)]
+        assert len(parts[0]) == count
+        assert parts[0] == parts[1] != parts[2]
+
+
 def test_npz_with_keras_names_and_bytes(tmp_path):
     x = _pixels(100)
     y = np.arange(100) % 4

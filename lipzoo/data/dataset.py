@@ -127,11 +127,11 @@ def load_data(settings: DataSettings, labelled: bool = True) -> Dataset:
     notes = [*raw.notes, *_left_out_notes(raw)]
     if test is None:
         count = count_of(settings.test_size, len(train), "test_size")
-        train, test = cut(train, count, raw.ordered)
+        train, test = cut(train, count, raw.ordered, settings.split_by == "content")
         notes.append(f"the source has no test split: {count} examples were cut from it")
     if validation is None:
         count = count_of(settings.validation, len(train), "validation")
-        train, validation = cut(train, count, raw.ordered)
+        train, validation = cut(train, count, raw.ordered, settings.split_by == "content")
     named = {"train": train, "validation": validation, "test": test}
     for name, split in named.items():
         if split.x.shape[1:] != train.x.shape[1:] or split.x.dtype != train.x.dtype:

@@ -21,6 +21,10 @@ class DataSettings:
             examples, or a fraction below 1 (`"1/12"` works too). Unused where the source has a
             validation split.
         test_size: size of the test split cut first where the source has none.
+        split_by: `"content"` cuts off the examples with the largest digests (BLAKE2b, 16 bytes, of
+            an example's numbers as they are stored): the same ones wherever the same examples are
+            read from, in any order. `"order"` cuts off the last ones where the order is official,
+            else the same share of every class.
         kind: `"image"`, `"signal"`, `"table"`, or `"auto"` to infer it from the shape.
         label: column of a table that holds the label: `"last"`, `"first"`, its name, its number
             from 1, or `"none"`.
@@ -47,6 +51,7 @@ class DataSettings:
     test: str | None = None
     validation: int | float | str = 0.1
     test_size: int | float | str = 0.2
+    split_by: Literal["order", "content"] = "order"
     kind: Literal["auto", "image", "signal", "table"] = "auto"
     label: str | int = "last"
     missing: Literal["error", "drop"] = "error"

@@ -42,10 +42,30 @@ def count_of(size: int | float | str, available: int, key: str) -> int:
     return count
 
 
-def cut(split: Split, count: int, ordered: bool) -> tuple[Split, Split]:
-    """Cuts the last `count` examples off, or the same share of every class if not `ordered`."""
-    order = np.arange(len(split))
-    if not ordered:
+def cut(split: Split, count: int, ordered: bool, by_content=False) -> tuple[Split, Split]:
+    """Cuts `count` examples off.
+
+    Args:
+        split: the examples.
+        count: how many.
+        ordered: whether the last ones are cut off, instead of the same share of every class.
+        by_content: cut off those with the largest digests, whatever the order of the examples.
+
+    Example:
+
+    >>> split = Split(np.arange(6.0)[:, None], np.arange(6))
+    >>> other = split.take(np.array([5, 3, 1, 0, 2, 4]))
+    >>> _, first = cut(split, 2, ordered=True, by_content=True)
+    >>> _, second = cut(other, 2, ordered=True, by_content=True)
+    >>> set(first.y) == set(second.y), len(first)
+    (True, 2)
+    """
+    if by_content:
+        digests = row_digests(split.x)
+        order = np.array(sorted(range(len(split)), key=digests.__getitem__))
+    elif ordered:
+        order = np.arange(len(split))
+    else:
         order = stratified_order(split.y, np.random.default_rng(0))
     kept, taken = np.sort(order[:-count]), np.sort(order[-count:])
     return split.take(kept), split.take(taken)
