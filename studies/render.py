@@ -36,6 +36,7 @@ from studies import (
     shards_table,
     stability_tables,
     study_tables,
+    training_speed_table,
     truth_tables,
 )
 
@@ -95,6 +96,7 @@ def render(text: str) -> str:
         "depth": depth_table,
         "frontier": study_tables.frontier_table,
         "rounding": truth_tables.rounding_table,
+        "training_speed": training_speed_table.training_speed_table,
         "tightness": truth_tables.tightness_table,
         "other_norms": truth_tables.other_norms_table,
         "activations": study_tables.activations_table,

@@ -9,6 +9,7 @@ import numpy as np
 
 from lipzoo.data.dataset import Dataset
 from lipzoo.training.batches import Batches, EpochStart
+from lipzoo.training.devices import built_again
 from lipzoo.training.model import build_model, compile_model
 from lipzoo.training.recipe import Recipe, read_recipe
 from lipzoo.training.run_folder import write_json
@@ -44,20 +45,24 @@ def train_small(recipe: Recipe, dataset: Dataset, seed: int, build=None) -> kera
         recipe: the recipe.
         dataset: its data.
         seed: seed of weights, order and augmentation, in place of the recipe's.
-        build: function that returns the model; by default the recipe's architecture.
+        build: function that returns the model, which trains in its own precision; by default the
+            recipe's architecture, in the recipe's.
     """
     keras.utils.set_random_seed(seed)
-    if build is None:
+    training = recipe.training
+    if build is not None:
+        model = build()
+    else:
         arguments = {**recipe.model.arguments, "input_shape": dataset.input_shape}
         arguments["num_classes"] = dataset.num_classes
-        model = build_model(recipe.model.architecture, arguments)
-    else:
-        model = build()
-    training = recipe.training
+        named = recipe.model.architecture, arguments
+        model = build_model(*named, training.dtype_policy)
     batches = Batches(dataset.train, dataset.divisor, training.batch_size, seed, training.augment)
     compile_model(model, training, len(batches), {})
     callbacks = [EpochStart(batches, training.augment_at)]
     model.fit(batches, epochs=training.epochs, shuffle=False, callbacks=callbacks, verbose=0)
+    if build is None and training.dtype_policy != "float32":
+        model = built_again(model, lambda: build_model(*named, "float32"))
     return model
 
 

@@ -135,6 +135,11 @@ def test_an_older_run_gets_the_tables_of_today(finished, tmp_path):
     path.write_text(json.dumps({**metrics, "data": {"sha256": "0" * 64}}))
     with pytest.raises(training.DataError, match="expected the data of the run"):
         refresh_metrics(folder)
+    for text, received in (("{}", "no keys"), ('{"name": "a", "data": 1}', "name, data")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"expected a run's metrics.*Received: {received}"):
+            refresh_metrics(folder)
+        assert path.read_text() == text
 
 
 def test_what_was_seen_in_training_is_reported_apart(tmp_path, monkeypatch, capsys):

@@ -19,6 +19,7 @@ from lipzoo.training.tasks import task_of
 from lipzoo.zoo.saving import write_model
 from lipzoo_catalogue.files import METRICS, WEIGHTS, parse_json, read_file, record_of
 from lipzoo_catalogue.installing import how_to_install
+from lipzoo_catalogue.json_validation import is_mapping
 from lipzoo_catalogue.version import __version__
 
 
@@ -95,12 +96,12 @@ def refresh_metrics(folder: str | Path) -> dict:
     Raises:
         FileNotFoundError: if a file of the run is missing.
         DataError: if the data are not those of the run.
-        ValueError: if a file of the run was altered.
+        ValueError: if a file of the run was altered, or says of no run which data it had.
     """
     folder = Path(folder)
     path = folder / "recipe.toml"
     recipe = parse_recipe(path.read_text(encoding="utf-8"), where=str(path))
-    metrics = parse_json(read_file(folder / METRICS), folder / METRICS)
+    metrics = _about_the_run(folder / METRICS)
     dataset = load_data(recipe.data, labelled=not recipe.reconstructs)
     if dataset.fingerprint() != metrics["data"]["sha256"]:
         raise DataError(
@@ -109,6 +110,19 @@ def refresh_metrics(folder: str | Path) -> dict:
         )
     metrics = _measured(folder, task_of(recipe, dataset), zoo.load(folder), metrics)
     write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _about_the_run(path: Path) -> dict:
+    """The content of a run's `metrics.json`, which states name, version and data."""
+    metrics = parse_json(read_file(path), path)
+    data = metrics.get("data")
+    named = {"format_version", "name"} <= metrics.keys()
+    if not (named and is_mapping(data) and "sha256" in data):
+        raise ValueError(
+            f"{path}: expected a run's metrics, with format_version, name and data.sha256. "
+            f"Received: {', '.join(metrics) or 'no keys'}"
+        )
     return metrics
 
 
