@@ -39,6 +39,7 @@ def built():
                 f"{architecture}-{kind}",
                 models.ARCHITECTURES[architecture](shape, 4, **arguments),
             )
+    yield "Denoiser-image", models.Denoiser((6, 8, 1), width=5, depth=2, filters=6)
     for kind, operator in (("image", BLUR), ("sequence", LINE)):
         for architecture in ("InvNet", "UnrolledNet"):
             build = models.ARCHITECTURES[architecture]

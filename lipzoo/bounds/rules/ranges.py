@@ -15,6 +15,7 @@ import numpy as np
 from lipzoo import activations
 from lipzoo.bounds.arguments import bound_arguments
 from lipzoo.bounds.domain import Range
+from lipzoo.bounds.origins import is_operation
 from lipzoo.bounds.rules._numbers import as_float64
 from lipzoo.bounds.rules.images import image_of_activation, image_of_slopes
 from lipzoo.bounds.rules.merging import merge_kind
@@ -65,12 +66,12 @@ def range_after(node, values: list[Interval]) -> Interval | None:
     if rule is not None:
         return rule(operation, values[0], shape, output_shape)
     name = type(operation).__name__
-    if operation.__class__.__module__.startswith("keras.src.ops"):
+    if is_operation(operation):
         if name in _ACTIVATIONS:
             return image_of_activation(_ACTIVATIONS[name], values[0])
         if name in _WITH_CONSTANT:
             return _with_constant(node, name, values[0])
-        if name in ("Softmax",):
+        if name == "Softmax":
             return Interval.between(0.0, 1.0).mapped(_alike(values[0]))
         if name == "Reshape":
             return _moved(operation, values[0], shape, output_shape)
