@@ -13,10 +13,10 @@ def training_speed_table(path: Path = RESULTS) -> str:
     results = json.loads(path.read_text(encoding="utf-8"))
     steps, first, faster = results["steps"], results["flagship"], results["faster"]
     rows = [
-        ["the flagship's: Adam, float32", first["epochs"], "1.00 ×", *_shares(first), "1"],
+        ["the flagship's: Adam, float32", str(first["epochs"]), "1.00 ×", *_shares(first), "1"],
         [
             "StiefelMuon, half rank, bfloat16",
-            faster["epochs"],
+            str(faster["epochs"]),
             f"{steps['faster']['ratio']:.2f} ×",
             *_shares(faster),
             f"1/{results['times_as_fast']:.0f}",
