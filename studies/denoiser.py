@@ -1,16 +1,14 @@
 """`python -m studies.denoiser --images DIR --models RUNS` measures denoisers on BSD68 and Set12.
 
-Mean PSNR over the images of `DIR/BSD68` and `DIR/Set12`, beside total variation and the noisy
-images; the proven bound at the size of BSD68's images, and on patches of 64 × 64 how far an image
-moves at most, rounding in float32 included, and the worst movement that a search found, while the
-input moves by the expected norm of the noise. Noise of 5, 15 and 25 of 255, image i with NumPy's
-`default_rng(i)`, in float32; noisy images are not clipped, denoised ones lie in [0, 1]. Writes
-studies/denoiser.json, and with `--models` the metrics of the models in that folder, which else are
-those of the zoo.
+The models are those that `studies.denoiser_training` made. Mean PSNR over the images of `DIR/BSD68`
+and `DIR/Set12`, beside total variation and the noisy images; the proven bound at the size of
+BSD68's images, and on patches of 64 × 64 how far an image moves at most, rounding in float32
+included, and the worst movement that a search found, while the input moves by the expected norm of
+the noise. Noise of 5, 15 and 25 of 255, image i with NumPy's `default_rng(i)`, in float32; noisy
+images are not clipped, denoised ones lie in [0, 1]. Writes studies/denoiser.json.
 """
 
 import argparse
-import math
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +30,15 @@ def main(arguments=None):
     """Writes and prints what was measured."""
     parser = argparse.ArgumentParser(prog="python -m studies.denoiser", description=__doc__)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--models", type=Path, help="folder of trained models (default: the zoo)")
+    parser.add_argument("--models", type=Path, required=True, help="folder of trained models")
+    parser.add_argument("--sigma", type=int, nargs="+", default=SIGMAS, choices=SIGMAS)
     options = parser.parse_args(arguments)
     folders = ("Train400", "BSD68", "Set12")
     train, *tests = (read_images(options.images / folder) for folder in folders)
     results = {}
-    for sigma in SIGMAS:
+    for sigma in options.sigma:
         name = name_of(sigma)
-        path = name if options.models is None else (options.models / name).absolute()
+        path = (options.models / name).absolute()
         weight = chosen_weight(train[-VALIDATION:], sigma)
         results[name] = found = {"sigma": sigma, "weight": weight}
         for folder, images in zip(folders[1:], tests, strict=True):
@@ -47,8 +46,6 @@ def main(arguments=None):
         found["stability"] = stability(path, tests[0], sigma)
         shown = ", ".join(f"{key} {row['psnr']:.2f}" for key, row in found["BSD68"].items())
         print(f"{name}: {shown} dB, {found['stability']}", flush=True)
-        if options.models is not None:
-            write_json(path / "metrics.json", metrics(name, found, tests[0]))
     write_json(RESULTS, results)
 
 
@@ -112,39 +109,6 @@ def stability(path, images: list, sigma: float) -> dict:
 def _middle(image):
     rows, columns = ((size - PATCH) // 2 for size in image.shape[:2])
     return image[rows : rows + PATCH, columns : columns + PATCH]
-
-
-def metrics(name: str, found: dict, images: list) -> dict:
-    """The content of a model's `metrics.json`."""
-    deviation = found["sigma"] / 255
-    power = float(np.mean([np.mean(np.square(image, dtype="float64")) for image in images]))
-    # (I + αI)⁻¹ y, of the α that the power of images and noise call for.
-    alpha = deviation**2 / power
-    shrunk = {
-        "psnr": -10 * math.log10((alpha**2 * power + deviation**2) / (1 + alpha) ** 2),
-        "lipschitz_bound": 1 / (1 + alpha),
-    }
-    moved = found["stability"]
-    return {
-        "format_version": 1,
-        "name": name,
-        "task": "reconstruction",
-        "test": {
-            "examples": len(images),
-            "noise": deviation / math.sqrt(power),
-            "standard_deviation": deviation,
-            "perturbation": moved["perturbation"],
-            "attacked_examples": PATCHES,
-            "methods": {
-                "Denoiser": {
-                    **found["BSD68"]["denoiser"],
-                    **{key: value for key, value in moved.items() if key != "perturbation"},
-                },
-                "Tikhonov": shrunk,
-                "TV": found["BSD68"]["total variation"],
-            },
-        },
-    }
 
 
 if __name__ == "__main__":

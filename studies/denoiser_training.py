@@ -1,13 +1,12 @@
-"""`python -m studies.denoiser_training --images DIR --out RUNS` trains the denoisers of the zoo.
+"""`python -m studies.denoiser_training --images DIR --out RUNS` trains three denoisers.
 
 One after another for noise of 25, 15 and 5 of 255, each from the one before; `DIR/Train400` has the
-photographs, the last 20 of which are for choices. Each ends as a folder of a model in RUNS. Minutes
-of processor time, not steps, are fixed. For TensorFlow.
+photographs, the last 20 of which are for choices. Each ends as a folder of a model in RUNS, after
+some ten minutes in all. For TensorFlow.
 """
 
 import argparse
 import math
-import time
 from pathlib import Path
 
 import keras
@@ -18,19 +17,19 @@ from lipzoo import optimizers, zoo
 from studies.frame_flow import build, rescaled, to_denoiser
 from studies.grey_images import VALIDATION, noisy, psnr, read_images
 
-# Noise, processor seconds, largest step.
-RUNS = ((25, 280, 0.03), (15, 190, 0.025), (5, 190, 0.025))
+# Noise, number of steps, largest step.
+RUNS = ((25, 4_500, 0.03), (15, 2_500, 0.025), (5, 2_500, 0.025))
 WIDTH, DEPTH, BATCH, PATCH, WARMUP = 8, 8, 4, 64, 50
 ARGUMENTS = {"input_shape": [32, 32, 1], "width": WIDTH, "depth": DEPTH}
 
 
 def name_of(sigma: int) -> str:
-    """The name in the zoo."""
-    return "denoiser-bsd" if sigma == 25 else f"denoiser-bsd-{sigma}"
+    """The folder of the denoiser for some noise."""
+    return f"denoiser-bsd-{sigma}"
 
 
 def config(sigma: int) -> zoo.ModelConfig:
-    """What the zoo says of a denoiser."""
+    """What is known of a denoiser, for its folder."""
     return zoo.ModelConfig(
         "Denoiser",
         ARGUMENTS,
@@ -63,8 +62,8 @@ def batch(images: np.ndarray, random: np.random.Generator, sigma: float) -> tupl
     return patches + np.float32(sigma / 255) * noise, patches
 
 
-def train(model: keras.Model, images: np.ndarray, sigma: int, seconds: float, step: float) -> None:
-    """Trains for some processor seconds, with a step that goes to zero as a cosine does."""
+def train(model: keras.Model, images: np.ndarray, sigma: int, steps: int, step: float) -> None:
+    """Trains for some steps, whose length goes to zero as a cosine does."""
     optimizer = optimizers.StiefelMuon(step, adam_lr_ratio=0.5)
     optimizer.build(model.trainable_variables)
 
@@ -74,13 +73,14 @@ def train(model: keras.Model, images: np.ndarray, sigma: int, seconds: float, st
             loss = tf.reduce_mean(tf.square(model(x, training=True) - y))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
 
-    random, started, steps = np.random.default_rng(sigma), time.process_time(), 0
-    while (share := (time.process_time() - started) / seconds) < 1:
-        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
-        optimizer.learning_rate = step * min(1, (steps + 1) / WARMUP) * cosine
-        advance(*batch(images, random, sigma))
-        steps += 1
+    random, shown = np.random.default_rng(sigma), keras.utils.Progbar(steps, verbose=2)
+    for done in range(steps):
+        cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done / steps))
+        optimizer.learning_rate = step * min(1, (done + 1) / WARMUP) * cosine
+        loss = advance(*batch(images, random, sigma))
+        shown.update(done + 1, [("loss", float(loss))])
 
 
 def main(arguments=None):
@@ -92,10 +92,10 @@ def main(arguments=None):
     images = np.stack(read_images(options.images / "Train400"))
     keras.utils.set_random_seed(0)
     model, before = build(WIDTH, DEPTH), None
-    for sigma, seconds, step in RUNS:
+    for sigma, steps, step in RUNS:
         if before is not None:
             rescaled(model, sigma / before)
-        train(model, images[:-VALIDATION], sigma, seconds, step)
+        train(model, images[:-VALIDATION], sigma, steps, step)
         before, name = sigma, name_of(sigma)
         zoo.save_model(options.out / name, to_denoiser(model, ARGUMENTS), config(sigma))
         larger = zoo.load((options.out / name).absolute(), input_shape=images.shape[1:])

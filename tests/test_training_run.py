@@ -314,7 +314,7 @@ def test_an_optimizer_for_other_networks_is_refused_before_the_first_step(source
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"GradFlowNet"', '"GradFlow"', "expected one of GradFlowNet"),
+        ('"GradFlowNet"', '"GradFlow"', "expected one of Denoiser, GradFlowNet"),
         ("dense_depth", "dense_deph", "has no 'dense_deph'. Did you mean 'dense_depth'"),
         ("features = 8", "features = 2", "features must be at least num_classes"),
         ("[training.loss]", "augment = {flip = true}\n[training.loss]", "Expected images to flip"),
