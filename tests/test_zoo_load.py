@@ -290,7 +290,9 @@ def rewrite_config(folder, change):
 
 
 BROKEN = {
-    "key 'architecture': expected one of Denoiser, GradFlowNet": lambda v: v.update(architecture="os.system"),
+    "key 'architecture': expected one of Denoiser, GradFlowNet": lambda v: v.update(
+        architecture="os.system"
+    ),
     "unknown key 'arguments.widht'. Did you mean 'width'": lambda v: v["arguments"].update(widht=8),
     "key 'arguments': width must be at least": lambda v: v["arguments"].update(width=1),
     "key 'arguments': features must be": lambda v: v["arguments"].update(features=1),
