@@ -75,7 +75,7 @@ def train(model: keras.Model, images: np.ndarray, sigma: int, steps: int, step: 
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    random, shown = np.random.default_rng(sigma), keras.utils.Progbar(steps, verbose=2)
+    random, shown = np.random.default_rng(sigma), keras.utils.Progbar(steps)
     for done in range(steps):
         cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done / steps))
         optimizer.learning_rate = step * min(1, (done + 1) / WARMUP) * cosine
