@@ -28,6 +28,7 @@ from lipzoo.sklearn import (
     certified_scorer,
     make_certified_pipeline,
 )
+from lipzoo.sklearn.network import ShuffledBatches
 from lipzoo.sklearn.scaling import scaling
 
 SMALL = {"width": 4, "depth": 1, "epochs": 20, "random_state": 0}
@@ -203,6 +204,19 @@ def test_classifier(searched, table):
     for wrong in (y[:1], y[:1, None], y[None], "yes", None):
         with pytest.raises(ValueError, match=r"inconsistent numbers|1d array"):
             classifier.score(Z, wrong, epsilon=0.2)
+
+
+def test_epochs_are_whole_numbers_and_orders_their_own(table):
+    X, y = table
+    for wrong in (0, 2.5, True):
+        with pytest.raises(ValueError, match="epochs must be a positive integer"):
+            CertifiedClassifier(epochs=wrong).fit(X, y)
+    batches = ShuffledBatches(X.to_numpy(), np.arange(120), 50, epochs=2, seed=0)
+    assert len(batches) == 4
+    epochs = [np.concatenate([batches[step][1] for step in pair]) for pair in ((0, 1), (2, 3))]
+    assert all(len(set(rows)) == 100 for rows in epochs)
+    assert not np.array_equal(*epochs)
+    np.testing.assert_array_equal(batches[1][0], X.to_numpy()[epochs[0][50:]])
 
 
 def test_probabilities_only_where_they_mean_something(searched, table):

@@ -47,7 +47,7 @@ class CertifiedClassifier(ClassifierMixin, NetworkEstimator):
         batch_size: examples per step, at most an eighth of the table.
         learning_rate: of Adam at the beginning; it falls to a hundredth.
         random_state: seed of weights and orders, a `RandomState`, or `None`.
-        verbose: as in `keras.Model.fit`.
+        verbose: as in `keras.Model.fit`, to which all epochs are one.
 
     Attributes:
         classes_: the classes.
