@@ -14,7 +14,7 @@ from lipzoo.training.tasks.classification import ClassificationTask, certified_t
 from lipzoo.training.tasks.comparison import compare
 from lipzoo.training.tasks.reconstruction import ReconstructionTask
 from lipzoo.zoo.loading import load_from
-from lipzoo_catalogue.files import CONFIG
+from lipzoo_catalogue.files import CONFIG, RECIPE
 from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
@@ -41,8 +41,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
         settings=settings_of(arguments),
         want="everything",
     )
-    path = source.path("recipe.toml")
-    text = source.read("recipe.toml").decode()
+    path = source.path(RECIPE)
+    if not source.has(RECIPE):
+        raise ValueError(
+            f"{arguments.model}: expected a model that a recipe trained, which says what to "
+            f"measure. Received: one without {RECIPE}; `lipzoo info` shows its results"
+        )
+    text = source.read(RECIPE).decode()
     if arguments.data is not None:
         text = replace_source(text, arguments.data)
     recipe = training.parse_recipe(text, where=str(path))

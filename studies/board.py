@@ -9,21 +9,24 @@ from pathlib import Path
 
 import lipzoo
 from lipzoo.training import load_data, read_recipe
+from lipzoo_catalogue.files import RECIPE
+from lipzoo_catalogue.registry import model_folder
 from studies.board_entries import FOLDER, Entry, write_entry
+from studies.recipe_data import add_data_option, working_where_the_data_lie
 
-NAMES = ("gradflow-mnist", "gradflow-fmnist", "gradflow-fmnist-robust")
+NAMES = ("gradflow-mnist", "gradflow-fmnist", "gradflow-fmnist-robust", "gradflow-cifar10")
 # The claim that a gradient flow with an orthogonal head makes.
 CLAIM = 1.0
 # Of the search, from test images.
 STARTS = 32
-RECIPES = Path(__file__).parents[1] / "recipes"
 _SOURCE = "`recipes/{}.toml`"
 
 
-def enter(name: str, steps: int) -> Entry:
-    """The entry of a model of the zoo."""
-    info = lipzoo.info(name)
-    dataset = load_data(read_recipe(RECIPES / f"{name}.toml").data)
+def enter(name: str, steps: int, data=()) -> Entry:
+    """The entry of a model of the zoo, whose data lie in one of the folders `data`."""
+    info, recipe = lipzoo.info(name), read_recipe(model_folder(name) / RECIPE)
+    with working_where_the_data_lie(recipe, data):
+        dataset = load_data(recipe.data)
     x = dataset.inputs(dataset.test)[:STARTS]
     audit = lipzoo.audit(lipzoo.load(name), CLAIM, x, steps=steps)
     metrics = info.metrics
@@ -56,9 +59,10 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", default=NAMES, help="models (default: those entered)")
     parser.add_argument("--steps", type=int, default=30, help="of the search for a violation")
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder to write into")
+    add_data_option(parser)
     options = parser.parse_args(arguments)
     for name in options.names:
-        entry = enter(name, options.steps)
+        entry = enter(name, options.steps, options.data)
         write_entry(options.output / f"{name}.csv", entry)
         print(entry, flush=True)
 

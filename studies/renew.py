@@ -4,7 +4,8 @@ Nothing is trained. From the weights as they are shipped, for each model: the ce
 again (its bound, the table of its layers and the outputs that `lipzoo verify` compares), the tables
 of `metrics.json` are measured again on the data of its recipe, and its entry in the registry is
 renewed. `python -m studies.beyond --record` and `python -m studies.attacks` do the same for
-comparisons and attacks, and `python -m studies.render` then writes tables and cards.
+comparisons and attacks, and `python -m studies.render` then writes tables and cards. A model that
+no recipe made (`python -m studies.denoiser --record`) keeps its tables.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def renew(name: str, data, measure: bool = True) -> str:
     folder = model_folder(name).absolute()
     claim = renew_certificate(folder)
     line = f"{name}: bound {claim.lipschitz_bound!r}"
-    if measure:
+    if measure and (folder / RECIPE).is_file():
         with working_where_the_data_lie(training.read_recipe(folder / RECIPE), data):
             metrics = refresh_metrics(folder)
         line += f", {metrics['test']['examples']:,} test examples"

@@ -133,6 +133,12 @@ def test_evaluate_takes_a_folder_without_a_separator(finished, capsys, monkeypat
     assert "run: proven Lipschitz bound" in capsys.readouterr().out
 
 
+def test_a_model_that_no_recipe_made_is_not_evaluated(capsys):
+    message = _fails(capsys, ["evaluate", "denoiser-bsd-5"])
+    assert "a model that a recipe trained" in message
+    assert "lipzoo info" in message
+
+
 def test_evaluate_on_other_data(finished, capsys, tmp_path):
     source = write_blobs(tmp_path / "other.npz", examples=60, seed=5)
     assert lipzoo_cli.main(["evaluate", str(finished), "--data", str(source), "--json"]) == 0

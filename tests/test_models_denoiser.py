@@ -6,6 +6,7 @@ import pytest
 
 import lipzoo
 from lipzoo import zoo
+from lipzoo.inverse import psnr
 from lipzoo.models import Denoiser
 from tests.derivatives import jacobians
 from tests.truths import randomise
@@ -54,3 +55,15 @@ def test_it_is_a_projection_onto_the_box():
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match=r"height, width, channels.*Received"):
         Denoiser((8, 1))
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25])
+def test_the_shipped_denoisers_remove_the_noise_that_they_are_for(sigma):
+    size = 48
+    row, column = np.mgrid[:size, :size] / size
+    image = np.where(row + column < 1, 0.3 + 0.4 * row, 0.8 - 0.3 * column).astype("float32")
+    noise = np.random.default_rng(0).standard_normal(image.shape, dtype="float32")
+    noisy = image + np.float32(sigma / 255) * noise
+    model = zoo.load(f"denoiser-bsd-{sigma}", input_shape=(size, size, 1))
+    denoised = keras.ops.convert_to_numpy(model(noisy[None, ..., None]))[0, ..., 0]
+    assert psnr(denoised[None], image[None]).item() > psnr(noisy[None], image[None]).item() + 3

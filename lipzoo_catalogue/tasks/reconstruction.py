@@ -210,6 +210,8 @@ def purpose(metrics: ReconstructionMetrics | None) -> str:
 
 def usage(address: str, config: ModelConfig) -> str:
     """A program that loads the model and reconstructs."""
+    if config.architecture == "Denoiser":
+        return _usage_of_denoiser(address)
     return f"""\
 import lipzoo
 import numpy as np
@@ -221,6 +223,20 @@ print(lipzoo.lipschitz_bound(model))
 x = model.predict(y, verbose=0)
 # How far a reconstruction can move when its measurement moves by at most 0.1.
 print(lipzoo.certify_reconstruction(model, y, noise_norm=0.1, verbose=0))
+"""
+
+
+def _usage_of_denoiser(address: str) -> str:
+    return f"""\
+import lipzoo
+import numpy as np
+
+image = np.random.default_rng(0).random((48, 64, 1), "float32")  # your grey image with noise
+model = lipzoo.load("{address}", input_shape=image.shape)  # for images of any size
+print(lipzoo.lipschitz_bound(model))
+denoised = model.predict(image[None], verbose=0)[0]
+# How far the denoised image can move when the noisy one moves by at most 0.1.
+print(lipzoo.certify_reconstruction(model, image[None], noise_norm=0.1, verbose=0))
 """
 
 
