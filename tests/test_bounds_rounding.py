@@ -143,3 +143,29 @@ def test_unknown_rounding_errors_are_named():
     output = lipschitz_bound(model).output
     assert output.bound.rounding_slope is None
     assert output.unknown == ("attention", "weights")
+
+
+WITH_CONSTANT = {
+    "shift": lambda x, c: x + c,
+    "scale": lambda x, c: c * x,
+    "quotient": lambda x, c: x / c,
+    "comparison": ops.maximum,
+    "clip": lambda x, c: ops.clip(x, -c, c),
+    "Rescaling": lambda x, c: layers.Rescaling(c, offset=c, dtype="float64")(x),
+    "ReLU": lambda x, c: layers.ReLU(max_value=c, dtype="float64")(x),
+}
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", WITH_CONSTANT)
+def test_in_float64_a_constant_loses_something_unless_it_is_one_of_float32(name):
+    def rounding(constant):
+        inputs = keras.Input((3,), dtype="float64")
+        model = keras.Model(inputs, WITH_CONSTANT[name](inputs, constant))
+        (layer,) = lipschitz_bound(model).layers
+        return sum(layer.bound.rounding)
+
+    # 0.3 is less than the float32 number beside it, 0.1 is more.
+    assert rounding(0.3) > 1e-9
+    assert rounding(0.1) > 1e-9
+    assert rounding(0.25) < 1e-13

@@ -35,9 +35,26 @@ def smallest_constant(value: float) -> float:
     return min(float(value), float(np.float32(value)))
 
 
-def constant_dtype(dtype: str) -> str:
-    """The type in whose precision the constants of a computation in `dtype` are surely known."""
-    return "float32" if dtype == "float64" else dtype
+def constant_dtype(dtype: str, *constants) -> str:
+    """The type in whose precision the constants of a computation in `dtype` are surely known.
+
+    Args:
+        dtype: of the computation.
+        *constants: what they are, where that is known: numbers of float32 lose nothing in it.
+
+    Example:
+        >>> constant_dtype("float64", 0.1), constant_dtype("float64", 0.5, [1.0, -3.0])
+        ('float32', 'float64')
+    """
+    if dtype != "float64" or (constants and all(map(_is_of_float32, constants))):
+        return dtype
+    return "float32"
+
+
+def _is_of_float32(constant) -> bool:
+    exact = as_float64(constant)
+    with np.errstate(over="ignore"):
+        return bool(np.all(exact.astype("float32").astype("float64") == exact))
 
 
 def count(shape) -> int | None:

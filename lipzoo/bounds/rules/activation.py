@@ -112,7 +112,7 @@ def _relu(layer, input_shape):
     if limit < 0:
         raise UncertifiedLayerError(layer, f"Its max_value is negative: {limit}.")
     # The upper limit may be rounded; every entry at the limit is off by as much.
-    rounded_limit = mul_up(limit, unit_roundoff(constant_dtype(layer.compute_dtype)))
+    rounded_limit = mul_up(limit, unit_roundoff(constant_dtype(layer.compute_dtype, limit)))
     offset = repeated(rounded_limit, count(input_shape))
     slope = _number(layer, "negative_slope")
     return _piecewise_linear(layer, slope, "slopes of ReLU", offset)

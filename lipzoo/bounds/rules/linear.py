@@ -197,7 +197,7 @@ def _rescaling(layer, input_shape):
                     layer, f"An array as {name} is not analysed for channels_first."
                 )
     refuse_narrow_shift(layer, shift, input_shape)
-    dtype = constant_dtype(layer.compute_dtype)
+    dtype = constant_dtype(layer.compute_dtype, layer.scale, layer.offset)
     return scale_and_shift(layer, scale, shift, input_shape, dtype, 4, "largest scale factor")
 
 

@@ -140,7 +140,7 @@ def _refuse_bias_like(operation, shapes, output_shape):
 def _added_scaled(layer, tensors, dtype) -> tuple[LayerBound, TensorBound]:
     """`x + scale y`, as in the blocks of keras.applications' Inception-ResNet."""
     scale = largest(as_constants(layer.scale))
-    rounding = mul_up(gamma(2, constant_dtype(dtype)), scale)
+    rounding = mul_up(gamma(2, constant_dtype(dtype, layer.scale)), scale)
     scaled = LayerBound(scale, "scale", 0.0, rounding, 0.0)
     total = summed([tensors[0], tensors[1].through(layer.name, scaled)], dtype)
     value = hypot_up(1.0, scale)

@@ -36,7 +36,8 @@ def _constant_norm(call):
 
 def _shifted(call):
     # The constant is rounded to the type, then added.
-    unit, value, offset = gamma(2, constant_dtype(call.dtype)), call.copies(), _constant_norm(call)
+    unit = gamma(2, constant_dtype(call.dtype, *call.constants()))
+    value, offset = call.copies(), _constant_norm(call)
     return LayerBound(value, "shift", offset, mul_up(unit, value), mul_up(unit, offset))
 
 
@@ -47,9 +48,8 @@ def _added(call):
 
 def _scaled(call, factors):
     value = mul_up(largest(factors), call.copies())
-    return LayerBound(
-        value, "largest factor", 0.0, mul_up(gamma(4, constant_dtype(call.dtype)), value), 0.0
-    )
+    unit = gamma(4, constant_dtype(call.dtype, *call.constants()))
+    return LayerBound(value, "largest factor", 0.0, mul_up(unit, value), 0.0)
 
 
 def _multiplied(call):
@@ -68,7 +68,7 @@ def _divided(call):
 def _compared(call):
     # The comparison with a constant is exact once the constant is rounded to the type.
     value, offset = call.copies(), _constant_norm(call)
-    unit = unit_roundoff(constant_dtype(call.dtype))
+    unit = unit_roundoff(constant_dtype(call.dtype, *call.constants()))
     return LayerBound(value, "comparison", offset, 0.0, mul_up(unit, offset))
 
 
@@ -82,7 +82,8 @@ def _clipped(call):
     largest_limit = max(abs(limit) for limit in (low, high, 0.0) if math.isfinite(limit))
     rounded = 0.0
     if largest_limit > 0.0:
-        rounded = mul_up(unit_roundoff(constant_dtype(call.dtype)), largest_limit, root)
+        unit = unit_roundoff(constant_dtype(call.dtype, low, high))
+        rounded = mul_up(unit, largest_limit, root)
     return LayerBound(1.0, "clipping", offset, 0.0, rounded)
 
 
