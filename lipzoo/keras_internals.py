@@ -28,6 +28,7 @@ __all__ = [
     "carries_mask",
     "casts_inputs",
     "core_operations",
+    "flattens_channels_last",
     "function_of_sequential",
     "made_by",
     "name_loss",
@@ -136,6 +137,14 @@ def function_of_sequential(model: keras.Sequential) -> Functional | None:
 def casts_inputs(operation) -> bool:
     """Whether Keras converts what a layer or model is called on to the type that it computes in."""
     return all(getattr(operation, name, True) for name in ("_convert_input_args", "autocast"))
+
+
+def flattens_channels_last(layer) -> bool:
+    """Whether a Flatten or Reshape first moves the channels, which are the first axis, last.
+
+    A Flatten does so, whatever its `data_format` has been set to since it was made.
+    """
+    return getattr(layer, "_channels_first", False)
 
 
 def carries_mask(tensor: keras.KerasTensor) -> bool:

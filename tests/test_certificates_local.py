@@ -190,6 +190,45 @@ def test_one_output_and_the_least_output():
     np.testing.assert_allclose(pieces.radius, least.radius, rtol=1e-3)
 
 
+class Affine(layers.Layer):
+    """A linear layer whose bias has another name, and whose `activation` is none that it has."""
+
+    activation = keras.activations.relu
+
+    def build(self, input_shape):
+        self.matrix = self.add_weight(shape=(input_shape[-1], input_shape[-1]), name="matrix")
+        self.shift = self.add_weight(shape=(input_shape[-1],), name="shift")
+
+    def call(self, inputs):
+        return keras.ops.matmul(inputs, self.matrix) + self.shift
+
+    def linear_weights(self):
+        return self.matrix, self.shift
+
+    def lipschitz_bound(self, input_shape):
+        norms = [float(np.linalg.norm(convert_to_numpy(w))) for w in (self.matrix, self.shift)]
+        return lipzoo.LayerBound(norms[0], "Frobenius' norm", norms[1], 1e-5, 1e-5)
+
+
+def test_linear_layers_of_other_classes_keep_their_bias():
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            Affine(),
+            layers.LeakyReLU(negative_slope=0.1),
+            lipzoo.layers.SpectralDense(6),
+            layers.Activation("relu"),
+            layers.Dense(3),
+        ]
+    )
+    randomise_freely(model)
+    x = RANDOM.normal(size=(5, 6)).astype("float32")
+    chain = chain_of(model, lipzoo.lipschitz_bound(model))
+    z, _ = arguments_of(chain, x.astype("float64"))[-1]
+    logits = np.maximum(z, 0) @ chain.head.T + convert_to_numpy(model.layers[-1].bias)
+    np.testing.assert_allclose(logits, convert_to_numpy(model(x)), rtol=2e-4, atol=1e-4)
+
+
 def test_what_is_no_chain_of_relus_is_refused_by_name(monkeypatch):
     x = keras.Input((4,))
     hidden = layers.Dense(4, "relu", name="a")(x)
@@ -198,8 +237,11 @@ def test_what_is_no_chain_of_relus_is_refused_by_name(monkeypatch):
     with pytest.raises(ValueError, match="chain of layers"):
         lipzoo.certify(added, points, local=True)
     smooth = keras.Sequential([keras.Input((4,)), layers.Dense(4, "tanh"), layers.Dense(2)])
-    with pytest.raises(UncertifiedLayerError, match=r"knows relu and leaky_relu, and not .*tanh"):
+    with pytest.raises(
+        UncertifiedLayerError, match=r"slopes within balls.* and not .*tanh"
+    ) as error:
         lipzoo.certify(smooth, points, local=True)
+    assert "register" not in str(error.value)
     pooled = keras.Sequential(
         [keras.Input((4, 1)), layers.MaxPooling1D(2), layers.Flatten(), layers.Dense(2)]
     )
@@ -211,6 +253,12 @@ def test_what_is_no_chain_of_relus_is_refused_by_name(monkeypatch):
     open_end = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.ReLU()])
     with pytest.raises(ValueError, match="linear last layer"):
         lipzoo.certify(open_end, points, local=True)
+    inputs = keras.Input((4,))
+    first = layers.Dense(4, "relu")(inputs)
+    both = keras.Model(inputs, [first, layers.Dense(4, name="beside")(first)], name="both")
+    one, _ = both(x)
+    with pytest.raises(ValueError, match="'both', which does not, or has several outputs"):
+        lipzoo.certify(keras.Model(x, layers.Dense(2)(one)), points, local=True)
     monkeypatch.setattr("lipzoo.bounds.local.chain.LARGEST", 11)
     with pytest.raises(UncertifiedLayerError, match=r"3 x 4, .* too many for local=True"):
         lipzoo.certify(plain(4, 3), points, local=True)

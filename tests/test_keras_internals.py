@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 
@@ -16,6 +17,7 @@ from lipzoo.keras_internals import (
     carries_mask,
     casts_inputs,
     core_operations,
+    flattens_channels_last,
     function_of_sequential,
     made_by,
     nn_operations,
@@ -105,6 +107,16 @@ def test_casts_of_inputs_are_known():
     assert not casts_inputs(keras.layers.ReLU(autocast=None))
     # An integer table is looked up: the layer takes its input as it is.
     assert not casts_inputs(keras.layers.Embedding(2, 3))
+
+
+def test_a_flatten_that_moves_channels_is_known():
+    layer = keras.layers.Flatten(data_format="channels_first")
+    layer.data_format = "channels_last"
+    moved = ops.convert_to_numpy(layer(np.arange(6).reshape(1, 2, 3)))
+    assert moved.tolist() == [[0, 3, 1, 4, 2, 5]]
+    assert flattens_channels_last(layer)
+    assert not flattens_channels_last(keras.layers.Flatten(data_format="channels_last"))
+    assert not flattens_channels_last(keras.layers.Reshape((6,)))
 
 
 def test_masks_are_seen_on_recorded_tensors():

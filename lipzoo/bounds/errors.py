@@ -14,11 +14,16 @@ class UncertifiedLayerError(ValueError):
     Args:
         layer: the layer or operation; its name and class go into the message.
         reason: what is missing, a full sentence.
+        within_balls: whether it is slopes within balls that the layer has not, of which there may
+            be a bound.
     """
 
-    def __init__(self, layer, reason: str):
+    def __init__(self, layer, reason: str, within_balls: bool = False):
         kind = type(layer).__name__
-        if is_operation(layer):
+        lacks = "no proven slopes within balls" if within_balls else "no proven Lipschitz bound"
+        if within_balls:
+            advice = ""
+        elif is_operation(layer):
             advice = (
                 "If you can prove one, put the computation into a layer class with a method "
                 "`lipschitz_bound(self, input_shape)` that returns a lipzoo.LayerBound, or "
@@ -35,7 +40,7 @@ class UncertifiedLayerError(ValueError):
                 f'        return lipzoo.LayerBound(value, "how it follows")\n\n'
                 f"or give the class a method `lipschitz_bound(self, input_shape)`."
             )
-        message = f"'{layer.name}' of class {kind} has no proven Lipschitz bound. {reason} {advice}"
+        message = f"'{layer.name}' of class {kind} has {lacks}. {reason} {advice}"
         super().__init__(message.rstrip())
         self.reason = reason
         self.layer_name = layer.name

@@ -91,10 +91,11 @@ def check_in_domain(domain: Domain, arrays: list[np.ndarray]) -> None:
     """
     inside = np.logical_and.reduce([domain.contains(array) for array in arrays])
     if not inside.all():
+        least, most = (end([end(array) for array in arrays]) for end in (np.min, np.max))
         raise ValueError(
             f"Expected all entries of x in the domain, {domain}. "
             f"Received: {int((~inside).sum())} of {len(inside)} examples outside of it, number "
-            f"{int(np.argmin(inside))} first"
+            f"{int(np.argmin(inside))} first; entries from {float(least)!r} to {float(most)!r}"
         )
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
+from lipzoo import activations
 from lipzoo.bounds.errors import UncertifiedLayerError
 from lipzoo.bounds.keras_graph import as_function
-from lipzoo.bounds.linear_head import passes_through
+from lipzoo.bounds.linear_head import linear_weights, passes_through
 from lipzoo.bounds.model_bound import LipschitzBound
 from lipzoo.bounds.rules._numbers import as_float64, smallest_constant
 from lipzoo.bounds.rules.ranges import constant_interval
@@ -34,7 +35,7 @@ _WITH_CONSTANTS = (
     keras.layers.Normalization,
     keras.layers.BatchNormalization,
 )
-_LINEAR = (None, keras.activations.linear)
+_LINEAR = (None, keras.activations.linear, activations.get("linear"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,10 @@ class Chain:
     head: np.ndarray
 
 
+def _unknown(layer, reason: str) -> UncertifiedLayerError:
+    return UncertifiedLayerError(layer, reason, within_balls=True)
+
+
 def chain_of(model, bound: LipschitzBound) -> Chain:
     """The chain that a model is.
 
@@ -107,12 +112,14 @@ def chain_of(model, bound: LipschitzBound) -> Chain:
 
 
 def _chain(function) -> list:
+    """The calls of a graph, and of the models in it, if each takes what the one before returns."""
     current, nodes = function.inputs[0], []
     for node in nodes_of(function):
-        if len(node.input_tensors) != 1 or node.input_tensors[0] is not current:
+        if [*map(id, node.input_tensors)] != [id(current)] or len(node.outputs) != 1:
             raise ValueError(
                 "Expected a chain of layers, each taking what the one before returns, for "
-                f"local=True. Received: '{node.operation.name}', which does not"
+                f"local=True. Received: '{node.operation.name}', which does not, or has several "
+                "outputs"
             )
         inner = as_function(node.operation)
         if inner is None:
@@ -127,7 +134,7 @@ def _chain(function) -> list:
 def _sizes(node, tensor) -> tuple[int, ...]:
     sizes = tuple(tensor.shape[1:])
     if None in sizes:
-        raise UncertifiedLayerError(node.operation, "local=True needs sizes that are fixed.")
+        raise _unknown(node.operation, "local=True needs sizes that are fixed.")
     return sizes
 
 
@@ -146,11 +153,11 @@ def _append(steps: list[Step], node, inputs: int) -> None:
     if slope is None:
         slope, affine = _slope(layer), _affine(layer, sizes, output_sizes)
         if affine is None:
-            raise UncertifiedLayerError(
+            raise _unknown(
                 layer, "local=True knows affine layers, ReLU and leaky ReLU: use local=False."
             )
     if outputs * max(math.prod(sizes), inputs) > LARGEST:
-        raise UncertifiedLayerError(
+        raise _unknown(
             layer,
             f"Its matrix, {outputs:,} x {math.prod(sizes):,}, or the derivative of its outputs by "
             f"the {inputs:,} entries of an input has more than {LARGEST:,} entries, too many for "
@@ -168,7 +175,7 @@ def _append(steps: list[Step], node, inputs: int) -> None:
 def _affine(layer, sizes, output_sizes) -> Affine | None:
     channels_last = keras.config.image_data_format() == "channels_last"
     if type(layer) is keras.layers.Rescaling and channels_last:
-        return diagonal(np.broadcast_to(as_float64(layer.scale), sizes), roundings=0)
+        return diagonal(np.broadcast_to(as_float64(layer.scale), (1, *sizes))[0], roundings=0)
     return affine_part(layer, (None, *sizes), (None, *output_sizes))
 
 
@@ -183,13 +190,19 @@ def _bias(layer, sizes, output_sizes) -> tuple[np.ndarray, np.ndarray | float]:
     zero = np.zeros(math.prod(output_sizes))
     if type(layer) is keras.layers.Rescaling:
         known = constant_interval(layer.offset)
-        high, low = (np.broadcast_to(end, sizes).ravel() for end in (known.high, known.low))
+        ends, whole = (known.high, known.low), (1, *sizes)
+        high, low = (np.broadcast_to(end, whole).ravel() for end in ends)
         return low, high - low
     if type(layer) in (keras.layers.BatchNormalization, keras.layers.Normalization):
         return _shift(layer, sizes)
-    if getattr(layer, "bias", None) is None:
+    weights = linear_weights(layer)
+    if weights is not None:
+        # What a class of its own calls it is not known.
+        bias = weights[1]
+    elif getattr(layer, "bias", None) is None:
         return zero, 0.0
-    bias = as_float64(layer.bias)
+    else:
+        bias = as_float64(layer.bias)
     first = isinstance(layer, _CONVOLUTIONS) and layer.data_format == "channels_first"
     if first:
         bias = bias.reshape(-1, *[1] * (len(output_sizes) - 1))
@@ -219,7 +232,8 @@ def _shift(layer, sizes) -> tuple[np.ndarray, np.ndarray]:
 
 def _slope(layer) -> tuple[float, float] | None:
     function = getattr(layer, "activation", None)
-    if function in _LINEAR:
+    # What a class of its own calls its activation is not known where it says that it has none.
+    if function in _LINEAR or linear_weights(layer) is not None:
         return None
     return _slope_of_function(layer, function)
 
@@ -230,9 +244,7 @@ def _slope_of_function(layer, function) -> tuple[float, float]:
     if function is keras.activations.leaky_relu:
         return _ends(0.2)
     name = getattr(function, "__name__", repr(function))
-    raise UncertifiedLayerError(
-        layer, f"local=True knows relu and leaky_relu, and not its activation {name!r}."
-    )
+    raise _unknown(layer, f"local=True knows relu and leaky_relu, and not its activation {name!r}.")
 
 
 def _slope_of_layer(layer) -> tuple[float, float] | None:
@@ -246,7 +258,7 @@ def _slope_of_layer(layer) -> tuple[float, float] | None:
     if type(layer) not in (keras.layers.ReLU, keras.layers.LeakyReLU):
         return None
     if getattr(layer, "max_value", None) is not None or layer.negative_slope < 0:
-        raise UncertifiedLayerError(
+        raise _unknown(
             layer, "local=True knows a ReLU without max_value, of a slope of at least 0."
         )
     return _ends(layer.negative_slope)

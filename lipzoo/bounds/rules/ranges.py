@@ -22,7 +22,7 @@ from lipzoo.bounds.rules.merging import merge_kind
 from lipzoo.bounds.rules.pooling import RULES as POOLING
 from lipzoo.bounds.rules.shape import IDENTITIES_AT_INFERENCE
 from lipzoo.bounds.tensor_bound import TensorBound
-from lipzoo.keras_internals import LayerScale
+from lipzoo.keras_internals import LayerScale, flattens_channels_last
 from lipzoo.rounding import Interval, image_of_matrix, mul_up
 
 # Entries of an example that are told apart where a layer mixes its axes.
@@ -179,6 +179,11 @@ def _normalization(layer, values, shape, output_shape):
         result = values * deviation + Interval.of(mean)
     else:
         result = (values - Interval.of(mean)) * deviation.inverse()
+    return _without_batch_axis(result, values)
+
+
+def _without_batch_axis(result: Interval, values: Interval) -> Interval:
+    """What arrays with a batch axis, of size 1, have been combined with intervals to."""
     return result.mapped(lambda array: array[0]) if result.rank > values.rank else result
 
 
@@ -186,7 +191,7 @@ def _rescaling(layer, values, shape, output_shape):
     if keras.config.image_data_format() == "channels_first":
         return None
     scaled = values * constant_interval(layer.scale)
-    return scaled + constant_interval(layer.offset)
+    return _without_batch_axis(scaled + constant_interval(layer.offset), values)
 
 
 def _layer_scale(layer, values, shape, output_shape):
@@ -194,11 +199,14 @@ def _layer_scale(layer, values, shape, output_shape):
 
 
 def _relu(layer, values, shape, output_shape):
-    limit = np.inf if layer.max_value is None else float(constant_interval(layer.max_value).high)
     result = values.clip(0.0, np.inf)
+    if layer.max_value is not None:
+        limit = constant_interval(layer.max_value)
+        result = Interval(np.minimum(result.low, limit.low), np.minimum(result.high, limit.high))
     if layer.negative_slope != 0:
+        # The limit is one of the other side alone.
         result = result + values.clip(-np.inf, 0.0) * constant_interval(layer.negative_slope)
-    return Interval(np.minimum(result.low, limit), np.minimum(result.high, limit))
+    return result
 
 
 def _leaky_relu(layer, values, shape, output_shape):
@@ -224,7 +232,15 @@ def _moved(layer, values, shape, output_shape):
     known = None not in sizes and None not in output_shape[1:]
     if not known or np.prod(sizes) > _FLATTENED:
         return _spread(values, output_shape)
-    return values.mapped(lambda array: np.broadcast_to(array, sizes).reshape(output_shape[1:]))
+    channels_first = flattens_channels_last(layer)
+
+    def moved(array):
+        array = np.broadcast_to(array, sizes)
+        if channels_first:
+            array = np.moveaxis(array, 0, -1)
+        return array.reshape(output_shape[1:])
+
+    return values.mapped(moved)
 
 
 def _within(layer, values, shape, output_shape):
