@@ -52,14 +52,15 @@ def domain_of(arguments: argparse.Namespace) -> tuple[float, float] | None:
     """
     if arguments.domain is None:
         return None
+    ends: list[str] = [text.strip() for text in arguments.domain]
     try:
-        low, high = map(parse_fraction, arguments.domain)
+        low, high = map(parse_fraction, ends)
     except ValueError as error:
         raise ValueError(f"--domain: {error}") from None
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(
             "--domain: expected two finite numbers, the first at most the second. "
-            f"Received: {' '.join(arguments.domain)}"
+            f"Received: {' '.join(ends)}"
         )
     return low, high
 

@@ -76,6 +76,7 @@ def _values(
         "standardized": terms.standardized,
         "norm": terms.norm,
         "units": terms.units,
+        **({"domain": terms.domain} if terms.domain else {}),
         "examples": len(certified),
         # JSON has no infinity: null is the radius of a prediction that nothing can change.
         "radius": columns["radius"],

@@ -8,6 +8,7 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import sys
 
 from lipzoo_catalogue.backend import check_backend
@@ -26,11 +27,12 @@ def main(argv: list[str] | None = None) -> int:
         0 done, 1 a check failed, 2 input error, 3 trouble with the Hub, 130 or 143 interrupted.
     """
     parser = build_parser()
+    words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse_args(_with_negative_numbers(words))
     except SystemExit as stop:
         if stop.code:
-            _suggest_command(sys.argv[1:] if argv is None else argv)
+            _suggest_command(words)
         return int(stop.code or 0)
     if arguments.version:
         from lipzoo_catalogue.version import __version__
@@ -54,6 +56,11 @@ def _install_completion(arguments: argparse.Namespace) -> None:
     from lipzoo_cli.completion import install_completion
 
     print(install_completion(arguments.install_completion))
+
+
+def _with_negative_numbers(argv: list[str]) -> list[str]:
+    """The same, where a fraction such as -1/2 is no option: to `argparse`, -0.5 alone is none."""
+    return [f" {word}" if re.match(r"-\.?\d", word) else word for word in argv]
 
 
 def _suggest_command(argv: list[str]) -> None:

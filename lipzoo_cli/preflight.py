@@ -87,7 +87,8 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
 
     if arguments.examples is not None and arguments.examples < 1:
         raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
-    domain_of(arguments)
+    if domain_of(arguments) is not None:
+        _refuse_beside(arguments, "--domain", "standardized", "method")
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_out(out, "--out")
@@ -104,6 +105,16 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
             f"the whole. Received: --out {arguments.out}"
         )
     return out, shard
+
+
+def _refuse_beside(arguments: argparse.Namespace, option: str, *names: str) -> None:
+    """Refuses other options of `lipzoo certify` than their defaults beside one."""
+    usual: dict[str, object] = {"standardized": False, "method": "product"}
+    for name in names:
+        value: object = getattr(arguments, name)
+        if value != usual[name]:
+            given = f"--{name}" if value is True else f"--{name} {value}"
+            raise ValueError(f"{option}: expected no {given} beside it. Received: both")
 
 
 def check_html(path: str | None, option: str) -> None:

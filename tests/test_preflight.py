@@ -38,6 +38,11 @@ CASES = {
     ("certify", MODEL, "{data}", "--out", "a.txt"): "--out",
     ("certify", MODEL, "{data}", "--out", "none/a.csv"): "folder that exists",
     ("certify", MODEL, "{data}", "--norm", "l3"): "--norm",
+    ("certify", MODEL, "{data}", "--domain", "1", "-1/2"): "Received: 1 -1/2",
+    ("certify", MODEL, "{data}", "--domain", "0", "1", "--standardized"): "no --standardized",
+    ("certify", MODEL, "{data}", "--domain", "-.5", "1", "--method", "semidefinite"): (
+        "expected no --method semidefinite beside it"
+    ),
     ("conformal", "gradflow-digit", "{data}", "{data}"): "gradflow-digits",
     ("conformal", MODEL, "none.npz", "{data}"): "none.npz: no such file",
     ("conformal", MODEL, "{data}", "none.npz"): "none.npz: no such file",

@@ -132,7 +132,8 @@ class CertificateReport:
     def to_csv(self, header: bool = True) -> str:
         """One row per example, with a header.
 
-        `norm` and `units` are those of `radius`; the radius of a feature is in the feature's own.
+        `norm` and `units` are those of `radius`, `domain` is the box that it holds in, if it does
+        not everywhere; the radius of a feature is in the feature's own units.
         Truth values are 1 and 0, numbers have the shortest digits that give them back, and what
         does not exist (the rival of a prediction that nothing can change) is empty; an infinite
         radius is `inf`. What is left out has a row of its own at its place, with the reason in a
@@ -176,6 +177,7 @@ class CertificateReport:
         return columns | {
             "norm": [cell(self.norm)] * len(self),
             "units": [cell(self.units)] * len(self),
+            **({"domain": [cell(self.domain)] * len(self)} if self.domain else {}),
         }
 
     def to_json(self) -> str:
