@@ -8,7 +8,7 @@ from studies.board_entries import Entry, read_board
 _RADII = {
     "MNIST": ("0.3", "1.0", "1.58"),
     "Fashion-MNIST": ("0.25", "0.3", "0.5", "1.0"),
-    "CIFAR-10": ("36/255",),
+    "CIFAR-10": ("36/255", "72/255", "108/255"),
 }
 
 
@@ -24,7 +24,7 @@ def board_table(dataset: str) -> str:
         "clean",
         *(f"ε = {radius}" for radius in radii),
     ]
-    header += ["parameters", "training", "source"]
+    header += ["test images", "parameters", "training", "source"]
     return table(header, [_row(entry, radii) for entry in entries])
 
 
@@ -39,6 +39,7 @@ def _row(entry: Entry, radii) -> list[str]:
         "" if bound is None else format_up(bound, 5),
         format_percent(numbers.get("clean")),
         *(format_percent(entry.at(radius)) for radius in radii),
+        f"{numbers['test images']:,.0f}" if "test images" in numbers else "",
         "" if count is None else f"{count / 1e6:.1f} M",
         training.removesuffix(", "),
         entry.texts["source"],
