@@ -80,7 +80,7 @@ def _without_keras(arguments: argparse.Namespace) -> str | None:
 
         if is_exported(arguments.model):
             return "check_certificate:check_exported" if arguments.against is None else None
-        if arguments.certificate:
+        if arguments.certificate and arguments.against is None:
             return "check_certificate:check"
     usage = USAGES[arguments.command]
     return None if usage.needs_keras else usage.run

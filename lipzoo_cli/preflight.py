@@ -5,6 +5,7 @@ recipe's content, say, needs more than this half of lipzoo knows.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import math
 import tomllib
@@ -13,21 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipzoo_catalogue.attack_names import check_attack
+from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
 from lipzoo_catalogue.formatting import parse_fraction
-from lipzoo_catalogue.hub.location import PREFIX, HubLocation, parse_location
+from lipzoo_catalogue.hub.location import HubLocation
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
 from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
-from lipzoo_cli.arguments import domain_of, is_exported, is_keras_file, is_onnx, model_of
+from lipzoo_cli.arguments import domain_of, is_exported, is_keras_file, is_onnx
+from lipzoo_cli.checked_models import check_classifier, check_model, check_run
 from lipzoo_cli.checked_options import check_conformal_options
+from lipzoo_cli.checked_sources import check_source
 
 if TYPE_CHECKING:
     from lipzoo_catalogue.certified.shards import Shard
 
-_SCHEMES = ("tfds", "sklearn", "generated", "hf")
 # Usual endings of exported files; no name of a model has one.
 _EXPORTED = (".onnx", ".tflite", ".litert")
+# What Matplotlib draws into.
+_PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
 _NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
 
 
@@ -168,14 +173,14 @@ def _audit(arguments: argparse.Namespace) -> None:
         path = getattr(arguments, option)
         if path is not None and Path(path).suffix != ending:
             raise ValueError(f"--{option}: expected a file that ends in {ending}. Received: {path}")
-    _check_source(arguments.data)
+    check_source(arguments.data)
     _check_parent(arguments.out, "--out")
     if is_onnx(arguments.model):
         check_onnx_file(Path(arguments.model).expanduser())
     elif is_keras_file(arguments.model):
-        _check_source(arguments.model)
+        check_source(arguments.model)
     else:
-        _check_model(arguments)
+        check_model(arguments)
 
 
 def _certify(arguments: argparse.Namespace) -> None:
@@ -183,7 +188,7 @@ def _certify(arguments: argparse.Namespace) -> None:
 
     check_certify_options(arguments)
     check_printing(arguments)
-    _check_any_model(arguments)
+    check_classifier(arguments)
     if arguments.engine == "ray" and importlib.util.find_spec("ray") is None:
         raise ImportError(f"--engine: Ray is not installed: {how_to_install('engines')}")
     labels = arguments.labels
@@ -193,28 +198,39 @@ def _certify(arguments: argparse.Namespace) -> None:
             f"Received: {arguments.data}"
         )
     for file in (arguments.data, labels):
-        _check_source(file)
+        check_source(file)
 
 
 def _conformal(arguments: argparse.Namespace) -> None:
     check_conformal_options(arguments)
-    _check_any_model(arguments)
+    check_classifier(arguments)
+    if Path(arguments.calibration).suffix.lower() == ".npy":
+        raise ValueError(
+            "Expected labelled examples to calibrate with. "
+            f"Received: {arguments.calibration}, which has no labels"
+        )
     for file in (arguments.calibration, arguments.data):
-        _check_source(file)
+        check_source(file)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     check_attack_options(arguments)
     for epsilon in arguments.epsilon or ():
-        parse_fraction(epsilon)
+        if parse_fraction(epsilon) < 0:
+            raise ValueError(f"--epsilon: expected a number of at least 0. Received: {epsilon}")
+    if arguments.seed < 0:
+        raise ValueError(f"--seed: expected a number of at least 0. Received: {arguments.seed}")
     if arguments.samples is not None and arguments.samples < 1:
         raise ValueError(f"--samples: expected a positive number. Received: {arguments.samples}")
-    _check_model(arguments)
-    _check_source(arguments.data)
+    check_model(arguments)
+    check_source(arguments.data)
 
 
 def _init(arguments: argparse.Namespace) -> None:
-    _check_source(arguments.data)
+    check_source(arguments.data)
+    for option in arguments.set:
+        if not option.partition("=")[1]:
+            raise ValueError(f"--set: expected KEY=VALUE. Received: {option!r}")
     if arguments.out is not None:
         refuse_existing(Path(arguments.out))
         _check_parent(arguments.out, "--out")
@@ -232,26 +248,38 @@ def _train(arguments: argparse.Namespace) -> None:
     stated = data.get("source") if is_object(data) else None
     source = arguments.data or stated
     if isinstance(source, str):
-        _check_source(source)
+        check_source(source)
     if arguments.devices is not None and arguments.devices < 1:
         raise ValueError(f"--devices: expected a positive number. Received: {arguments.devices}")
+    _check_batches(recipe, arguments.devices or 1)
+    if arguments.out is not None and Path(arguments.out).is_file():
+        raise NotADirectoryError(f"--out: expected a folder. Received: {arguments.out}, a file")
+
+
+def _check_batches(recipe: dict[str, object], devices: int) -> None:
+    training = recipe.get("training")
+    size = training.get("batch_size") if is_object(training) else None
+    if isinstance(size, int) and size % devices:
+        raise ValueError(
+            "batch_size: expected a multiple of the number of devices, which share each batch. "
+            f"Received: batch_size={size}, devices={devices}"
+        )
 
 
 def _export(arguments: argparse.Namespace) -> None:
     from lipzoo_catalogue.exported.target import check_target
 
     check_target(Path(arguments.out).expanduser(), arguments.format, arguments.quantize)
-    _check_model(arguments)
+    check_model(arguments)
 
 
 def _publish(arguments: argparse.Namespace) -> None:
     HubLocation(arguments.repo)
-    _check_model(arguments)
+    check_model(arguments)
 
 
 def _promote(arguments: argparse.Namespace) -> None:
-    if not Path(arguments.run).is_dir():
-        raise FileNotFoundError(f"Expected a run folder. Received: {arguments.run!r}")
+    check_run(arguments.run)
     if arguments.keep_previous and not arguments.replace:
         raise ValueError("Expected --keep-previous with --replace. Received: it alone")
 
@@ -259,6 +287,15 @@ def _promote(arguments: argparse.Namespace) -> None:
 def _demo(arguments: argparse.Namespace) -> None:
     if arguments.examples is not None and not arguments.examples.isdecimal():
         raise ValueError(f"--examples: expected a number. Received: {arguments.examples}")
+    if arguments.examples is not None and int(arguments.examples) == 0:
+        raise ValueError("--examples: expected at least one example. Received: 0")
+    if arguments.output is not None and Path(arguments.output).is_dir():
+        raise IsADirectoryError(f"--output: expected a file. Received: folder {arguments.output}")
+    ending = Path(arguments.output or "").suffix.lower()
+    if ending and ending not in _PICTURES:
+        raise ValueError(
+            f"--output: expected a picture ({', '.join(_PICTURES)}). Received: {arguments.output}"
+        )
     _check_parent(arguments.output, "--output")
     _check_matplotlib("lipzoo demo draws a figure")
 
@@ -268,7 +305,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     if path.suffix.lower() in _EXPORTED and not path.exists():
         raise FileNotFoundError(f"{arguments.model}: no such file")
     if arguments.against is None:
-        _check_model(arguments)
+        check_model(arguments)
         return
     if not is_exported(arguments.model):
         raise ValueError(
@@ -277,7 +314,10 @@ def _verify(arguments: argparse.Namespace) -> None:
         )
     if arguments.certificate:
         raise ValueError("--certificate is about a model. Received: --certificate with --model")
-    _check_model(arguments, arguments.against)
+    # Whether the file was altered is for the command to say.
+    with contextlib.suppress(AlteredFileError):
+        exported_certificate(arguments.model)
+    check_model(arguments, arguments.against)
 
 
 _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -293,40 +333,6 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "train": _train,
     "verify": _verify,
 }
-
-
-def _check_any_model(arguments: argparse.Namespace) -> None:
-    """A model as `_check_model` has it, or an ONNX file."""
-    if is_onnx(arguments.model):
-        check_onnx_file(Path(arguments.model).expanduser())
-    else:
-        _check_model(arguments)
-
-
-def _check_model(arguments: argparse.Namespace, name: str | None = None) -> None:
-    """The model, as far as that needs no request: a folder, a name, the form of an address."""
-    from lipzoo_catalogue.files import CONFIG
-    from lipzoo_catalogue.model_source import find
-    from lipzoo_catalogue.registry import is_known
-
-    model = model_of(name or arguments.model)
-    if isinstance(model, str) and model.startswith(PREFIX):
-        parse_location(model)
-    elif isinstance(model, Path) or not is_known(model):
-        source = find(model, revision=getattr(arguments, "revision", None))
-        if not source.has(CONFIG):
-            # The error of a missing file, with its advice.
-            source.read(CONFIG)
-
-
-def _check_source(source: str | None) -> None:
-    if source is None or source.partition(":")[0] in _SCHEMES:
-        return
-    if not Path(source).expanduser().exists():
-        raise FileNotFoundError(
-            f"{source}: no such file or folder. Expected the path of one, or an address such as "
-            "tfds:NAME or sklearn:NAME"
-        )
 
 
 def _check_parent(path: str | None, option: str) -> None:

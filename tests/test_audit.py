@@ -67,6 +67,23 @@ def test_without_a_bound_a_pair_speaks_of_what_is_computed_alone():
     assert lipzoo.audit(model, 1e6, x, steps=1).verdict == "not confirmed"
 
 
+def test_starts_that_overflow_hide_no_other():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Activation("exponential")(inputs))
+    # The outputs of two inputs around the first are finite and infinite.
+    x = np.concatenate([np.full((40, 1), np.log(np.finfo("float32").max)), np.full((1, 1), 2.0)])
+    found = lipzoo.audit(model, 5.0, x, steps=0)
+    assert found.verdict == "exceeded as computed"
+    # (exp(2.5) - exp(1.5)) / 1 at the larger of the two distances.
+    assert found.ratio == pytest.approx(np.exp(2.5) - np.exp(1.5), rel=1e-4)
+    with pytest.raises(ValueError, match=r"finite outputs.*entries up to 88\.7"):
+        lipzoo.audit(model, 5.0, x[:40], steps=0)
+    # Squares of what is finite overflow as well.
+    steep = lipzoo.audit(linear(np.diag([1e25, 1.0])), 1e24, np.ones((2, 2)), steps=1)
+    assert steep.verdict == "refuted"
+    assert steep.ratio == pytest.approx(1e25, rel=1e-3)
+
+
 def test_rounding_that_is_not_known_takes_nothing_off_and_is_named():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.LayerNormalization(epsilon=1.0)(inputs))

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from lipzoo_catalogue.attack_names import ATTACK_NAMES
 
 ROOT = Path(__file__).parents[1]
@@ -19,6 +21,34 @@ for arguments in json.load(sys.stdin):
 """
 MODEL = "gradflow-digits"
 CASES = {
+    ("audit", "none", "--claim", "1"): "none",
+    ("audit", "none.onnx", "--claim", "1"): "ONNX file",
+    ("audit", "{keras}", "--claim", "1"): "broken.keras: expected a .keras file",
+    ("audit", MODEL, "--claim", "0"): "--claim",
+    ("audit", MODEL, "--claim", "1", "--steps", "-1"): "--steps",
+    ("audit", MODEL, "--claim", "1", "--data", "{npy}"): "broken.npy: expected a .npy file",
+    ("audit", MODEL, "--claim", "1", "--data", "{npz}"): "--data: expected a file",
+    ("audit", MODEL, "--claim", "1", "--out", "none/a.npz"): "folder that exists",
+    ("certify", MODEL, "{npz}"): "broken.npz: expected a .npz file",
+    ("certify", MODEL, "{npy}"): "broken.npy: expected a .npy file",
+    ("certify", MODEL, "{parquet}"): "broken.parquet: expected a .parquet file",
+    ("certify", MODEL, "tfds:"): "tfds:NAME",
+    ("certify", MODEL, "hf:owner"): "hf:OWNER/NAME",
+    ("certify", MODEL, "hf:./none"): "no such file",
+    ("certify", "invnet-ct28", "{data}"): "Expected a classifier",
+    ("conformal", MODEL, "{data}", "{data}"): "which has no labels",
+    ("evaluate", MODEL, "--epsilon", "-1"): "--epsilon",
+    ("evaluate", MODEL, "--attack", "pgd", "--seed", "-1"): "--seed",
+    ("init", "--data", "{data}", "--set", "kind"): "--set: expected KEY=VALUE",
+    ("train", MODEL, "--devices", "3"): "multiple of the number of devices",
+    ("train", MODEL, "--out", "{toml}"): "--out: expected a folder",
+    ("promote", "{empty}"): "without config.json",
+    ("verify", MODEL, "--certificate", "--model", MODEL): "goes with an exported file",
+    ("verify", "{onnx}", "--model", MODEL): "lipzoo.export wrote",
+    ("demo", "--examples", "0"): "at least one example",
+    ("demo", "--output", "{empty}"): "expected a file",
+    ("demo", "--output", "a.txt"): "expected a picture",
+    ("join", "a.csv", "{parquet}"): "expected a part",
     ("certify", "gradflow-digit", "x.npy"): "gradflow-digits",
     ("certify", "./none", "x.npy"): "not a folder",
     ("certify", "hf://one/two/three", "x.npy"): "Received",
@@ -43,12 +73,12 @@ CASES = {
     ("certify", MODEL, "{data}", "--domain", "-.5", "1", "--method", "semidefinite"): (
         "expected no --method semidefinite beside it"
     ),
-    ("conformal", "gradflow-digit", "{data}", "{data}"): "gradflow-digits",
+    ("conformal", "gradflow-digit", "{arrays}", "{data}"): "gradflow-digits",
     ("conformal", MODEL, "none.npz", "{data}"): "none.npz: no such file",
-    ("conformal", MODEL, "{data}", "none.npz"): "none.npz: no such file",
-    ("conformal", MODEL, "{data}", "{data}", "--alpha", "1"): "--alpha",
-    ("conformal", MODEL, "{data}", "{data}", "--epsilon", "-1"): "--epsilon",
-    ("conformal", MODEL, "{data}", "{data}", "--out", "a.txt"): "--out",
+    ("conformal", MODEL, "{arrays}", "none.npz"): "none.npz: no such file",
+    ("conformal", MODEL, "{arrays}", "{data}", "--alpha", "1"): "--alpha",
+    ("conformal", MODEL, "{arrays}", "{data}", "--epsilon", "-1"): "--epsilon",
+    ("conformal", MODEL, "{arrays}", "{data}", "--out", "a.txt"): "--out",
     ("evaluate", "none"): "none",
     ("evaluate", MODEL, "--attack", "deepfol"): "Did you mean 'deepfool'?",
     ("evaluate", MODEL, "--samples", "3"): "goes with --attack",
@@ -88,11 +118,16 @@ CASES = {
 def test_every_error_of_an_argument_comes_before_keras(tmp_path):
     places = {
         "data": tmp_path / "data.npy",
+        "arrays": tmp_path / "data.npz",
         "toml": tmp_path / "broken.toml",
         "recipe": tmp_path / "recipe.toml",
         "empty": tmp_path / "empty",
     }
-    places["data"].write_bytes(b"")
+    for kind in ("npy", "npz", "keras", "parquet", "onnx"):
+        places[kind] = tmp_path / f"broken.{kind}"
+        places[kind].write_bytes(b"broken")
+    np.save(places["data"], np.zeros((2, 64), "float32"))
+    np.savez(places["arrays"], x=np.zeros((2, 64), "float32"), y=np.zeros(2, "int64"))
     places["toml"].write_text("[data")
     places["recipe"].write_text('[data]\nsource = "gone.npz"\n')
     places["empty"].mkdir()

@@ -208,7 +208,7 @@ def audit(
     outputs = np.stack([_outputs(measuring, pairs[:, i], batch_size) for i in (0, 1)], axis=1)
     measured = bound if measuring is model else _bound(measuring, "product")[0]
     errors, unbounded = _rounding_errors(measuring, measured, pairs)
-    ratios, proven = _ratios(pairs, outputs, errors)
+    ratios, proven = _ratios(pairs, outputs, errors, np.abs(x).max())
     best = int(np.argmax(proven))
     found = Audit(
         name=model.name,
@@ -268,7 +268,7 @@ def _outputs(model, x, batch_size) -> np.ndarray:
     )
 
 
-def _ratios(pairs, outputs, errors) -> tuple[np.ndarray, np.ndarray]:
+def _ratios(pairs, outputs, errors, largest) -> tuple[np.ndarray, np.ndarray]:
     """Ratios as computed, and what those without the rounding errors are at least; else 0.
 
     Raises:
@@ -281,7 +281,7 @@ def _ratios(pairs, outputs, errors) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"Expected pairs of inputs at the distances {_DISTANCES} that differ in "
             f"{pairs.dtype}, with finite outputs. Received: none, near x of entries up to "
-            f"{np.abs(pairs).max():.3g}"
+            f"{largest:.3g}"
         )
     moved, apart = (
         np.linalg.norm(np.where(told[:, None], rows, 0.0), axis=1),

@@ -24,7 +24,7 @@ class FoundRatios:
     """What the search found from each example; estimates from below, computed by the model.
 
     Attributes:
-        local: `‖∂f/∂x‖` at each example, float64; shape `(examples,)`.
+        local: `‖∂f/∂x‖` at each example, float64; shape `(examples,)`. NaN where it overflows.
         ratio: the largest `‖f(a) - f(b)‖ / ‖a - b‖` on the way from each example.
         pairs: those pairs, shape `(examples, 2, ...)`, in the type that the model takes.
         exact: whether `local` are norms of Jacobians written down, or power iteration's estimates
@@ -86,8 +86,10 @@ def _written_down(pull, x, outputs, dtype):
         vector[:, k] = 1.0
         rows.append(pull(vector, x).reshape(len(x), -1))
     jacobians = np.stack(rows, axis=1).astype("float64")
+    known = np.isfinite(jacobians).all(axis=(1, 2))
+    jacobians[~known] = 0.0
     _, values, right = np.linalg.svd(jacobians, full_matrices=False)
-    return values[:, 0], right[:, 0].reshape(x.shape)
+    return np.where(known, values[:, 0], np.nan), right[:, 0].reshape(x.shape)
 
 
 def _by_power_iteration(pull, push, x, random):
@@ -101,11 +103,14 @@ def _by_power_iteration(pull, push, x, random):
 def _log_ratio(flat):
     def function(pairs):
         first, second = pairs[:, 0], pairs[:, 1]
-        moved = ops.sum(ops.square(flat(first) - flat(second)), axis=-1)
+        rows = flat(first) - flat(second)
+        # Squares of large numbers overflow; a factor that is constant leaves the gradient alone.
+        largest = ops.stop_gradient(ops.max(ops.abs(rows), axis=-1)) + _TINY
+        moved = ops.sum(ops.square(rows / largest[:, None]), axis=-1)
         axes = tuple(range(1, len(first.shape)))
         # Models in float64 may take float32.
         apart = ops.cast(ops.sum(ops.square(first - second), axis=axes), moved.dtype)
-        return 0.5 * (ops.log(moved + _TINY) - ops.log(apart + _TINY))
+        return ops.log(largest) + 0.5 * (ops.log(moved + _TINY) - ops.log(apart + _TINY))
 
     return function
 
@@ -119,7 +124,8 @@ def _climbed(climb, x, direction, distance, steps):
         pairs = np.stack([middle + half, middle - half], axis=1).astype(x.dtype)
         logarithm, gradient = climb(pairs)
         ratio = np.exp(logarithm.astype("float64"))
-        better = ratio > highest
+        # Where an output overflows there is no ratio, and infinity would hide all others.
+        better = (ratio > highest) & np.isfinite(ratio)
         best[better], highest[better] = pairs[better], ratio[better]
         first, second = gradient[:, 0].astype("float64"), gradient[:, 1].astype("float64")
         middle = middle + scaled(first + second, _MIDDLE_STEP * length)

@@ -82,7 +82,9 @@ def test_what_a_killed_worker_had_not_finished_is_certified_again(started, tmp_p
     found, processes = _certified(tmp_path / "killed")
     killer.join(timeout=1)
     assert killed
-    assert len(processes) == 3
+    # Where starting another takes longer than the rest of the batches, it comes too late for one.
+    assert str(killed[0]) in processes
+    assert len(processes) in (2, 3)
     assert found["id"].tolist() == list(range(ROWS))
     for name, column in undisturbed.items():
         assert np.array_equal(found[name], column), name
