@@ -15,6 +15,7 @@ from lipzoo.zoo.saving import save_model
 from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, digest_of
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 from lipzoo_catalogue.model_config import ModelConfig
+from tests.onnx_files import NUMBERS, content, node, numbers
 from tests.processes import fresh
 
 EPSILONS = (0.001, 0.01, 0.05)
@@ -293,3 +294,28 @@ def test_spark_and_beam_get_the_same_answers(data, answers):
     if beam.PredictionResult is None:
         with pytest.raises(ImportError, match=r"Apache Beam: .*engines"):
             certifier.model_handler()
+
+
+def test_an_onnx_file_is_certified_as_the_network_that_is_read_from_it(tmp_path):
+    weights, path = numbers(6, 3), tmp_path / "net.onnx"
+    path.write_bytes(content([node("Gemm", "x w")], (6,), {"w": weights}))
+    certifier = lipzoo.Certifier(path, [0.1], reference=None)
+    # Nothing is read where it is made: engines fork from there.
+    assert not any(str(path) in str(identity) for identity in process_models._loaded)
+    x, y = NUMBERS.normal(size=(5, 6)).astype("float32"), np.array([0, 1, 2, 0, 1])
+    answers = pickle.loads(pickle.dumps(certifier))({"x": x, "y": y})
+    expected = lipzoo.certify(lipzoo.from_onnx(path), x, y, reference=None, verbose=0)
+    assert np.array_equal(answers["radius"], expected.radius)
+    assert np.array_equal(answers["prediction"], (x @ weights).argmax(axis=1))
+    assert certifier.summary([answers]).examples == 5
+    with pytest.raises(ValueError, match="an ONNX file has none"):
+        lipzoo.Certifier(path, revision="main")
+    later = lipzoo.Certifier(path, [0.1], reference=None)
+    process_models._loaded.clear()
+    path.write_bytes(content([node("Gemm", "x w")], (6,), {"w": 2 * weights}))
+    with pytest.raises(ValueError, match=r"net.onnx"):
+        later({"x": x})
+    for shape, nodes in (((2, 3), [node("Relu", "x")]), ((6,), [node("Gemm", "x", "z")])):
+        path.write_bytes(content(nodes, shape, out=["batch", *shape]))
+        with pytest.raises(ValueError, match=r"net.onnx: Expected"):
+            lipzoo.Certifier(path)

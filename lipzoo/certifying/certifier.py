@@ -14,11 +14,13 @@ from lipzoo.certificates.norms import check_norm
 from lipzoo.certifying.columns import ANSWERS, example_array, hand_on
 from lipzoo.certifying.counting import Described, counted
 from lipzoo.certifying.pinned_model import PinnedModel
+from lipzoo.certifying.pinned_onnx import PinnedOnnx
 from lipzoo.certifying.process_models import ProcessModel, process_model
 from lipzoo.data.examples import in_model_units
 from lipzoo.validation import integer
 from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, check_epsilons
 from lipzoo_catalogue.files import sha256_of
+from lipzoo_catalogue.onnx_file import SUFFIX
 from lipzoo_catalogue.version import __version__
 
 _REFERENCES = ("auto", "float64", None)
@@ -42,8 +44,9 @@ class Certifier:
     in [0, 1], as `lipzoo certify` does.
 
     Args:
-        name: a name of the zoo, the path of a folder, or `"hf://owner/repo"`; a branch or a tag is
-            resolved here, and the other processes load that very commit.
+        name: a name of the zoo, the path of a folder or of an ONNX file (`lipzoo.from_onnx` reads
+            it), or `"hf://owner/repo"`; a branch or a tag is resolved here, and the other processes
+            load that very commit.
         epsilons: the radii that `summary` counts at; default: those that a certificate prints.
         reference: `"auto"`, `"float64"` or `None`, see `lipzoo.certify`.
         norm: `"l1"`, `"l2"` or `"linf"`, see `Certificate.in_norm`.
@@ -106,7 +109,16 @@ class Certifier:
         self.x, self.y = x, y
         self.epsilons = check_epsilons(epsilons, check_norm(norm))
         self.standardized, self.batch_size = standardized, integer(batch_size, "batch_size")
-        self._pinned = PinnedModel.find(name, revision, cache_dir, local_files_only)
+        self._pinned: PinnedModel | PinnedOnnx
+        if Path(name).suffix.lower() == SUFFIX:
+            if revision is not None:
+                raise ValueError(
+                    "Expected revision=None: an ONNX file has none. "
+                    f"Received: revision={revision!r}"
+                )
+            self._pinned = PinnedOnnx.find(Path(name))
+        else:
+            self._pinned = PinnedModel.find(name, revision, cache_dir, local_files_only)
         if self._pinned.config.num_classes is None:
             raise ValueError(
                 "Expected a classifier: radii are certified for predictions of a class. "
