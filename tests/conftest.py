@@ -24,6 +24,7 @@ import keras
 import pytest
 from keras.src.backend.common import dtypes
 
+import lipzoo
 from lipzoo.bounds import rule_registry
 from lipzoo.bounds.bound_cache import BoundCache
 
@@ -115,3 +116,15 @@ def own_rules(monkeypatch):
     """Rules that a test registers are there for it alone, and bounds derived by them."""
     monkeypatch.setattr(rule_registry, "_registered", {})
     monkeypatch.setattr(rule_registry, "_cache", BoundCache())
+
+
+@pytest.fixture
+def read_onnx(tmp_path):
+    """Reads the content of a file."""
+
+    def read(file, **arguments):
+        path = tmp_path / "net.onnx"
+        path.write_bytes(file)
+        return lipzoo.from_onnx(path, **arguments)
+
+    return read

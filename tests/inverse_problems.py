@@ -4,6 +4,8 @@ import keras
 import numpy as np
 
 from lipzoo import InvNet, inverse
+from lipzoo.inverse import parameter_choice, tikhonov_reconstruction
+from lipzoo.inverse.operators import base, claims
 from lipzoo.layers import GradientFlowConv1D, Lift, Project
 from tests.truths import randomise
 
@@ -44,3 +46,23 @@ def measurements(operator, images, noise=0.02, seed=1):
     exact = keras.ops.convert_to_numpy(operator.apply(images))
     noisy = exact + noise * np.random.default_rng(seed).standard_normal(exact.shape)
     return noisy.astype("float32")
+
+
+def limit_matrices(monkeypatch, entries):
+    """Whatever has more entries counts as too large for a matrix."""
+    for module in (base, claims, parameter_choice, tikhonov_reconstruction):
+        monkeypatch.setattr(module, "MAX_ENTRIES", entries)
+
+
+class Difference(inverse.LinearOperator):
+    """Has what its products need, and no more."""
+
+    def __init__(self, length=8):
+        super().__init__((length, 1), (length - 1, 1))
+
+    def apply(self, x):
+        return x[:, 1:] - x[:, :-1]
+
+    def adjoint(self, y):
+        zero = keras.ops.zeros_like(y[:, :1])
+        return keras.ops.concatenate([zero, y], axis=1) - keras.ops.concatenate([y, zero], axis=1)

@@ -1,16 +1,20 @@
 """Small ONNX files, and what ONNX Runtime makes of them."""
 
+import keras
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.shape_inference import infer_shapes
 
-NUMBERS = np.random.default_rng(1)
+import lipzoo
+
+SHAPES = {"image": (2, 5, 6), "signal": (3, 7), "vector": (6,)}
 
 
-def numbers(*shape):
-    """A float32 constant."""
-    return NUMBERS.normal(size=shape).astype("float32")
+def constants_from(seed):
+    """Makes float32 constants, the same ones whichever other module draws some too."""
+    generator = np.random.default_rng(seed)
+    return lambda *shape: generator.normal(size=shape).astype("float32")
 
 
 def node(op, inputs, output="y", **attributes):
@@ -50,3 +54,17 @@ def jacobian(file, shape):
     points = np.concatenate([np.zeros((1, size)), np.eye(size)]).reshape(-1, *shape)
     found = run(file, points).astype("float64").reshape(size + 1, -1)
     return (found[1:] - found[:1]).T
+
+
+def agrees(model, file, shape):
+    """Other inputs, and another size of the batch, than those that were looked at while reading."""
+    x = np.random.default_rng(7).normal(size=(5, *shape)).astype("float32")
+    expected = run(file, x)
+    found = keras.ops.convert_to_numpy(model(x))
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    bound = lipzoo.lipschitz_bound(model).value
+    change = np.linalg.norm((expected[1:] - expected[:-1]).reshape(4, -1), axis=1)
+    moved = np.linalg.norm((x[1:] - x[:-1]).reshape(4, -1), axis=1)
+    assert np.all(change <= bound * moved * (1 + 1e-5))
+    return bound
