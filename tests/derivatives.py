@@ -13,11 +13,19 @@ def pulled_back(function, x, vector=None):
 
 def jacobians(function, x):
     """The Jacobian (outputs, inputs) of a function of one example, at each example of x."""
-    outputs = int(np.prod(keras.ops.shape(function(keras.ops.convert_to_tensor(x)))[1:]))
+    outputs = int(np.prod(_output_shape(function, keras.ops.convert_to_tensor(x))[1:]))
     # One row of the Jacobian for each copy of an example.
     copies, rows = np.repeat(x, outputs, axis=0), np.tile(np.eye(outputs), (len(x), 1))
     gradients = pulled_back(lambda x: keras.ops.reshape(function(x), (-1, outputs)), copies, rows)
     return gradients.reshape(len(x), outputs, -1)
+
+
+def _output_shape(function, x):
+    if keras.backend.backend() != "jax":
+        return keras.ops.shape(function(x))
+    import jax
+
+    return jax.eval_shape(function, x).shape
 
 
 def _tensorflow(function, x, vector):
@@ -32,8 +40,13 @@ def _tensorflow(function, x, vector):
 def _jax(function, x, vector):
     import jax
 
-    y, pullback = jax.vjp(function, x)
-    return pullback(jax.numpy.ones_like(y) if vector is None else vector.astype(y.dtype))[0]
+    # Compiled as one, which takes JAX less than to compile the operations one by one.
+    @jax.jit
+    def gradient(x):
+        y, pullback = jax.vjp(function, x)
+        return pullback(jax.numpy.ones_like(y) if vector is None else vector.astype(y.dtype))[0]
+
+    return gradient(x)
 
 
 def _torch(function, x, vector):
