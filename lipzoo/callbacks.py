@@ -4,6 +4,7 @@ import keras
 
 from lipzoo.bounds import lipschitz_bound
 from lipzoo.constraints import project
+from lipzoo.validation import integer
 
 
 class LipschitzLogger(keras.callbacks.Callback):
@@ -38,10 +39,8 @@ class LipschitzLogger(keras.callbacks.Callback):
 
     def __init__(self, per_layer: bool = True, every: int = 1):
         super().__init__()
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"Expected a positive whole number `every`. Received: every={every}")
         self.per_layer = per_layer
-        self.every = every
+        self.every = integer(every, "every")
 
     def on_epoch_end(self, epoch, logs=None):
         is_last = epoch + 1 == self.params.get("epochs")

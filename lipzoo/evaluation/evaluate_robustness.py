@@ -98,7 +98,7 @@ def evaluate_robustness(
     check_model(model)
     batch_size = integer(batch_size, "batch_size")
     x, labels = _check_data(model, x, y)
-    index, seed = np.arange(len(x)), _check_seed(seed)
+    index, seed = np.arange(len(x)), integer(seed, "seed", minimum=0)
     if samples is not None:
         index = stratified_sample(labels, _check_samples(samples, len(x)), seed)
     total, x, labels = len(x), x[index], labels[index]
@@ -187,12 +187,6 @@ def _check_samples(samples, available):
             f"Received: samples={samples!r}"
         )
     return int(samples)
-
-
-def _check_seed(seed):
-    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"Expected seed to be a whole number from 0. Received: seed={seed!r}")
-    return int(seed)
 
 
 def _check_box(model, x, clip):

@@ -194,10 +194,6 @@ class StateJacobians:
     ):
         if method not in METHODS:
             raise ValueError(f"Expected method to be one of {METHODS}. Received: method={method!r}")
-        if not isinstance(iterations, int) or iterations < 1:
-            raise ValueError(
-                f"Expected a positive whole number `iterations`. Received: iterations={iterations}"
-            )
         function = checked_function(model)
         self._x = check_inputs(model, x)[0].astype(function.inputs[0].dtype)
         self._source = function.inputs[0]
@@ -213,7 +209,7 @@ class StateJacobians:
         if method == "auto":
             method = "exact" if largest <= _LARGEST_EXACT else "power_iteration"
         self.method = method
-        self._iterations, self._seed = iterations, seed
+        self._iterations, self._seed = integer(iterations, "iterations"), seed
         if batch_size is None:
             batch_size = max(1, _NUMBERS_AT_ONCE // sum(self._sizes))
         self._rows = integer(batch_size, "batch_size")

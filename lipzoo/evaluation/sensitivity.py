@@ -8,6 +8,7 @@ from lipzoo.certificates.inputs import as_array
 from lipzoo.certificates.prediction import model_state
 from lipzoo.evaluation.jacobians import StateJacobians, draw_over_depth, mark_one, new_panels
 from lipzoo.plotting import ATTACKED, CERTIFIED, GREY, INK, legend
+from lipzoo.validation import integer
 
 
 class SensitivityLogger(keras.callbacks.Callback):
@@ -71,10 +72,8 @@ class SensitivityLogger(keras.callbacks.Callback):
         batch_size: int | None = None,
     ):
         super().__init__()
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"Expected a positive whole number `every`. Received: every={every}")
         self.x = as_array(x, "x")
-        self.every = every
+        self.every = integer(every, "every")
         self.y = None if y is None or not gradients else as_array(y, "y")
         if self.y is not None and self.y.shape[:1] != self.x.shape[:1]:
             raise ValueError(

@@ -104,8 +104,7 @@ def tightness(
         raise ValueError(f"Expected a model with one input. Received: {len(arrays)} inputs")
     batch_size = integer(batch_size, "batch_size")
     distance = finite_number(distance, "distance", positive=True)
-    if not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"steps must be a whole number of at least 0. Received: steps={steps!r}")
+    steps = integer(steps, "steps", minimum=0)
     x = arrays[0].astype(model.inputs[0].dtype)
     bound = lipschitz_bound(model).value
     found = search_ratios(model, x, distance, steps, seed, batch_size)

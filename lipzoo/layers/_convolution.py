@@ -5,7 +5,7 @@ import math
 import keras
 
 from lipzoo.layers._constrained import channels_of
-from lipzoo.operators import ConvolutionOperator, standardize_padding
+from lipzoo.operators import ConvolutionGeometry, ConvolutionOperator, named_padding
 from lipzoo.validation import check_neurons, integers, neurons
 
 
@@ -23,7 +23,7 @@ class ConvolutionLayer(keras.layers.Layer):
         self.filters = check_neurons(filters, "filters")
         self.kernel_size = integers(kernel_size, self.rank, "kernel_size")
         self.strides = strides
-        self.padding = standardize_padding(padding)
+        self.padding = named_padding(padding)
         self.shift = integers(shift, self.rank, "shift", minimum=-math.inf)
         self.input_spec = self._accepted()
 
@@ -33,7 +33,7 @@ class ConvolutionLayer(keras.layers.Layer):
     def _kernel_shape(self, input_shape):
         channels = channels_of(input_shape, self.rank, self)
         filters = neurons(self.filters, channels * math.prod(self.strides))
-        self._operator(input_shape)
+        self._geometry(input_shape)
         return (*self.kernel_size, channels, filters)
 
     def get_config(self):
@@ -46,7 +46,10 @@ class ConvolutionLayer(keras.layers.Layer):
             "shift": self.shift,
         }
 
-    def _operator(self, input_shape, kernel=None):
-        """The operator on inputs of this shape; the same weights serve images of every size."""
-        sizes = (self.kernel_size, self.strides, self.padding, self.shift, input_shape[1:-1])
-        return ConvolutionOperator(*sizes, kernel)
+    def _geometry(self, input_shape):
+        """Of inputs of this shape: the same weights serve images of every size."""
+        sizes = (self.kernel_size, self.strides, self.padding, self.shift)
+        return ConvolutionGeometry(*sizes, tuple(input_shape[1:-1]))
+
+    def _operator(self, input_shape, kernel):
+        return ConvolutionOperator(kernel, self._geometry(input_shape))

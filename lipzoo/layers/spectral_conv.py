@@ -37,7 +37,7 @@ class _SpectralConv(ConvolutionLayer, AffineLayer):
         )
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], *self._operator(input_shape).output_spatial, self.filters)
+        return (input_shape[0], *self._geometry(input_shape).output_spatial, self.filters)
 
 
 @keras.saving.register_keras_serializable(package="lipzoo")

@@ -65,10 +65,7 @@ def gram_norm_bound(kernel, *, strides: Any = 1, iterations=4, grid_size=16, thr
         raise ValueError(
             f"kernel must be of rank 2, 3 or 4. Received: kernel of shape {tuple(kernel.shape)}"
         )
-    if not isinstance(iterations, int) or iterations < 0:
-        raise ValueError(
-            f"iterations must be a non-negative integer. Received: iterations={iterations!r}"
-        )
+    iterations = integer(iterations, "iterations", minimum=0)
     grid_size = integer(grid_size, "grid_size")
     compute = "float64" if dtype == "float64" else "float32"
     kernel = ops.cast(kernel, compute)

@@ -6,7 +6,7 @@ from keras import ops
 from lipzoo.spectral.convolve import convolve, convolve_adjoint
 from lipzoo.spectral.largest import largest
 from lipzoo.spectral.padding import CIRCULAR, margins, standardize_padding
-from lipzoo.validation import integers
+from lipzoo.validation import integer, integers
 
 
 def power_iteration(
@@ -63,10 +63,7 @@ def power_iteration(
         raise ValueError(
             f"kernel must be of rank 2, 3 or 4. Received: kernel of shape {tuple(kernel.shape)}"
         )
-    if not isinstance(iterations, int) or iterations < 0:
-        raise ValueError(
-            f"iterations must be a non-negative integer. Received: iterations={iterations!r}"
-        )
+    iterations = integer(iterations, "iterations", minimum=0)
     dtype = keras.backend.standardize_dtype(kernel.dtype)
     dtype = "float64" if dtype == "float64" else "float32"
     kernel = ops.cast(kernel, dtype)

@@ -9,7 +9,7 @@ from keras import ops
 
 from lipzoo.inverse.operators.arguments import as_batch
 from lipzoo.inverse.operators.base import LinearOperator
-from lipzoo.operators import ConvolutionOperator, Summation, standardize_padding
+from lipzoo.operators import ConvolutionGeometry, ConvolutionOperator, Summation, named_padding
 from lipzoo.spectral import tap_norm_sum
 from lipzoo.validation import real_array
 
@@ -52,9 +52,9 @@ class Blur(LinearOperator):
         *spatial, channels = image_shape
         array.flags.writeable = False
         self.kernel = array
-        self.padding = standardize_padding(padding)
-        self._convolution = self._of_channel(None, spatial)
-        super().__init__(image_shape, (*self._convolution.output_spatial, channels))
+        self.padding = named_padding(padding)
+        outputs = _geometry(array.shape, self.padding, spatial).output_spatial
+        super().__init__(image_shape, (*outputs, channels))
 
     def apply(self, x):
         x = as_batch(x, self.input_shape)
@@ -76,7 +76,8 @@ class Blur(LinearOperator):
         single = np.zeros((int(np.prod(outputs)), int(np.prod(spatial))))
         rows = np.arange(len(single))
         positions = np.indices(outputs).reshape(len(outputs), -1)
-        befores = [before for before, _ in self._convolution.margins]
+        margins = _geometry(self.kernel.shape, self.padding, spatial).margins
+        befores = [before for before, _ in margins]
         for tap in itertools.product(*map(range, self.kernel.shape)):
             source = positions + (np.array(tap) - befores)[:, None]
             sizes = np.array(spatial)[:, None]
@@ -108,14 +109,11 @@ class Blur(LinearOperator):
             "padding": self.padding,
         }
 
-    def _of_channel(self, kernel, spatial):
-        """The operator on images of one channel."""
-        return _single_channel(self.kernel.shape, self.padding, spatial, kernel)
-
     def _per_channel(self, name, inputs, shape):
         """Applies the operator of one channel, or its adjoint, to every channel."""
         kernel = ops.convert_to_tensor(self.kernel[..., None, None], dtype=inputs.dtype)
-        function = getattr(self._of_channel(kernel, self.input_shape[:-1]), name)
+        geometry = _geometry(self.kernel.shape, self.padding, self.input_shape[:-1])
+        function = getattr(ConvolutionOperator(kernel, geometry), name)
         channels, rank = shape[-1], len(shape) - 1
         if channels == 1:
             return function(inputs)
@@ -125,15 +123,16 @@ class Blur(LinearOperator):
         return ops.transpose(images, (0, *range(2, rank + 2), 1))
 
 
-def _single_channel(size, padding, spatial, kernel):
+def _geometry(size, padding, spatial):
+    """Of the convolution of one channel."""
     rank = len(size)
-    return ConvolutionOperator(size, (1,) * rank, padding, (0,) * rank, spatial, kernel)
+    return ConvolutionGeometry(size, (1,) * rank, padding, (0,) * rank, tuple(spatial))
 
 
 @functools.lru_cache(maxsize=256)
 def _norm_bound(taps, shape, padding, spatial):
     kernel = np.frombuffer(taps, "float64").reshape(*shape, 1, 1)
-    return _single_channel(shape, padding, spatial, kernel).norm_bound
+    return ConvolutionOperator(kernel, _geometry(shape, padding, spatial)).norm_bound
 
 
 def gaussian_kernel(sigma: float, rank: int = 1, truncate: float = 4.0) -> np.ndarray:
