@@ -174,6 +174,7 @@ def test_bounds_on_a_box_are_reached_by_squares_and_outer_products():
     bound = lipschitz_bound(square, domain=(-1, 2))
     assert bound.value == jacobian_norms(square, np.full((1, 3), 2.0, "float32"))[0] == 4.0
     assert "for inputs in [-1, 2]: 4" in str(bound)
+    assert "for inputs in [-1, 2]" in repr(bound)
     assert lipschitz_bound(square, domain=([-1, 0, 1], [0, 0.5, 3])).value == 6.0
     a, b = keras.Input((3, 1)), keras.Input((1, 2))
     outer = keras.Model([a, b], layers.Multiply()([a, b]))

@@ -117,3 +117,22 @@ def test_the_published_search_found_no_violation():
             assert row["naive_radii"]["violated"] > 0
     assert set(tries) == {"float32", "float64", "float16", "bfloat16"}
     assert min(tries.values()) >= results["tries_per_row"] >= 10_000
+
+
+def test_a_certificate_on_a_box_is_attacked_in_the_box():
+    inputs = keras.Input((1,))
+    power = inputs
+    for _ in range(3):
+        power = keras.layers.Multiply()([power, power])
+    model = keras.Model(inputs, keras.layers.Dense(2)(power))
+    model.layers[-1].set_weights([np.array([[1.0, 0.0]]), np.array([0.0, 1.5])])
+    x = np.ones((1, 1), "float32")
+    certificate = lipzoo.certify(model, x, domain=(0, 1), verbose=0)
+    # At 1.06, outside of the box, the eighth power is above 1.5.
+    assert edge_attack(model, x, certificate.radius).violated.all()
+    assert not edge_attack(model, x, certificate.radius, domain=(0, 1)).violated.any()
+    box = ([0.1], [1.1])
+    moved = edge_attack(model, x, certificate.radius + 1, domain=box).inputs
+    assert 0.1 <= float(moved[0, 0]) <= 1.1
+    with pytest.raises(ValueError, match="1 of 1 examples outside"):
+        edge_attack(model, x, certificate.radius, domain=(0, 0.5))

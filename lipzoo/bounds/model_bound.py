@@ -138,7 +138,9 @@ class LipschitzBound:
         return f"Lipschitz bound of '{self.name}'{method}{where}: {format_up(self.value)}"
 
     def __repr__(self) -> str:
-        return f"<LipschitzBound {self.value!r} of '{self.name}', {len(self.layers)} layers>"
+        where = "" if self.domain is None else f" for inputs in {self.domain}"
+        layers = f"{len(self.layers)} layers"
+        return f"<LipschitzBound {self.value!r} of '{self.name}'{where}, {layers}>"
 
 
 def _line(cells, widths) -> str:

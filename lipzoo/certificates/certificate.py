@@ -98,7 +98,8 @@ class Certificate:
     def certified_accuracy(self, epsilon: npt.ArrayLike) -> float | np.ndarray:
         """Fraction of examples that are classified correctly with a radius above `epsilon`.
 
-        A lower bound of the accuracy under every attack that moves an input by at most `epsilon`.
+        A lower bound of the accuracy under every attack that moves an input by at most `epsilon`,
+        and not out of the `domain`, where there is one.
 
         Args:
             epsilon: radius of at least 0, or a list of radii.

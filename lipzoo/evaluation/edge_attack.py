@@ -1,11 +1,13 @@
 """A search at the very edge of certified balls, where rounding decides."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 
-from lipzoo.certificates.inputs import check_inputs
+from lipzoo.bounds.domain import Domain
+from lipzoo.certificates.inputs import check_in_domain, check_inputs
 from lipzoo.certificates.prediction import check_runs_as_recorded, own_prediction
 from lipzoo.evaluation.balls import column, difference, norms, scaled
 from lipzoo.evaluation.margins import computed_logits, computed_margins, margin_loss_and_gradient
@@ -53,6 +55,7 @@ def edge_attack(
     steps: int = 3,
     seed: int = 0,
     batch_size: int = 256,
+    domain: Any = None,
 ) -> EdgeAttack:
     """Tries to break certified radii by rounding: at their edge, one rounding after another.
 
@@ -74,13 +77,15 @@ def edge_attack(
         steps: gradient steps before.
         seed: seed of the random neighbours.
         batch_size: examples at once.
+        domain: the box that the radii were certified in, see `lipzoo.certify`; none but its inputs
+            are tried.
 
     Returns:
         An `EdgeAttack`.
 
     Raises:
-        ValueError: for inputs or radii that do not fit the model, settings below 1, or a model that
-            does not compute what its layers say.
+        ValueError: for inputs or radii that do not fit the model, inputs that are not in the
+            domain, settings below 1, or a model that does not compute what its layers say.
 
     Reference: [arXiv:2205.10159](https://arxiv.org/abs/2205.10159).
 
@@ -113,6 +118,11 @@ def edge_attack(
             f"Expected a radius of at least 0 for each of {len(x)} examples. "
             f"Received: radius of shape {radius.shape}"
         )
+    box = None
+    if domain is not None:
+        known = Domain.of(domain, model)
+        check_in_domain(known, [x])
+        box = _rounded_inwards(known, x.dtype)
     attacked = (radius > 0) & np.isfinite(radius)
     found, margin = x.copy(), np.full(len(x), np.inf)
     random = np.random.default_rng(seed)
@@ -121,12 +131,22 @@ def edge_attack(
     for first in range(0, len(rows), batch_size):
         part = rows[first : first + batch_size]
         found[part], margin[part] = _attack_batch(
-            model, loss, x[part], radius[part] * _INSIDE, tries, steps, random
+            model, loss, x[part], radius[part] * _INSIDE, tries, steps, random, box
         )
     return EdgeAttack(found, margin, margin <= 0, attacked, tries * len(rows))
 
 
-def _attack_batch(model, loss, x, radius, tries, steps, random):
+def _rounded_inwards(domain: Domain, dtype) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest numbers of a type in a box."""
+    low, high = domain.low.astype(dtype), domain.high.astype(dtype)
+    infinity = np.array(np.inf, dtype)
+    return (
+        np.where(low < domain.low, np.nextafter(low, infinity), low),
+        np.where(high > domain.high, np.nextafter(high, -infinity), high),
+    )
+
+
+def _attack_batch(model, loss, x, radius, tries, steps, random, box):
     """The inputs with the smallest margins that were tried, and their margins."""
     label = _logits(model, x).argmax(axis=1)
     offset = np.zeros(x.shape)
@@ -140,7 +160,7 @@ def _attack_batch(model, loss, x, radius, tries, steps, random):
             # About one unit in the last place of every coordinate, up or down.
             unit = np.spacing(np.abs((x + offset).astype(x.dtype))).astype("float64")
             candidate = offset + random.uniform(-1.0, 1.0, x.shape) * unit
-        point = _inside(x, candidate, radius)
+        point = _inside(x, candidate, radius, box)
         margin = computed_margins(_logits(model, point), label)
         better = margin < smallest
         best[better], smallest[better] = point[better], margin[better]
@@ -148,13 +168,18 @@ def _attack_batch(model, loss, x, radius, tries, steps, random):
     return best, smallest
 
 
-def _inside(x, offset, radius):
-    """`x + offset` in the dtype of x, inside the ball: as near to its edge as rounding allows."""
+def _inside(x, offset, radius, box):
+    """`x + offset` in the dtype of x, inside the ball: as near to its edge as rounding allows.
+
+    And inside the box, if there is one: of x in it, the nearest point there is no farther away.
+    """
     point = x.copy()
     left = np.ones(len(x), bool)
     for share in _SHARES:
         limit = column(share * radius / np.maximum(norms(offset), radius), x)
         candidate = (x + offset * limit).astype(x.dtype)
+        if box is not None:
+            candidate = np.clip(candidate, *box)
         fits = left & (norms(difference(candidate, x)) <= radius)
         point[fits] = candidate[fits]
         left &= ~fits
