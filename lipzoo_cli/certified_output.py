@@ -77,6 +77,7 @@ def _values(
         "norm": terms.norm,
         "units": terms.units,
         **({"domain": terms.domain} if terms.domain else {}),
+        **({"local": True} if terms.local else {}),
         "examples": len(certified),
         # JSON has no infinity: null is the radius of a prediction that nothing can change.
         "radius": columns["radius"],

@@ -69,6 +69,7 @@ def certify(arguments: argparse.Namespace) -> None:
                 "dtype": arguments.dtype,
                 "decision": arguments.decision,
                 "method": arguments.method,
+                "local": arguments.local,
                 "margins": terms.arithmetic.split()[-1],
                 "backend": keras.backend.backend(),
                 "lipzoo": __version__,
@@ -86,6 +87,8 @@ def certify(arguments: argparse.Namespace) -> None:
         about["method"] = arguments.method
     if terms.domain:
         about["domain"] = terms.domain
+    if terms.local:
+        about["local"] = True
     about["arithmetic"] = terms.arithmetic
     if shard is not None:
         about["shard"] = str(shard)

@@ -32,6 +32,7 @@ def certified_piece(model: keras.Model, piece: Piece, arguments: argparse.Namesp
         decision=arguments.decision,
         method=arguments.method,
         domain=domain_of(arguments),
+        local=arguments.local,
         verbose=0,
     ).in_norm(arguments.norm)
     return Terms.of(certificate), columns_of(certificate)

@@ -93,7 +93,9 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
     if arguments.examples is not None and arguments.examples < 1:
         raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
     if domain_of(arguments) is not None:
-        _refuse_beside(arguments, "--domain", "standardized", "method")
+        _refuse_beside(arguments, "--domain", "standardized", "method", "local")
+    if arguments.local:
+        _refuse_beside(arguments, "--local", "standardized")
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None:
         check_out(out, "--out")
@@ -114,7 +116,7 @@ def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, 
 
 def _refuse_beside(arguments: argparse.Namespace, option: str, *names: str) -> None:
     """Refuses other options of `lipzoo certify` than their defaults beside one."""
-    usual: dict[str, object] = {"standardized": False, "method": "product"}
+    usual: dict[str, object] = {"standardized": False, "method": "product", "local": False}
     for name in names:
         value: object = getattr(arguments, name)
         if value != usual[name]:

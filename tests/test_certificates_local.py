@@ -188,6 +188,10 @@ def test_one_output_and_the_least_output():
     batches = [(x[:5],), (x[5:],)]
     pieces = lipzoo.certify(model, iter(batches), local=True, decision="min")
     np.testing.assert_allclose(pieces.radius, least.radius, rtol=1e-3)
+    assert "slopes within each ball" in str(pieces)
+    counts = lipzoo.certify_summary(model, iter(batches), local=True, decision="min")
+    assert counts.settings["local"] is True
+    assert counts.examples == 8
 
 
 class Affine(layers.Layer):

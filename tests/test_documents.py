@@ -181,7 +181,7 @@ def _certified(origin, standardized):
         **origin,
     }
     names = ("no", "yes"), ("age",)
-    terms = Terms("a", 1.0, standardized, True, "l2", "metres", *names, domain="[0, 1]")
+    terms = Terms("a", 1.0, standardized, True, "l2", "metres", *names, domain="[0, 1]", local=True)
     (name,) = [values.tolist()[0] for values in origin.values()]
     return Certified(terms, columns, left_out=(LeftOut(1, name, "no label"),))
 

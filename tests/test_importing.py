@@ -91,17 +91,28 @@ def test_a_decision_is_one_of_two(read_onnx):
 
 def test_the_command_takes_a_file(tmp_path, capsys):
     file, data = tmp_path / "control.onnx", tmp_path / "x.npy"
-    weights, x = numbers(6, 4), numbers(3, 6)
-    nodes = [node("Flatten", "x", "h"), node("Gemm", "h w")]
-    file.write_bytes(content(nodes, (1, 1, 6), {"w": weights}))
+    weights, last, x = numbers(6, 5), numbers(5, 4), numbers(3, 6)
+    nodes = [
+        node("Flatten", "x", "h"),
+        node("Gemm", "h w", "z"),
+        node("Relu", "z", "a"),
+        node("Gemm", "a v"),
+    ]
+    file.write_bytes(content(nodes, (1, 1, 6), {"w": weights, "v": last}))
     # Examples may lack axes of length 1.
     np.save(data, x)
     command = ["certify", str(file), str(data), "--decision", "min", "--json"]
     assert lipzoo_cli.main(command) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["prediction"] == (x @ weights).argmin(1).tolist()
+    assert printed["prediction"] == (np.maximum(x @ weights, 0) @ last).argmin(1).tolist()
     assert printed["decision"] == "min"
     assert min(printed["radius"]) > 0
+    out = tmp_path / "local.npz"
+    assert lipzoo_cli.main([*command, "--local", "--out", str(out)]) == 0
+    within = json.loads(capsys.readouterr().out)
+    assert within["local"] is True
+    assert np.greater(within["radius"], printed["radius"]).all()
+    assert np.load(out)["local"]
     assert lipzoo_cli.main(["certify", str(tmp_path / "none.onnx"), str(data)]) == 2
     assert "none.onnx" in capsys.readouterr().err
 

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -33,6 +34,17 @@ def _certified(names=NAMES, **columns):
 def _page(certified=None, **settings):
     certified = certified or _certified()
     return certified_page(certified, 'net on "data"', {"dtype": "float32"}, {}, **settings)
+
+
+def test_a_page_says_where_radii_hold_and_what_they_rest_on():
+    certified = _certified()
+    everywhere = _page(certified)
+    assert "intersected" not in everywhere
+    assert "within each ball" not in everywhere
+    boxed = replace(certified, terms=replace(certified.terms, domain="[0, 1]"))
+    assert "in [0, 1]: each ball is intersected with that box" in _page(boxed)
+    local = replace(certified, terms=replace(certified.terms, local=True))
+    assert "slopes of the network within each ball" in _page(local)
 
 
 class _Reader(HTMLParser):

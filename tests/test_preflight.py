@@ -73,6 +73,8 @@ CASES = {
     ("certify", MODEL, "{data}", "--domain", "-.5", "1", "--method", "semidefinite"): (
         "expected no --method semidefinite beside it"
     ),
+    ("certify", MODEL, "{data}", "--domain", "0", "1", "--local"): "expected no --local beside it",
+    ("certify", MODEL, "{data}", "--local", "--standardized"): "--local: expected no --standard",
     ("conformal", "gradflow-digit", "{arrays}", "{data}"): "gradflow-digits",
     ("conformal", MODEL, "none.npz", "{data}"): "none.npz: no such file",
     ("conformal", MODEL, "{arrays}", "none.npz"): "none.npz: no such file",

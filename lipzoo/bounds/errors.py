@@ -20,9 +20,9 @@ class UncertifiedLayerError(ValueError):
 
     def __init__(self, layer, reason: str, within_balls: bool = False):
         kind = type(layer).__name__
-        lacks = "no proven slopes within balls" if within_balls else "no proven Lipschitz bound"
+        lacks = "has no proven Lipschitz bound"
         if within_balls:
-            advice = ""
+            lacks, advice = "has no proven slopes within balls", ""
         elif is_operation(layer):
             advice = (
                 "If you can prove one, put the computation into a layer class with a method "
@@ -40,7 +40,7 @@ class UncertifiedLayerError(ValueError):
                 f'        return lipzoo.LayerBound(value, "how it follows")\n\n'
                 f"or give the class a method `lipschitz_bound(self, input_shape)`."
             )
-        message = f"'{layer.name}' of class {kind} has {lacks}. {reason} {advice}"
+        message = f"'{layer.name}' of class {kind} {lacks}. {reason} {advice}"
         super().__init__(message.rstrip())
         self.reason = reason
         self.layer_name = layer.name

@@ -24,6 +24,7 @@ def certify_summary(
     rounding: bool = True,
     method: str = "product",
     domain: Any = None,
+    local: bool = False,
 ) -> CertificateSummary:
     """Certifies a data set and returns counts alone; memory does not grow with the examples.
 
@@ -35,7 +36,7 @@ def certify_summary(
         data: a data set, see `lipzoo.certify`; it is read once.
         epsilons: the radii to count at; default: those that a certificate prints.
         standardized, decision, reference, batch_size, rounding: see `lipzoo.certify`.
-        method, domain: likewise.
+        method, domain, local: likewise.
 
     Returns:
         A `CertificateSummary`, which can be added to that of another data set.
@@ -68,6 +69,7 @@ def certify_summary(
         rounding=rounding,
         method=method,
         domain=domain,
+        local=local,
         verbose=0,
     )
     return summarized(model, data, one, epsilons, reference)

@@ -111,6 +111,7 @@ def _settings(certificate: Certificate) -> dict[str, Any]:
         "decision": certificate.decision,
         "method": certificate.bound.method,
         **({"domain": certificate.domain} if certificate.domain else {}),
+        **({"local": True} if certificate.local else {}),
         "backend": keras.backend.backend(),
         "lipzoo": __version__,
     }

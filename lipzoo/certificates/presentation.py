@@ -16,8 +16,6 @@ def summary(certificate) -> Summary:
         notes.append("the least output decides")
     if certificate.bound.method != "product":
         notes.append(f"the bound is {certificate.bound.method}")
-    if certificate.local:
-        notes.append("radii rest on slopes within each ball")
     return summary_of(
         Terms.of(certificate),
         len(certificate),

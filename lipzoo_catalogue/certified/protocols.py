@@ -83,6 +83,11 @@ class CertificateLike(Protocol):
         ...
 
     @property
+    def local(self) -> bool:
+        """Whether the radii rest on slopes within each ball."""
+        ...
+
+    @property
     def arithmetic(self) -> str:
         """What was computed in which type."""
         ...

@@ -76,6 +76,8 @@ def summary_of(
         statements.append(f"radii in norm {terms.norm}{units}")
     if terms.domain:
         statements.append(f"for inputs in {terms.domain}: each ball intersected with that box")
+    if terms.local:
+        statements.append("radii rest on slopes within each ball")
     labelled = accuracy is not None
     columns = ("epsilon", "certified accuracy") if labelled else ("radius above", "predictions")
     epsilons = SHOWN_EPSILONS[terms.norm]

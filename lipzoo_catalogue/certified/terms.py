@@ -22,6 +22,7 @@ class Terms:
             `Certificate.feature_radii`.
         arithmetic: what was computed in which type; empty where it is not known.
         domain: the box that inputs and perturbed inputs lie in, as text; empty without one.
+        local: whether the radii rest on slopes within each ball, which are at most the bound.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Terms:
     feature_names: tuple[str, ...]
     arithmetic: str = ""
     domain: str = ""
+    local: bool = False
 
     @classmethod
     def of(cls, certificate: CertificateLike) -> "Terms":
@@ -49,4 +51,5 @@ class Terms:
             tuple(certificate.feature_radii),
             certificate.arithmetic,
             certificate.domain,
+            certificate.local,
         )

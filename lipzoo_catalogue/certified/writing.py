@@ -115,6 +115,8 @@ def _write_npz(file: BinaryIO, certified: Certified, part: str | None) -> None:
     }
     if terms.domain:
         arrays["domain"] = terms.domain
+    if terms.local:
+        arrays["local"] = True
     if terms.feature_names:
         arrays["feature_names"] = terms.feature_names
     if certified.left_out:

@@ -223,6 +223,14 @@ def _proven_section(certified: Certified, notes: Sequence[str]) -> str:
         "“What is proven”." + " Radii in this norm follow from those in l2." * (terms.norm != "l2"),
         *(
             [
+                "The radii rest on slopes of the network within each ball, which are at most the "
+                "bound: what stays off or on in it counts as such."
+            ]
+            if terms.local
+            else []
+        ),
+        *(
+            [
                 f"Inputs, x and x' alike, are those with all entries in {terms.domain}: each ball "
                 "is intersected with that box."
             ]
