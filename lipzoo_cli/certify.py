@@ -25,9 +25,9 @@ from lipzoo_catalogue.version import __version__
 from lipzoo_cli.certified_model import CertifiedModel, model_to_certify
 from lipzoo_cli.certified_output import check_printing, show
 from lipzoo_cli.certified_page import CertifiedPage
+from lipzoo_cli.checked_options import check_certify_options
 from lipzoo_cli.engine import Answer, Piece, certified_piece, through_ray
 from lipzoo_cli.part_marks import marks, sha256_of_labels
-from lipzoo_cli.preflight import check_certify_options
 
 # Examples that are in memory at a time.
 _CHUNK = 1_000

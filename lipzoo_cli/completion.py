@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lipzoo_catalogue.registry import list_models
+from lipzoo_cli.bundled_recipes import bundled_recipes
 from lipzoo_cli.parser import USAGES, command_parsers
-from lipzoo_cli.preflight import bundled_recipes
 
 SHELLS = ("bash", "zsh", "fish")
 

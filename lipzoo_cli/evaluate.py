@@ -20,10 +20,10 @@ from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.task_names import RECONSTRUCTION
 from lipzoo_cli.arguments import model_of, print_json, settings_of
+from lipzoo_cli.checked_options import check_attack_options
 from lipzoo_cli.evaluate_attacked import evaluate_attacked
 from lipzoo_cli.exit_codes import CheckFailed
 from lipzoo_cli.metrics_table import format_metrics
-from lipzoo_cli.preflight import check_attack_options
 
 # Recomputed accuracies may differ from published ones by rounding on other hardware: a few
 # examples whose radius is within 1e-6 of epsilon.

@@ -6,7 +6,7 @@ from pathlib import Path
 from lipzoo.training.draft import drafted
 from lipzoo.training.recipe import line_of, parse_recipe
 from lipzoo_cli.arguments import print_json
-from lipzoo_cli.preflight import refuse_existing
+from lipzoo_cli.checked_outputs import refuse_existing
 
 
 def init(arguments: argparse.Namespace) -> None:

@@ -11,29 +11,28 @@ import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lipzoo_catalogue.attack_names import check_attack
 from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
 from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import HubLocation
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
-from lipzoo_catalogue.near_names import did_you_mean
 from lipzoo_catalogue.onnx_file import check_onnx_file
-from lipzoo_cli.arguments import domain_of, is_exported, is_keras_file, is_onnx
+from lipzoo_cli.arguments import is_exported, is_keras_file, is_onnx
+from lipzoo_cli.bundled_recipes import find_recipe
 from lipzoo_cli.checked_models import check_classifier, check_model, check_run
-from lipzoo_cli.checked_options import check_conformal_options
+from lipzoo_cli.checked_options import (
+    check_attack_options,
+    check_certify_options,
+    check_conformal_options,
+)
+from lipzoo_cli.checked_outputs import check_matplotlib, check_parent, refuse_existing
 from lipzoo_cli.checked_sources import check_source
-
-if TYPE_CHECKING:
-    from lipzoo_catalogue.certified.shards import Shard
 
 # Usual endings of exported files; no name of a model has one.
 _EXPORTED = (".onnx", ".tflite", ".litert")
 # What Matplotlib draws into.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
-_NEED_ATTACK = ("samples", "figure", "out", "record", "attack_certified")
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:
@@ -49,121 +48,6 @@ def check_arguments(arguments: argparse.Namespace) -> None:
         check(arguments)
 
 
-def check_attack_options(arguments: argparse.Namespace) -> None:
-    """Refuses options of `lipzoo evaluate` that do not fit together.
-
-    Raises:
-        ValueError: naming the option.
-    """
-    if not arguments.attack:
-        given = [name for name in _NEED_ATTACK if getattr(arguments, name)]
-        if given:
-            option = given[0].replace("_", "-")
-            raise ValueError(f"--{option} goes with --attack. Received: no --attack")
-        return
-    for name in arguments.attack:
-        check_attack(name)
-    if arguments.out is not None and Path(arguments.out).suffix not in (".csv", ".npz"):
-        raise ValueError(f"--out: expected a .csv or .npz file. Received: {arguments.out}")
-    if arguments.figure is not None and Path(arguments.figure).suffix != ".png":
-        raise ValueError(f"--figure: expected a .png file. Received: {arguments.figure}")
-    for option in ("out", "figure"):
-        _check_parent(getattr(arguments, option), f"--{option}")
-    if arguments.figure is not None:
-        _check_matplotlib("--figure needs Matplotlib")
-    if arguments.record and (arguments.data is not None or arguments.dtype != "float32"):
-        raise ValueError(
-            "--record is about the model's own test split in float32. "
-            f"Received: --data {arguments.data}, --dtype {arguments.dtype}"
-        )
-
-
-def check_certify_options(arguments: argparse.Namespace) -> "tuple[Path | None, Shard | None]":
-    """Refuses options of `lipzoo certify` that do not fit together.
-
-    Returns:
-        The file of `--out`, or `None`, and the `Shard`, or `None`.
-
-    Raises:
-        ValueError: naming the option.
-    """
-    from lipzoo_catalogue.certified.shards import parse_shard
-    from lipzoo_catalogue.certified.writing import PARTS, check_out
-
-    if arguments.examples is not None and arguments.examples < 1:
-        raise ValueError(f"--examples: expected a positive number. Received: {arguments.examples}")
-    if domain_of(arguments) is not None:
-        _refuse_beside(arguments, "--domain", "standardized", "method", "local")
-    if arguments.local:
-        _refuse_beside(arguments, "--local", "standardized")
-    out = None if arguments.out is None else Path(arguments.out)
-    if out is not None:
-        check_out(out, "--out")
-    shard = None if arguments.shard is None else parse_shard(arguments.shard)
-    check_html(arguments.html, "--html")
-    if shard is not None and arguments.html is not None:
-        raise ValueError(
-            "--html: expected no --shard, since a page is of all examples. "
-            f"Received: --shard {arguments.shard}"
-        )
-    if shard is not None and (out is None or out.suffix not in PARTS):
-        raise ValueError(
-            "--shard: expected --out with an .npz or .parquet file, of which `lipzoo join` makes "
-            f"the whole. Received: --out {arguments.out}"
-        )
-    return out, shard
-
-
-def _refuse_beside(arguments: argparse.Namespace, option: str, *names: str) -> None:
-    """Refuses other options of `lipzoo certify` than their defaults beside one."""
-    usual: dict[str, object] = {"standardized": False, "method": "product", "local": False}
-    for name in names:
-        value: object = getattr(arguments, name)
-        if value != usual[name]:
-            given = f"--{name}" if value is True else f"--{name} {value}"
-            raise ValueError(f"{option}: expected no {given} beside it. Received: both")
-
-
-def check_html(path: str | None, option: str) -> None:
-    """Refuses, before any work, a page that cannot be written.
-
-    Raises:
-        ValueError: for another ending than .html, or a folder that does not exist.
-    """
-    if path is not None and Path(path).suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{option}: expected an .html file. Received: {path}")
-    _check_parent(path, option)
-
-
-def refuse_existing(path: Path) -> None:
-    """Raises `FileExistsError` for the path of a file that is to be new."""
-    if path.exists():
-        raise FileExistsError(f"{path} is there already and stays as it is; choose another --out")
-
-
-def bundled_recipes() -> dict[str, Path]:
-    """The recipes that lipzoo brings, by their names."""
-    root = Path(__file__).parents[1]
-    folders = (root / "lipzoo" / "_bundled" / "recipes", root / "recipes")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
-
-
-def find_recipe(name: str) -> Path:
-    """Path of a recipe file: `name` itself, or the recipe of that name that lipzoo brings.
-
-    Raises:
-        ValueError: if there is neither.
-    """
-    path = Path(name)
-    if path.suffix == ".toml" or path.exists():
-        return path
-    bundled = bundled_recipes()
-    if name in bundled:
-        return bundled[name]
-    advice = did_you_mean(name, bundled) or f"Bundled are {', '.join(bundled)}."
-    raise ValueError(f"{name}: neither a .toml file nor the name of a bundled recipe. {advice}")
-
-
 def _audit(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.claim < math.inf:
         raise ValueError(f"--claim: expected a positive number. Received: {arguments.claim}")
@@ -176,7 +60,7 @@ def _audit(arguments: argparse.Namespace) -> None:
         if path is not None and Path(path).suffix != ending:
             raise ValueError(f"--{option}: expected a file that ends in {ending}. Received: {path}")
     check_source(arguments.data)
-    _check_parent(arguments.out, "--out")
+    check_parent(arguments.out, "--out")
     if is_onnx(arguments.model):
         check_onnx_file(Path(arguments.model).expanduser())
     elif is_keras_file(arguments.model):
@@ -235,7 +119,7 @@ def _init(arguments: argparse.Namespace) -> None:
             raise ValueError(f"--set: expected KEY=VALUE. Received: {option!r}")
     if arguments.out is not None:
         refuse_existing(Path(arguments.out))
-        _check_parent(arguments.out, "--out")
+        check_parent(arguments.out, "--out")
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -298,8 +182,8 @@ def _demo(arguments: argparse.Namespace) -> None:
         raise ValueError(
             f"--output: expected a picture ({', '.join(_PICTURES)}). Received: {arguments.output}"
         )
-    _check_parent(arguments.output, "--output")
-    _check_matplotlib("lipzoo demo draws a figure")
+    check_parent(arguments.output, "--output")
+    check_matplotlib("lipzoo demo draws a figure")
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -335,13 +219,3 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "train": _train,
     "verify": _verify,
 }
-
-
-def _check_parent(path: str | None, option: str) -> None:
-    if path is not None and not Path(path).absolute().parent.is_dir():
-        raise ValueError(f"{option}: expected a folder that exists. Received: {path}")
-
-
-def _check_matplotlib(what: str) -> None:
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError(f"{what}: {how_to_install('plots')}")

@@ -3,7 +3,7 @@
 import argparse
 
 from lipzoo_cli.arguments import print_json
-from lipzoo_cli.preflight import find_recipe
+from lipzoo_cli.bundled_recipes import find_recipe
 
 
 def recipe(arguments: argparse.Namespace) -> None:

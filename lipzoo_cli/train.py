@@ -6,8 +6,8 @@ from pathlib import Path
 from lipzoo import training, zoo
 from lipzoo.training.provenance import for_other_data
 from lipzoo_cli.arguments import print_json
+from lipzoo_cli.bundled_recipes import find_recipe
 from lipzoo_cli.metrics_table import format_metrics
-from lipzoo_cli.preflight import find_recipe
 
 
 def train(arguments: argparse.Namespace) -> None:
