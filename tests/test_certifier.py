@@ -12,7 +12,8 @@ import pytest
 import lipzoo
 from lipzoo.certifying import beam, process_models
 from lipzoo.zoo.saving import save_model
-from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, digest_of
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+from lipzoo_catalogue.certified.part_digest import digest_of
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 from lipzoo_catalogue.model_config import ModelConfig
 from tests.onnx_files import NUMBERS, content, node, numbers

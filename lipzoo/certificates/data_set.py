@@ -11,8 +11,9 @@ from lipzoo.certificates.architecture import architecture_digest, weights_digest
 from lipzoo.certificates.batches import batches
 from lipzoo.certificates.certificate import Certificate
 from lipzoo.certificates.float64_reference import computing_dtype
-from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, digest_of
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
 from lipzoo_catalogue.certified.certified import columns_of
+from lipzoo_catalogue.certified.part_digest import digest_of
 from lipzoo_catalogue.version import __version__
 
 Certify = Callable[[Any, np.ndarray | None], Certificate]

@@ -18,7 +18,8 @@ from lipzoo.certifying.pinned_onnx import PinnedOnnx
 from lipzoo.certifying.process_models import ProcessModel, process_model
 from lipzoo.data.examples import in_model_units
 from lipzoo.validation import integer
-from lipzoo_catalogue.certified.certificate_summary import CertificateSummary, check_epsilons
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+from lipzoo_catalogue.certified.common_settings import check_epsilons
 from lipzoo_catalogue.files import sha256_of
 from lipzoo_catalogue.onnx_file import SUFFIX
 from lipzoo_catalogue.version import __version__

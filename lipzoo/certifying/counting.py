@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from lipzoo.certifying.columns import ANSWERS
-from lipzoo_catalogue.certified.certificate_summary import (
-    CertificateSummary,
-    check_settings,
-    digest_of,
-)
+from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+from lipzoo_catalogue.certified.common_settings import check_settings
+from lipzoo_catalogue.certified.part_digest import digest_of
 from lipzoo_catalogue.model_config import ModelConfig
 
 

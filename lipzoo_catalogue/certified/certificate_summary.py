@@ -1,20 +1,17 @@
 """What is counted of certified examples: counts of parts add up to those of the whole."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from lipzoo_catalogue.certified.counts import check_counts, read_counts
-from lipzoo_catalogue.certified.radii import check_radii, count_above
+from lipzoo_catalogue.certified.common_settings import check_epsilons, check_settings
+from lipzoo_catalogue.certified.part_digest import digest_of
+from lipzoo_catalogue.certified.radii import count_above
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
-from lipzoo_catalogue.certified.summary import QUARTILES, SHOWN_EPSILONS
-from lipzoo_catalogue.formatting import format_down, format_up
-
-FORMAT_VERSION = 1
+from lipzoo_catalogue.certified.summary_json import read_summary, write_summary
+from lipzoo_catalogue.certified.summary_table import summary_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,23 +183,7 @@ class CertificateSummary:
 
     def to_json(self) -> str:
         """As JSON text, which `from_json` reads."""
-        values = {
-            "format_version": FORMAT_VERSION,
-            "settings": dict(self.settings),
-            "epsilons": list(self.epsilons),
-            "bound": self.bound,
-            "classes": self.classes,
-            "class_names": list(self.class_names),
-            "labelled": self.labelled,
-            "examples": self.examples,
-            "total": self.total.tolist(),
-            "correct": self.correct.tolist(),
-            "above": self.above.tolist(),
-            "covered": self.covered.tolist(),
-            "radii": self.radii.to_json(),
-            "parts": sorted(self.parts),
-        }
-        return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+        return write_summary(self)
 
     @classmethod
     def from_json(cls, text: str) -> "CertificateSummary":
@@ -211,56 +192,10 @@ class CertificateSummary:
         Raises:
             ValueError: if it is anything else.
         """
-        try:
-            values: dict[str, Any] = json.loads(text)
-            if values["format_version"] != FORMAT_VERSION:
-                raise ValueError(f"format_version {values['format_version']}")
-            settings, classes = dict(values["settings"]), int(values["classes"])
-            epsilons = check_epsilons(values["epsilons"], str(settings.get("norm", "l2")))
-            if list(epsilons) != values["epsilons"]:
-                raise ValueError(f"epsilons {values['epsilons']}, which do not ascend")
-            shapes = {
-                "total": (classes,),
-                "correct": (classes,),
-                "above": (len(epsilons), classes),
-                "covered": (len(epsilons),),
-            }
-            arrays = {name: read_counts(values[name], shapes[name], name) for name in shapes}
-            radii = RadiusHistogram.from_json(values["radii"])
-            check_counts(**arrays, radii=len(radii))
-            return cls(
-                settings=settings,
-                epsilons=epsilons,
-                bound=values["bound"],
-                classes=classes,
-                class_names=tuple(values["class_names"]),
-                labelled=bool(values["labelled"]),
-                radii=radii,
-                parts=frozenset(values["parts"]),
-                **arrays,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"Expected a summary, as CertificateSummary.to_json writes it. Received: {error}"
-            ) from None
+        return cls(**read_summary(text))
 
     def __str__(self) -> str:
-        shares = self.certified_accuracy if self.labelled else self.coverage
-        what = "certified accuracy" if self.labelled else "radius above"
-        lines = [
-            f"{self.examples:,} examples in {len(self.parts):,} part"
-            f"{'s' if len(self.parts) != 1 else ''}, model '{self.settings.get('model', '')}'"
-            + ("" if self.bound is None else f", Lipschitz bound {format_up(self.bound)}"),
-            f"{'epsilon':>14}  {what:>18}",
-        ]
-        if not self.examples:
-            return lines[0]
-        if self.accuracy is not None:
-            lines.append(f"{'clean':>14}  {100 * self.accuracy:>16.2f} %")
-        for epsilon in self.epsilons:
-            lines.append(f"{epsilon:>14.4g}  {100 * shares(epsilon):>16.2f} %")
-        shown = ", ".join(format_down(self.quantile(share)[0], 4) for share in QUARTILES)
-        return "\n".join([*lines, f"radius quartiles, at least: {shown}"])
+        return summary_table(self)
 
     def _share(self, count: int) -> float:
         if not self.examples:
@@ -295,55 +230,3 @@ class CertificateSummary:
             radii=self.radii + other.radii,
             parts=parts,
         )
-
-
-def check_settings(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Refuses a part of other settings.
-
-    Raises:
-        ValueError: naming those that differ.
-    """
-    keys = sorted(expected.keys() | found.keys())
-    differing = [key for key in keys if expected.get(key) != found.get(key)]
-    if differing:
-        wanted, received = (
-            ", ".join(f"{key}={values.get(key)!r}" for key in differing)
-            for values in (expected, found)
-        )
-        raise ValueError(f"Expected a part with {wanted}. Received: {received}")
-
-
-def check_epsilons(epsilons: Sequence[float] | None, norm: str) -> tuple[float, ...]:
-    """Radii to count at, ascending and each once; `None`: those that a certificate prints.
-
-    Raises:
-        ValueError: if one is no finite number of at least 0.
-    """
-    radii = SHOWN_EPSILONS[norm] if epsilons is None else epsilons
-    return tuple(np.unique(check_radii(radii, "epsilons")).tolist())
-
-
-def digest_of(columns: Mapping[str, np.ndarray], before: str = "") -> str:
-    """SHA-256 of the columns of a part, in hexadecimal digits, behind what came before."""
-    digest = hashlib.sha256(before.encode())
-    for name in sorted(columns):
-        column = np.asarray(columns[name])
-        digest.update(f"{name}{column.shape}".encode())
-        if column.dtype.kind in "OUST":
-            digest.update(json.dumps([_text(value) for value in column.tolist()]).encode())
-        elif column.dtype.kind in "cV":
-            digest.update(np.ascontiguousarray(column).tobytes())
-        else:
-            kind = "<f8" if column.dtype.kind == "f" else "<i8"
-            digest.update(np.ascontiguousarray(column, kind).tobytes())
-    return digest.hexdigest()
-
-
-def _text(value: Any) -> str:
-    """An entry of a column as text; of an array a hash, since NumPy shortens its text."""
-    entry: Any = value
-    if isinstance(value, np.ndarray):
-        return digest_of({"": entry})
-    if isinstance(value, dict):
-        return str([(str(key), _text(entry[key])) for key in entry])
-    return str([_text(one) for one in entry]) if isinstance(value, list | tuple) else str(entry)
