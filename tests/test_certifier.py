@@ -16,7 +16,7 @@ from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
 from lipzoo_catalogue.certified.part_digest import digest_of
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 from lipzoo_catalogue.model_config import ModelConfig
-from tests.onnx_files import NUMBERS, content, node, numbers
+from tests.onnx_files import constants_from, content, node
 from tests.processes import fresh
 
 EPSILONS = (0.001, 0.01, 0.05)
@@ -298,12 +298,13 @@ def test_spark_and_beam_get_the_same_answers(data, answers):
 
 
 def test_an_onnx_file_is_certified_as_the_network_that_is_read_from_it(tmp_path):
-    weights, path = numbers(6, 3), tmp_path / "net.onnx"
+    numbers, path = constants_from(0), tmp_path / "net.onnx"
+    weights = numbers(6, 3)
     path.write_bytes(content([node("Gemm", "x w")], (6,), {"w": weights}))
     certifier = lipzoo.Certifier(path, [0.1], reference=None)
     # Nothing is read where it is made: engines fork from there.
     assert not any(str(path) in str(identity) for identity in process_models._loaded)
-    x, y = NUMBERS.normal(size=(5, 6)).astype("float32"), np.array([0, 1, 2, 0, 1])
+    x, y = numbers(5, 6), np.array([0, 1, 2, 0, 1])
     answers = pickle.loads(pickle.dumps(certifier))({"x": x, "y": y})
     expected = lipzoo.certify(lipzoo.from_onnx(path), x, y, reference=None, verbose=0)
     assert np.array_equal(answers["radius"], expected.radius)
