@@ -116,5 +116,5 @@ $(NEWEST_VENV)/.installed: pyproject.toml | $(NEWEST_BIN)/python
 	@touch $@
 
 $(ENGINES_VENV)/.installed: pyproject.toml | $(ENGINES_BIN)/python
-	$(ENGINES_BIN)/python $(PIP_INSTALL) ".[data,engines]" "$(TORCH)" "pytest>=8"
+	$(ENGINES_BIN)/python $(PIP_INSTALL) ".[data,engines,jax]" "$(TORCH)" "pytest>=8"
 	@touch $@

@@ -9,9 +9,10 @@ import posixpath
 import re
 from pathlib import Path
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
-from documentation import formulae, notebook_pages, reference
+from documentation import check_site, contrast, formulae, notebook_pages, reference
 from documentation.commands import command_page
 from lipzoo_catalogue.cards import plain_card
 from lipzoo_catalogue.model_info import info
@@ -130,6 +131,16 @@ def on_page_content(html, page, **_):
     if page.file.src_uri == FILTERED:
         html = html.replace("<table>", f'{_FILTER}<table id="filtered">', 1)
     return re.sub(r"<td>(?=[^<]{50})", '<td class="long">', formulae.written_out(html))
+
+
+def on_post_build(config, **_):
+    """Refuses a site that not everybody can read, see `documentation.check_site`."""
+    site = Path(config.site_dir)
+    sheets = [*sorted((site / "assets" / "stylesheets").glob("*.css")), site / "style.css"]
+    css = "".join(sheet.read_text("utf-8") for sheet in sheets)
+    found = [*contrast.faults(css, config.theme["palette"]), *check_site.faults(site)]
+    if found:
+        raise PluginError("\n".join(found))
 
 
 def _expanded(items, files, named):

@@ -20,7 +20,12 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 # Packages that pages show at work and that lipzoo needs for nothing, by what needs them.
-ELSEWHERE = {"import keras_tuner": "keras_tuner", "TensorBoard(": "tensorboard"}
+ELSEWHERE = {
+    "import keras_tuner": "keras_tuner",
+    "TensorBoard(": "tensorboard",
+    "import mlflow": "mlflow",
+    "import wandb": "wandb",
+}
 # By page and language, as they stand there; the name of the page goes into the test's.
 BLOCKS = [
     (page.relative_to(ROOT).as_posix(), language, block)
