@@ -183,7 +183,7 @@ class CertificateSummary:
 
     def to_json(self) -> str:
         """As JSON text, which `from_json` reads."""
-        return write_summary(self)
+        return write_summary(vars(self), self.examples)
 
     @classmethod
     def from_json(cls, text: str) -> "CertificateSummary":

@@ -1,35 +1,35 @@
 """Counts of certified examples as JSON, and back."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from lipzoo_catalogue.certified.common_settings import check_epsilons
 from lipzoo_catalogue.certified.counts import check_counts, read_counts
 from lipzoo_catalogue.certified.radius_histogram import RadiusHistogram
 
-if TYPE_CHECKING:
-    from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
-
 FORMAT_VERSION = 1
 
 
-def write_summary(summary: "CertificateSummary") -> str:
-    """The text that `read_summary` reads."""
+def write_summary(attributes: Mapping[str, Any], examples: int) -> str:
+    """The text that `read_summary` reads.
+
+    Args:
+        attributes: those of a `CertificateSummary`.
+        examples: their number, for who reads the text.
+    """
     values = {
         "format_version": FORMAT_VERSION,
-        "settings": dict(summary.settings),
-        "epsilons": list(summary.epsilons),
-        "bound": summary.bound,
-        "classes": summary.classes,
-        "class_names": list(summary.class_names),
-        "labelled": summary.labelled,
-        "examples": summary.examples,
-        "total": summary.total.tolist(),
-        "correct": summary.correct.tolist(),
-        "above": summary.above.tolist(),
-        "covered": summary.covered.tolist(),
-        "radii": summary.radii.to_json(),
-        "parts": sorted(summary.parts),
+        "settings": dict(attributes["settings"]),
+        "epsilons": list(attributes["epsilons"]),
+        "bound": attributes["bound"],
+        "classes": attributes["classes"],
+        "class_names": list(attributes["class_names"]),
+        "labelled": attributes["labelled"],
+        "examples": examples,
+        **{name: attributes[name].tolist() for name in ("total", "correct", "above", "covered")},
+        "radii": attributes["radii"].to_json(),
+        "parts": sorted(attributes["parts"]),
     }
     return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
 

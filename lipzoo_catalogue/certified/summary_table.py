@@ -1,15 +1,64 @@
 """Counts of certified examples as the lines that are printed of them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from lipzoo_catalogue.certified.summary import QUARTILES
 from lipzoo_catalogue.formatting import format_down, format_up
 
-if TYPE_CHECKING:
-    from lipzoo_catalogue.certified.certificate_summary import CertificateSummary
+
+class Counted(Protocol):
+    """What of a `CertificateSummary` is printed."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What all parts have in common."""
+        ...
+
+    @property
+    def epsilons(self) -> tuple[float, ...]:
+        """The radii at which examples are counted."""
+        ...
+
+    @property
+    def bound(self) -> float | None:
+        """The largest Lipschitz bound of a part."""
+        ...
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are true classes."""
+        ...
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Identities of the parts."""
+        ...
+
+    @property
+    def examples(self) -> int:
+        """Number of examples."""
+        ...
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of correct predictions."""
+        ...
+
+    def certified_accuracy(self, epsilon: float) -> float:
+        """Share of correct predictions with a larger radius."""
+        ...
+
+    def coverage(self, epsilon: float) -> float:
+        """Share of examples with a larger radius."""
+        ...
+
+    def quantile(self, share: float) -> tuple[float, float]:
+        """Two numbers that a quantile of the radii lies between."""
+        ...
 
 
-def summary_table(summary: "CertificateSummary") -> str:
+def summary_table(summary: Counted) -> str:
     """A line on the model, a share at every radius that was counted at, and quartiles."""
     shares = summary.certified_accuracy if summary.labelled else summary.coverage
     what = "certified accuracy" if summary.labelled else "radius above"
