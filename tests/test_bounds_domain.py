@@ -209,6 +209,108 @@ def in_float64(model):
     return twin
 
 
+def attention(x, scale=0.5):
+    """Dot-product attention of two heads, from operations."""
+
+    def heads(name):
+        projected = layers.Dense(6, name=name)(x)
+        return ops.transpose(ops.reshape(projected, (-1, 4, 2, 3)), (0, 2, 1, 3))
+
+    scores = ops.matmul(heads("query"), ops.swapaxes(heads("key"), 2, 3)) * scale
+    mixed = ops.matmul(ops.softmax(scores), heads("value"))
+    return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (-1, 4, 6))
+
+
+def stacked(x):
+    """A product of two matrices for each example."""
+    return ops.matmul(ops.reshape(x, (-1, 2, 2, 2)), ops.reshape(x - 1, (-1, 2, 2, 2)))
+
+
+# Matrix products, of a tensor of shape (4, 2) and what follows from it.
+CONTRACTIONS = {
+    "attention": attention,
+    "gram": lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))),
+    "stack": stacked,
+    "dot": lambda x: layers.Dot(axes=(1, -2))([layers.Dense(3)(x), x]),
+    "vectors": lambda x: layers.Dot(axes=1)([layers.Flatten()(x), layers.Flatten()(x)]),
+    "vector": lambda x: layers.Dot(axes=(2, 1))([x, layers.GlobalAveragePooling1D()(x)]),
+    "weights": lambda x: layers.Dot(axes=(2, 1))([layers.Dense(4, activation="softmax")(x), x]),
+}
+
+
+@pytest.mark.parametrize("name", CONTRACTIONS)
+def test_matrix_products_have_a_bound_on_a_box_that_jacobians_keep(name):
+    x = keras.Input((4, 2))
+    model = randomise_freely(keras.Model(x, CONTRACTIONS[name](x)), scale=0.5)
+    random = np.random.default_rng(0)
+    apart = random.normal(size=(4, 2))
+    for low, high in [(0.0, 1.0), (-2.0, 0.5), (apart, apart + 0.3)]:
+        bound = lipschitz_bound(model, domain=(low, high))
+        share = random.integers(0, 2, (80, 4, 2)) * 1.0
+        share[60:] = random.random((20, 4, 2))
+        points = (low + share * (high - low)).astype("float32")
+        norms = jacobian_norms(model, points)
+        assert norms.max() <= bound.value * (1 + 1e-5)
+        assert bound.value <= 40 * norms.max()
+        values = convert_to_numpy(model(points))
+        known = output_range(model, (low, high))
+        assert (values >= known.low - 1e-5).all()
+        assert (values <= known.high + 1e-5).all()
+        sizes = np.linalg.norm(points.reshape(80, -1), axis=1)
+        largest = bound.output.bound.offset + bound.value * sizes
+        assert (np.linalg.norm(values.reshape(80, -1), axis=1) <= largest * (1 + 1e-5)).all()
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", ["gram", "dot"])
+def test_matrix_products_are_computed_as_exactly_as_is_said(name):
+    def made():
+        x = keras.Input((4, 2))
+        return keras.Model(x, CONTRACTIONS[name](x))
+
+    model = randomise_freely(made())
+    keras.config.set_dtype_policy("float64")
+    twin = made()
+    keras.config.set_dtype_policy("float32")
+    twin.set_weights(model.get_weights())
+    points = np.random.default_rng(0).random((40, 4, 2)).astype("float32")
+    rounding = lipschitz_bound(model, domain=(0, 1)).output.bound
+    exact = convert_to_numpy(twin(points.astype("float64")))
+    error = np.linalg.norm((convert_to_numpy(model(points)) - exact).reshape(40, -1), axis=1)
+    sizes = np.linalg.norm(points.reshape(40, -1), axis=1)
+    limits = rounding.rounding_slope * sizes + rounding.rounding_offset
+    assert (error <= limits).all()
+    assert limits.max() < 1e-4
+
+
+def test_bounds_of_matrix_products_are_reached():
+    x = keras.Input((5,))
+    square = keras.Model(x, layers.Dot(axes=1)([x, x]))
+    assert lipschitz_bound(square, domain=(0, 1)).value == pytest.approx(2 * 5**0.5, rel=1e-12)
+    a, b = keras.Input((3, 4)), keras.Input((4, 2))
+    product = keras.Model([a, b], ops.matmul(a, b))
+    # The derivative at ones takes ones to ones: root of the squares of sqrt(12) and sqrt(8).
+    assert lipschitz_bound(product, domain=(0, 1)).value == pytest.approx(20**0.5, rel=1e-12)
+
+
+REFUSED = {
+    "as many for each": ((2, 2, 3), lambda x: ops.matmul(ops.swapaxes(x, 2, 3)[:, :1], x)),
+    "expected a matrix for each": ((3,), lambda x: ops.matmul(x, x)),
+    "unknown size": ((None, 3), lambda x: ops.matmul(x, ops.swapaxes(x, 1, 2))),
+    "normalize=True": ((3,), lambda x: layers.Dot(axes=1, normalize=True)([x, x])),
+    "It takes the axis": ((2, 2, 3), lambda x: layers.Dot(axes=(3, 3))([x, x])),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_matrix_products_that_are_none_of_each_example_are_refused(message):
+    sizes, call = REFUSED[message]
+    x = keras.Input(sizes, batch_size=3)
+    model = keras.Model(x, call(x))
+    with pytest.raises(UncertifiedLayerError, match=message):
+        lipschitz_bound(model, domain=(0, 1))
+
+
 def test_certificates_on_a_box_say_so():
     model = gated()
     x = np.random.default_rng(0).random((6, 4, 4, 2)).astype("float32")

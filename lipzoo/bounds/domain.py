@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,19 @@ class Range:
         values: intervals of the exact entries of one example. As many axes as an example has; along
             an axis of size 1 one interval may hold for all of the tensor's entries.
         input_norm: upper bound of the norm of all inputs together in the box.
+        norm: upper bound of the tensor's own.
     """
 
     values: Interval
     input_norm: float
+    norm: float = math.inf
 
     def with_rank(self, rank: int) -> "Range":
         """The same with a last axis of size 1 more or less, as Keras hands tensors to models."""
         if self.values.rank == rank + 1:
-            return Range(self.values.mapped(lambda array: array[..., 0]), self.input_norm)
+            return replace(self, values=self.values.mapped(lambda array: array[..., 0]))
         if self.values.rank == rank - 1:
-            return Range(self.values.mapped(lambda array: array[..., None]), self.input_norm)
+            return replace(self, values=self.values.mapped(lambda array: array[..., None]))
         return self
 
 
@@ -81,7 +83,7 @@ class Domain:
         values = Interval.between(self.low, self.high)
         sizes = [shape[1:] for shape in shapes]
         norm = hypot_up(*(_norm(values.largest(), each) for each in sizes))
-        return [Range(_of_rank(values, len(each)), norm) for each in sizes]
+        return [Range(_of_rank(values, len(each)), norm, norm) for each in sizes]
 
     def contains(self, array: np.ndarray) -> np.ndarray:
         """Per example, whether all of its entries lie in the box."""

@@ -39,7 +39,8 @@ def lipschitz_bound(
     With a `domain` the statement is one for x and x' in that box. Then the ranges of all tensors
     follow along, by interval arithmetic that is rounded outwards, and products of two tensors have
     a bound, `W_a L_b + W_b L_a` with W_a the norm of multiplying with any a in its range: gates as
-    in squeeze-and-excitation, `x * sigmoid(x)`. Without a domain they are refused.
+    in squeeze-and-excitation, `x * sigmoid(x)`, products of matrices. Without a domain they are
+    refused.
 
     Functional and sequential models are followed through branches, nested models, shared layers
     (each application counts), several inputs and outputs, and recorded `keras.ops`. Nothing is

@@ -9,6 +9,7 @@ from lipzoo.bounds.layer_bound import LayerBound
 from lipzoo.bounds.overrides import refuse_overridden
 from lipzoo.bounds.rule_registry import layer_bound
 from lipzoo.bounds.rules._numbers import as_constants, constant_dtype, largest
+from lipzoo.bounds.rules.contractions import contracted
 from lipzoo.bounds.rules.products import multiplied
 from lipzoo.bounds.tensor_bound import TensorBound, broadcast_copies, joined, summed
 from lipzoo.keras_internals import CustomScaleLayer, numpy_operations
@@ -30,6 +31,8 @@ _KINDS = {
     keras.layers.Maximum: "maximum",
     keras.layers.Minimum: "minimum",
     keras.layers.Concatenate: "concatenate",
+    numpy_operations.Matmul: "contract",
+    keras.layers.Dot: "contract",
 }
 
 
@@ -74,7 +77,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
 
     Sum: the bounds add up, and as a map of the k inputs together it is sqrt(k)-Lipschitz. Average:
     1/k of that. Concatenation: root of the sum of squares. Maximum and minimum: the same, since
-    `|max(a, b) - max(a', b')|^2 <= |a - a'|^2 + |b - b'|^2`. Product: see `multiplied`.
+    `|max(a, b) - max(a', b')|^2 <= |a - a'|^2 + |b - b'|^2`. Products: see
+    `multiplied` and `contracted`.
 
     Args:
         operation: the layer or operation.
@@ -87,6 +91,8 @@ def merge(operation, kind, tensors, shapes, output_shape, dtype) -> tuple[LayerB
     k = len(tensors)
     if kind == "multiply":
         return multiplied(operation, tensors, shapes, output_shape, dtype)
+    if kind == "contract":
+        return contracted(operation, tensors, shapes, output_shape, dtype)
     if kind in ("add", "average"):
         _refuse_bias_like(operation, shapes, output_shape)
     if kind == "concatenate":

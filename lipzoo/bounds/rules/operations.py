@@ -108,6 +108,13 @@ def _limits(operation):
     return low, high
 
 
+def _matrix_product(call):
+    raise UncertifiedLayerError(
+        call.operation,
+        "There is no rule for a product with a constant matrix: a Dense layer has one.",
+    )
+
+
 def _exact(reason):
     return lambda call: LayerBound.exact(1.0, reason)
 
@@ -260,6 +267,7 @@ _RULES = {
     "TrueDivide": _divided,
     "Maximum": _compared,
     "Minimum": _compared,
+    "Matmul": _matrix_product,
     "Clip": _clipped,
     "Negative": _exact("change of sign"),
     "Absolute": _exact("absolute value"),
@@ -321,7 +329,7 @@ _KNOWN_ARGUMENTS = {
     **{
         kind: ("x1", "x2")
         for kind, rule in OPERATION_RULES.items()
-        if rule in (_added, _shifted, _multiplied, _divided, _compared)
+        if rule in (_added, _shifted, _multiplied, _divided, _compared, _matrix_product)
     },
     numpy_operations.Pad: ("constant_values",),
     numpy_operations.GetItem: ("key",),

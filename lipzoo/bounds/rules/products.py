@@ -60,14 +60,26 @@ def _product(operation, first, second, dtype) -> tuple[TensorBound, tuple]:
         raise UncertifiedLayerError(
             operation, "What it multiplies is not known to be bounded, even on the domain."
         )
+    known = Range(a.range.values * b.range.values, a.range.input_norm)
+    unknown = tuple(dict.fromkeys((*a.unknown, *b.unknown)))
+    bound = bilinear(a, b, with_a, with_b, gamma(1, dtype))
+    return TensorBound(bound, a.inputs | b.inputs, unknown, known), sizes
+
+
+def bilinear(a: TensorBound, b: TensorBound, with_a: float, with_b: float, unit: float):
+    """The `LayerBound` of a product of two tensors, as a function of the model's input.
+
+    Args:
+        a, b: the tensors, in their ranges.
+        with_a, with_b: norms of multiplying with any a, and any b, and with their absolute values.
+        unit: by how much rounding may move the product, relative to that of the absolute values.
+    """
+    assert a.range is not None
     add = hypot_up if a.inputs.isdisjoint(b.inputs) else add_up
     value = add(mul_up(with_a, b.bound.value), mul_up(with_b, a.bound.value))
     offset = min(mul_up(with_a, b.bound.offset), mul_up(with_b, a.bound.offset))
-    known = Range(a.range.values * b.range.values, a.range.input_norm)
-    unknown = tuple(dict.fromkeys((*a.unknown, *b.unknown)))
-    rounding = _rounding(a, b, with_a, with_b, known.input_norm, dtype)
-    bound = LayerBound(value, "", offset, *rounding)
-    return TensorBound(bound, a.inputs | b.inputs, unknown, known), sizes
+    rounding = _rounding(a, b, with_a, with_b, a.range.input_norm, unit)
+    return LayerBound(value, "", offset, *rounding)
 
 
 def weight(values: Interval, sizes, output_sizes) -> float:
@@ -98,21 +110,21 @@ def weight(values: Interval, sizes, output_sizes) -> float:
     return float(inflated(np.sqrt(squares.max()) * scale, operations=terms + 3 * squares.ndim + 6))
 
 
-def _rounding(a: TensorBound, b: TensorBound, with_a, with_b, input_norm, dtype) -> tuple:
+def _rounding(a: TensorBound, b: TensorBound, with_a, with_b, input_norm, unit) -> tuple:
     """What rounding can do to the product.
 
-    With errors e_a, e_b of the factors, and one rounding d of each product, |d| <= u,
+    With errors e_a, e_b of the factors, and roundings d of each product, |d| <= u,
 
         (a + e_a)(b + e_b)(1 + d) - a b = (a e_b + e_a b + e_a e_b)(1 + d) + d a b
 
-    where `||e_a e_b|| <= ||e_a|| ||e_b||`, and `||e_b||` is bounded in the box.
+    where `||e_a e_b|| <= ||e_a|| ||e_b||`, and `||e_b||` is bounded in the box. In a sum of
+    products every one has roundings of its own, and absolute values count.
     """
     if a.bound.rounding is None or b.bound.rounding is None:
         return None, None
     (slope_a, constant_a), (slope_b, constant_b) = a.bound.rounding, b.bound.rounding
     largest_error = add_up(mul_up(slope_b, input_norm), constant_b)
     factor_a = add_up(with_b, largest_error)
-    unit = gamma(1, dtype)
     grown = add_up(1.0, unit)
     slope = add_up(
         mul_up(grown, with_a, slope_b),

@@ -5,6 +5,7 @@ is not here, that is all there is. Convolutions look at channels: one interval h
 image, with 0 in it where padding is. They are about the exact map from the stored weights.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,14 +17,14 @@ from lipzoo import activations
 from lipzoo.bounds.arguments import bound_arguments
 from lipzoo.bounds.domain import Range
 from lipzoo.bounds.origins import is_operation
-from lipzoo.bounds.rules._numbers import as_float64
+from lipzoo.bounds.rules._numbers import as_float64, count
 from lipzoo.bounds.rules.images import image_of_activation, image_of_slopes
 from lipzoo.bounds.rules.merging import merge_kind
 from lipzoo.bounds.rules.pooling import RULES as POOLING
 from lipzoo.bounds.rules.shape import IDENTITIES_AT_INFERENCE
 from lipzoo.bounds.tensor_bound import TensorBound
-from lipzoo.keras_internals import LayerScale, flattens_channels_last
-from lipzoo.rounding import Interval, image_of_matrix, mul_up
+from lipzoo.keras_internals import LayerScale, flattens_channels_last, nn_operations
+from lipzoo.rounding import Interval, add_up, image_of_matrix, mul_up, norm_up, repeated
 
 # Entries of an example that are told apart where a layer mixes its axes.
 _FLATTENED = 2**22
@@ -37,15 +38,38 @@ def ranged(node, inputs: list[TensorBound], outputs: list[TensorBound]) -> list[
     rule = range_after(node, [each.values for each in known]) if len(outputs) == 1 else None
     result = []
     for bound, tensor in zip(outputs, node.outputs, strict=True):
-        norm = known[0].input_norm
-        size = np.full((1,) * (len(tensor.shape) - 1), bound.bound.offset)
-        size = size + mul_up(bound.bound.value, norm)
-        size = np.nextafter(size, np.inf)
+        shape, input_norm = tuple(tensor.shape), known[0].input_norm
+        norm = add_up(bound.bound.offset, mul_up(bound.bound.value, input_norm))
+        norm = min(norm, _norm_of_softmax(node.operation, shape))
+        size = np.full((1,) * (len(shape) - 1), norm)
         values = Interval(-size, size)
+        if bound.range is not None:
+            values = values.meet(bound.range.values)
         if rule is not None:
             values = values.meet(rule)
-        result.append(replace(bound, range=Range(values, norm)))
+            norm = min(norm, _norm_of(values, shape))
+        result.append(replace(bound, range=Range(values, input_norm, norm)))
     return result
+
+
+def _norm_of(values: Interval, shape) -> float:
+    size = count(shape)
+    copies = None if size is None else size // max(values.low.size, 1)
+    return repeated(norm_up(values.largest()), copies)
+
+
+def _norm_of_softmax(operation, shape) -> float:
+    """Each of the vectors that a softmax returns has a norm of at most 1."""
+    activation = getattr(operation, "activation", None) if type(operation) in _RULES else None
+    if type(operation) in (keras.layers.Softmax, nn_operations.Softmax):
+        axes = operation.axis
+    elif activation is keras.activations.softmax:
+        axes = -1
+    else:
+        return math.inf
+    axes = axes if isinstance(axes, list | tuple) else [axes]
+    together = {axis % len(shape) for axis in axes}
+    return repeated(1.0, count([size for i, size in enumerate(shape) if i not in together]))
 
 
 def range_after(node, values: list[Interval]) -> Interval | None:
@@ -57,6 +81,9 @@ def range_after(node, values: list[Interval]) -> Interval | None:
     """
     operation, output_shape = node.operation, tuple(node.outputs[0].shape)
     kind = merge_kind(operation)
+    if kind == "contract":
+        # It comes with its range.
+        return None
     if kind is not None and len(values) > 1:
         return _merged(operation, kind, values)
     if len(values) != 1:
@@ -332,7 +359,8 @@ _ACTIVATIONS = {
     "HardSilu": "hard_silu",
     "HardTanh": "hard_tanh",
 }
-_WITHIN = ("Mean", "Max", "Amax", "Min", "Amin", "Transpose", "Squeeze", "ExpandDims", "GetItem")
+_MOVES = ("Transpose", "Swapaxes", "Moveaxis", "Squeeze", "ExpandDims", "GetItem")
+_WITHIN = ("Mean", "Max", "Amax", "Min", "Amin", *_MOVES)
 _RULES: dict[type, Callable[..., Any]] = {
     keras.layers.Dense: _dense,
     keras.layers.Conv1D: _convolution,
