@@ -257,8 +257,9 @@ def _classes(names, y, source, config, counted=False) -> np.ndarray:
     expected = known or f"0 to {config.num_classes - 1}, counted from 0"
     raise DataError(
         f"{source}: expected classes among {expected}, as the model has them; labels that "
-        "are numbers get names by label_names, in [data] of the model's recipe. "
-        f"Received: {list(names)}"
+        "are numbers get names by label_names, in [data] of the model's recipe. For other classes "
+        "train or fine-tune a model (docs/train.md); examples without labels, such as images that "
+        f"lie in one folder, are certified for the model's own. Received: {list(names)}"
     )
 
 

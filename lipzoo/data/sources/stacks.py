@@ -47,7 +47,8 @@ def read_each(
         if _size(image) != _size(pixels[0]):
             raise DataError(
                 f"{name}: expected images of one size, {_size(pixels[0])} pixels as {origins[0]} "
-                f"has. Received: {_size(image)}"
+                f"has. Received: {_size(image)}. Resize or crop them first: a radius is in pixels "
+                "of the size that the model sees (docs/train.md has the lines that do it)"
             )
     return pixels, origins, tuple(left_out)
 
