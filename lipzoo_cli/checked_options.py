@@ -98,6 +98,32 @@ def check_conformal_options(arguments: argparse.Namespace) -> tuple[float, float
     return alpha, epsilon
 
 
+def check_reconstruct_options(arguments: argparse.Namespace) -> tuple[float | None, float | None]:
+    """Refuses options of `lipzoo reconstruct` that are out of range.
+
+    Returns:
+        The numbers of `--noise-norm` and `--noise`, one of which is `None`.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    norm = noise = None
+    if arguments.noise_norm is not None:
+        norm = _not_negative(arguments.noise_norm, "--noise-norm")
+    else:
+        noise = _not_negative(arguments.noise, "--noise")
+        if noise == 0.0:
+            raise ValueError("--noise: expected a positive number. Received: 0")
+    for option, endings in (("out", (".npy", ".npz", ".png")), ("figure", (".png",))):
+        path = getattr(arguments, option)
+        if path is not None and Path(path).suffix.lower() not in endings:
+            raise ValueError(f"--{option}: expected {' or '.join(endings)}. Received: {path}")
+        check_parent(path, f"--{option}")
+    if arguments.figure is not None:
+        check_matplotlib("--figure needs Matplotlib")
+    return norm, noise
+
+
 def _refuse_beside(arguments: argparse.Namespace, option: str, *names: str) -> None:
     """Refuses other options of `lipzoo certify` than their defaults beside one."""
     usual: dict[str, object] = {"standardized": False, "method": "product", "local": False}

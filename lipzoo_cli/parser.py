@@ -14,12 +14,13 @@ from lipzoo_cli.usage.hub import PUBLISH, VERIFY
 from lipzoo_cli.usage.init import INIT
 from lipzoo_cli.usage.join import JOIN
 from lipzoo_cli.usage.options import add_hub_options
+from lipzoo_cli.usage.reconstruct import RECONSTRUCT
 from lipzoo_cli.usage.train import PROMOTE, RECIPE, TRAIN
 from lipzoo_cli.usage.usage import Usage
 
 # What answers from files, what loads a model and computes with it, what makes one and hands it on.
 _READING = (LIST, INFO, CARD, DOWNLOAD)
-_MEASURING = (VERIFY, CERTIFY, JOIN, CONFORMAL, EVALUATE, AUDIT, DEMO)
+_MEASURING = (VERIFY, CERTIFY, JOIN, CONFORMAL, RECONSTRUCT, EVALUATE, AUDIT, DEMO)
 _MAKING = (INIT, RECIPE, TRAIN, PROMOTE, EXPORT, PUBLISH)
 
 USAGES: dict[str, Usage] = {usage.name: usage for usage in (*_READING, *_MEASURING, *_MAKING)}

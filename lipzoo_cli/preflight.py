@@ -25,6 +25,7 @@ from lipzoo_cli.checked_options import (
     check_attack_options,
     check_certify_options,
     check_conformal_options,
+    check_reconstruct_options,
 )
 from lipzoo_cli.checked_outputs import check_matplotlib, check_parent, refuse_existing
 from lipzoo_cli.checked_sources import check_source
@@ -33,6 +34,8 @@ from lipzoo_cli.checked_sources import check_source
 _EXPORTED = (".onnx", ".tflite", ".litert")
 # What Matplotlib draws into.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
+# What measurements are read from.
+_MEASURED = (".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:
@@ -186,6 +189,16 @@ def _demo(arguments: argparse.Namespace) -> None:
     check_matplotlib("lipzoo demo draws a figure")
 
 
+def _reconstruct(arguments: argparse.Namespace) -> None:
+    check_reconstruct_options(arguments)
+    check_model(arguments)
+    if Path(arguments.data).suffix.lower() not in _MEASURED:
+        raise ValueError(
+            f"Expected measurements in an .npy file or an image. Received: {arguments.data}"
+        )
+    check_source(arguments.data)
+
+
 def _verify(arguments: argparse.Namespace) -> None:
     path = Path(arguments.model).expanduser()
     if path.suffix.lower() in _EXPORTED and not path.exists():
@@ -216,6 +229,7 @@ _CHECKS: dict[str, Callable[[argparse.Namespace], None]] = {
     "init": _init,
     "promote": _promote,
     "publish": _publish,
+    "reconstruct": _reconstruct,
     "train": _train,
     "verify": _verify,
 }

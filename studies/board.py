@@ -14,7 +14,13 @@ from lipzoo_catalogue.registry import model_folder
 from studies.board_entries import FOLDER, Entry, write_entry
 from studies.recipe_data import add_data_option, working_where_the_data_lie
 
-NAMES = ("gradflow-mnist", "gradflow-fmnist", "gradflow-fmnist-robust", "gradflow-cifar10")
+NAMES = (
+    "gradflow-mnist",
+    "gradflow-mnist-robust",
+    "gradflow-fmnist",
+    "gradflow-fmnist-robust",
+    "gradflow-cifar10",
+)
 # The claim that a gradient flow with an orthogonal head makes.
 CLAIM = 1.0
 # Of the search, from test images.

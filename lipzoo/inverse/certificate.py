@@ -10,11 +10,10 @@ from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_inputs, check_radius, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
 from lipzoo.inverse.layers import PlugAndPlay
+from lipzoo.inverse.output_box import diameter, farthest, output_box
 from lipzoo.rounding import inflated
 from lipzoo.validation import integer
 from lipzoo_catalogue.markup import paragraph
-
-# Covers the float64 evaluation of a radius: three operations.
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +45,10 @@ class ReconstructionCertificate:
 
     def __str__(self) -> str:
         """One line: how far the reconstructions can move."""
-        low, high = float(self.radius.min()), float(self.radius.max())
+        low, high = (f"{float(radius):.4g}" for radius in (self.radius.min(), self.radius.max()))
+        what = "1 reconstruction" if len(self) == 1 else f"{len(self)} reconstructions, each"
         return (
-            f"{len(self)} reconstructions, each moves by at most {low:.4g} to {high:.4g} in l2 "
+            f"{what} moves by at most {low if low == high else f'{low} to {high}'} in l2 "
             f"norm (root mean square over its values: {self.root_mean_square.max():.4g} at most) "
             f"while the measurement moves by at most {self.noise_norm.max():.4g}"
         )
@@ -74,7 +74,9 @@ def certify_reconstruction(
     e(s) the proven bound on the rounding error of the model on measurements of norm s; with
     `rounding=False`, e = 0 and the statement is one about exact arithmetic. With rounding it is
     about the reconstructions *as they are computed*, at y and at every y'; the assumptions on the
-    arithmetic are those of `lipzoo.certify`.
+    arithmetic are those of `lipzoo.certify`. Where the model clips its images to a box at its end,
+    no radius is larger than the distance to the box's farthest corner (in exact arithmetic, than
+    the box's diameter).
 
     The ball says how stable the reconstruction is, not how right: the true image lies in it only if
     the model reconstructs it exactly from an exact measurement.
@@ -126,8 +128,8 @@ def certify_reconstruction(
     else:
         check_arithmetic(model)
         error, sizes = _rounding_error(bound), joint_norms(arrays)
-        farthest = inflated(sizes + noise, operations=1)
-        radius = inflated(radius + error(sizes) + error(farthest), operations=2)
+        largest = inflated(sizes + noise, operations=1)
+        radius = inflated(radius + error(sizes) + error(largest), operations=2)
     inputs = arrays if len(arrays) > 1 else arrays[0]
     reconstruction = predict(model, inputs, batch_size, verbose)
     finite = np.isfinite(reconstruction) if isinstance(reconstruction, np.ndarray) else False
@@ -136,7 +138,19 @@ def certify_reconstruction(
             "Expected finite reconstructions and radii. Received: NaN or infinity; the model's "
             "arithmetic overflows on these measurements"
         )
+    radius = np.minimum(radius, _in_box(model, reconstruction, rounding))
     return ReconstructionCertificate(radius, reconstruction, noise, bound, rounding)
+
+
+def _in_box(model, reconstruction, rounding):
+    """How far any reconstruction is from this one, since the model's box has an end."""
+    box = output_box(model)
+    if box is None or reconstruction.dtype not in ("float32", "float64"):
+        return math.inf
+    if rounding:
+        return farthest(box, reconstruction)
+    # What was computed is not the exact reconstruction.
+    return diameter(box, reconstruction[0].size)
 
 
 def _refuse_stopped(model):

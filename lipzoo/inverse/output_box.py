@@ -1,0 +1,47 @@
+"""The box that a model puts its images into, where clipping is the last thing that it does."""
+
+import numbers
+
+import keras
+import numpy as np
+
+from lipzoo.keras_internals import made_by, numpy_operations
+from lipzoo.rounding import inflated, mul_up, sqrt_up
+
+
+def output_box(model: keras.Model) -> tuple[float, float] | None:
+    """Smallest and largest value of an output in float32 and float64; `None` where none is known.
+
+    Args:
+        model: functional or sequential model with one output.
+
+    Example:
+
+    >>> inputs = keras.Input((3,))
+    >>> output_box(keras.Model(inputs, keras.ops.clip(inputs, 0.0, 1.0)))
+    (0.0, 1.0)
+    >>> output_box(keras.Model(inputs, 2.0 * inputs)) is None
+    True
+    """
+    operation, _, _ = made_by(model.outputs[0])
+    if type(operation) is not numpy_operations.Clip:
+        return None
+    low, high = operation.x_min, operation.x_max
+    if not (isinstance(low, numbers.Real) and isinstance(high, numbers.Real)):
+        return None
+    # A number of Python may pass through float32 on its way.
+    low, high = min(float(low), float(np.float32(low))), max(float(high), float(np.float32(high)))
+    return (low, high) if np.isfinite([low, high]).all() and low <= high else None
+
+
+def farthest(box: tuple[float, float], images: np.ndarray) -> np.ndarray:
+    """Upper bounds of the distance from each image to any other image in the box."""
+    exact = images.reshape(len(images), -1).astype("float64")
+    gap = np.maximum(np.abs(box[1] - exact), np.abs(exact - box[0]))
+    # A difference, a square, a sum, a root.
+    return inflated(np.linalg.norm(gap, axis=1), operations=exact.shape[1] + 4)
+
+
+def diameter(box: tuple[float, float], values: int) -> float:
+    """Upper bound of the distance of any two images with so many values in the box."""
+    return mul_up(inflated(box[1] - box[0], operations=1), sqrt_up(float(values)))
