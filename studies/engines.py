@@ -62,7 +62,7 @@ def timed_certifier(**arguments):
     class Timed(lipzoo.Certifier):
         def __init__(self, **arguments):
             super().__init__(MODEL, reference=None, batch_size=BATCH, **arguments)
-            self({"x": images(BATCH)[0]})
+            self({self.x: images(BATCH)[0]})
 
         def __call__(self, batch):
             start = time.time()
