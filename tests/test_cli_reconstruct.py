@@ -138,3 +138,14 @@ def test_what_does_not_fit_is_refused(denoiser, scanner, tmp_path, capsys):
     assert "images in [0, 1]" in message
     assert "of norm 600" in message
     assert not picture.exists()
+
+
+def test_a_certificate_shows_measurements_above_reconstructions(denoiser):
+    y = np.random.default_rng(0).random((3, 4, 4, 1), "float32")
+    certificate = lipzoo.certify_reconstruction(lipzoo.load(denoiser), y, 0.1, verbose=0)
+    figure = certificate.show(y, n=2)
+    texts = [axes.get_xlabel() for axes in figure.axes]
+    assert len(texts) == 4
+    assert all(f"by {0.1:.3g}" in text for text in texts[2:])
+    with pytest.raises(ValueError, match="the 3 measurements"):
+        certificate.show(y[:2])

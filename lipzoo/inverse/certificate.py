@@ -2,13 +2,17 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
+import keras
 import numpy as np
+import numpy.typing as npt
 
 from lipzoo.bounds import LipschitzBound, lipschitz_bound
 from lipzoo.certificates.arithmetic import check_arithmetic
 from lipzoo.certificates.inputs import check_inputs, check_radius, joint_norms
 from lipzoo.certificates.prediction import check_runs_as_recorded, predict
+from lipzoo.inverse import gallery
 from lipzoo.inverse.layers import PlugAndPlay
 from lipzoo.inverse.output_box import diameter, farthest, output_box
 from lipzoo.rounding import inflated
@@ -56,11 +60,27 @@ class ReconstructionCertificate:
     def _repr_html_(self) -> str:
         return paragraph(self)
 
+    def show(self, y: npt.ArrayLike, n: int = 6) -> Any:
+        """Draws measurements, and under them their reconstructions with the radii.
+
+        Args:
+            y: the measurements that were certified, in their order.
+            n: how many are shown at most, at least 1.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which a notebook shows.
+
+        Raises:
+            ImportError: if Matplotlib is not installed.
+            ValueError: if there are not as many measurements as the certificate is of.
+        """
+        return gallery.show(self, y, n)
+
 
 def certify_reconstruction(
-    model,
-    y,
-    noise_norm,
+    model: keras.Model,
+    y: npt.ArrayLike,
+    noise_norm: npt.ArrayLike,
     *,
     rounding: bool = True,
     batch_size: int = 256,

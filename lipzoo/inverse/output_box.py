@@ -1,5 +1,6 @@
 """The box that a model puts its images into, where clipping is the last thing that it does."""
 
+import math
 import numbers
 
 import keras
@@ -40,6 +41,35 @@ def farthest(box: tuple[float, float], images: np.ndarray) -> np.ndarray:
     gap = np.maximum(np.abs(box[1] - exact), np.abs(exact - box[0]))
     # A difference, a square, a sum, a root.
     return inflated(np.linalg.norm(gap, axis=1), operations=exact.shape[1] + 4)
+
+
+def refuse_other_units(model: keras.Model, y: np.ndarray, noise_norm: float) -> None:
+    """Refuses measurements that no image in the model's box gives, in other units perhaps.
+
+    An image x in the box is no larger than the box lets it be, and `‖y‖ <= ‖A‖ ‖x‖ + δ`. The
+    operator is that of the model's layers; a model without one measures the image itself.
+
+    Args:
+        model: the model; one without a box refuses nothing.
+        y: measurements, shape `(examples, ...)`, finite.
+        noise_norm: δ, the norm of what they may be off by.
+
+    Raises:
+        ValueError: if one is too large; the message says by how much.
+    """
+    box = output_box(model)
+    if box is None:
+        return
+    operators = (getattr(layer, "operator", None) for layer in model.layers)
+    norm = next((operator.norm_bound for operator in operators if operator is not None), 1.0)
+    values = math.prod(model.output_shape[1:])
+    largest = norm * max(map(abs, box)) * math.sqrt(values) + noise_norm
+    norms = np.linalg.norm(y.reshape(len(y), -1).astype("float64"), axis=1)
+    if (norms > largest * (1 + 1e-6)).any():
+        raise ValueError(
+            f"Expected measurements of images in [{box[0]:g}, {box[1]:g}], whose norm is at most "
+            f"{largest:.4g} with noise. Received: one of norm {norms.max():.4g}; other units?"
+        )
 
 
 def diameter(box: tuple[float, float], values: int) -> float:
