@@ -38,6 +38,8 @@ def reconstruct(arguments: argparse.Namespace) -> None:
             f"Received: {arguments.model}, one for {config.task}"
         )
     read = _read(arguments.data)
+    if config.architecture == "Denoiser" and read.ndim == 2:
+        read = read[..., None]
     model = _load(source, config, arguments.dtype, read.shape)
     y = _measurements(read, tuple(model.input_shape[1:]), arguments.data)
     if not np.isfinite(y).all():

@@ -87,6 +87,8 @@ def test_a_picture_of_another_size_is_denoised(denoiser, tmp_path, capsys):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     assert run(denoiser, tmp_path / "a.png", "--noise-norm", 0.1, "--out", tmp_path / "b.png") == 0
     assert "1 reconstruction moves by at most 0.1" in capsys.readouterr().out
+    np.save(tmp_path / "grey.npy", pixels / 255)
+    assert run(denoiser, tmp_path / "grey.npy", "--noise-norm", 0.1) == 0
     model = lipzoo.load(denoiser, input_shape=(6, 9, 1))
     expected = keras.ops.convert_to_numpy(model(pixels[None, ..., None] / np.float32(255)))
     with Image.open(tmp_path / "b.png") as picture:
@@ -114,6 +116,8 @@ def test_a_box_has_ends_that_float32_has_too():
     low, high = output_box(keras.Model(inputs, keras.ops.clip(inputs, 0.1, 0.3)))
     assert low <= 0.1 < 0.3 <= high
     assert (low, high) == (0.1, float(np.float32(0.3)))
+    half = keras.Input((2,), dtype="float16")
+    assert output_box(keras.Model(half, keras.ops.clip(half, 0.1, 0.3))) is None
 
 
 def test_what_does_not_fit_is_refused(denoiser, scanner, tmp_path, capsys):
@@ -132,6 +136,10 @@ def test_what_does_not_fit_is_refused(denoiser, scanner, tmp_path, capsys):
     picture = tmp_path / "x.png"
     message = fails(capsys, denoiser, y, *noise, "--out", picture)
     assert "a .png is of one grey image. Received: 2" in message
+    # A colour image for a denoiser of grey ones.
+    colours = tmp_path / "colours.png"
+    Image.fromarray(np.zeros((4, 4, 3), "uint8")).save(colours)
+    assert "Received" in fails(capsys, denoiser, colours, *noise)
     # Pixels up to 255 are no measurement of an image in [0, 1].
     np.save(y, np.full((6, 6, 1), 100.0, "float32"))
     message = fails(capsys, denoiser, y, *noise, "--out", picture)

@@ -165,7 +165,7 @@ def certify_reconstruction(
 def _in_box(model, reconstruction, rounding):
     """How far any reconstruction is from this one, since the model's box has an end."""
     box = output_box(model)
-    if box is None or reconstruction.dtype not in ("float32", "float64"):
+    if box is None:
         return math.inf
     if rounding:
         return farthest(box, reconstruction)

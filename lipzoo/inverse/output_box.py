@@ -11,7 +11,7 @@ from lipzoo.rounding import inflated, mul_up, sqrt_up
 
 
 def output_box(model: keras.Model) -> tuple[float, float] | None:
-    """Smallest and largest value of an output in float32 and float64; `None` where none is known.
+    """Smallest and largest value of an output in float32 or float64; `None` where none is known.
 
     Args:
         model: functional or sequential model with one output.
@@ -25,7 +25,9 @@ def output_box(model: keras.Model) -> tuple[float, float] | None:
     True
     """
     operation, _, _ = made_by(model.outputs[0])
-    if type(operation) is not numpy_operations.Clip:
+    # In half precision limits are rounded more.
+    exact = keras.backend.standardize_dtype(model.outputs[0].dtype) in ("float32", "float64")
+    if type(operation) is not numpy_operations.Clip or not exact:
         return None
     low, high = operation.x_min, operation.x_max
     if not (isinstance(low, numbers.Real) and isinstance(high, numbers.Real)):
@@ -44,10 +46,11 @@ def farthest(box: tuple[float, float], images: np.ndarray) -> np.ndarray:
 
 
 def refuse_other_units(model: keras.Model, y: np.ndarray, noise_norm: float) -> None:
-    """Refuses measurements that no image in the model's box gives, in other units perhaps.
+    """Refuses measurements that are in other units, since no image in the model's box gives them.
 
-    An image x in the box is no larger than the box lets it be, and `‖y‖ <= ‖A‖ ‖x‖ + δ`. The
-    operator is that of the model's layers; a model without one measures the image itself.
+    An image x in the box is no larger than the box lets it be, and `‖y‖ <= ‖A‖ ‖x‖ + δ`; what is
+    more than twice as large is no matter of more noise than was stated. The operator is that of the
+    model's layers; a model without one measures the image itself.
 
     Args:
         model: the model; one without a box refuses nothing.
@@ -65,7 +68,7 @@ def refuse_other_units(model: keras.Model, y: np.ndarray, noise_norm: float) -> 
     values = math.prod(model.output_shape[1:])
     largest = norm * max(map(abs, box)) * math.sqrt(values) + noise_norm
     norms = np.linalg.norm(y.reshape(len(y), -1).astype("float64"), axis=1)
-    if (norms > largest * (1 + 1e-6)).any():
+    if (norms > 2 * largest).any():
         raise ValueError(
             f"Expected measurements of images in [{box[0]:g}, {box[1]:g}], whose norm is at most "
             f"{largest:.4g} with noise. Received: one of norm {norms.max():.4g}; other units?"

@@ -52,9 +52,12 @@ def constant_dtype(dtype: str, *constants) -> str:
 
 
 def _is_of_float32(constant) -> bool:
+    """Whether all numbers are 0 or normal numbers of float32, which no backend flushes to 0."""
     exact = as_float64(constant)
     with np.errstate(over="ignore"):
-        return bool(np.all(exact.astype("float32").astype("float64") == exact))
+        kept = exact.astype("float32").astype("float64") == exact
+    normal = (exact == 0.0) | (np.abs(exact) >= float(np.finfo("float32").tiny))
+    return bool(np.all(kept & normal))
 
 
 def count(shape) -> int | None:
