@@ -51,12 +51,16 @@ def reconstruct(arguments: argparse.Namespace) -> None:
     assert delta is not None
     refuse_other_units(model, y, delta)
     certificate = certify_reconstruction(model, y, delta, verbose=0)
+    # Everything is made before anything is written.
+    files: dict[str, bytes] = {}
     if arguments.out is not None:
-        write_file(arguments.out, _content(certificate, Path(arguments.out).suffix.lower()))
+        files[arguments.out] = _content(certificate, Path(arguments.out).suffix.lower())
     if arguments.figure is not None:
         file = io.BytesIO()
         certificate.show(y).savefig(file, format="png")
-        write_file(arguments.figure, file.getvalue())
+        files[arguments.figure] = file.getvalue()
+    for path, content in files.items():
+        write_file(path, content)
     if arguments.json:
         print_json(
             {

@@ -32,9 +32,11 @@ from lipzoo.evaluation.bisection import bisect
 from lipzoo.evaluation.margins import margin_loss, margin_scale
 from lipzoo.training import load_data, read_recipe
 from lipzoo.training.run_folder import write_json
+from lipzoo_catalogue.files import RECIPE
+from lipzoo_catalogue.registry import model_folder
+from studies.recipe_data import add_data_option, working_where_the_data_lie
 
 RESULTS = Path(__file__).with_name("other_norms.json")
-RECIPES = Path(__file__).parents[1] / "recipes"
 STEPS = 30
 # Attacked at these multiples of the median radius, a factor of 1.5 apart.
 MULTIPLES = tuple(1.5**power for power in range(1, 10))
@@ -42,9 +44,17 @@ BISECTIONS = 10
 QUANTILES = (0.1, 0.5, 0.9)
 
 
-def measure(name: str, samples: int) -> dict:
-    """Radii and distances found of one model, at a seeded sample of its test data."""
-    dataset = load_data(read_recipe(RECIPES / f"{name}.toml").data)
+def measure(name: str, samples: int, data=()) -> dict:
+    """Radii and distances found of one model, at a seeded sample of its test data.
+
+    Args:
+        name: the model.
+        samples: number of examples.
+        data: folders in which the recipe's files may lie.
+    """
+    recipe = read_recipe(model_folder(name) / RECIPE)
+    with working_where_the_data_lie(recipe, data):
+        dataset = load_data(recipe.data)
     x, y = dataset.inputs(dataset.test), dataset.test.y
     chosen = np.random.default_rng(0).permutation(len(x))[:samples]
     x, y = x[chosen], y[chosen]
@@ -126,11 +136,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m studies.other_norms", description=__doc__)
     parser.add_argument("--only", action="append", help="a model to measure anew, the rest kept")
     parser.add_argument("--samples", type=int, default=100)
+    add_data_option(parser)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     known = json.loads(options.output.read_text())["models"] if options.output.exists() else {}
     for name in options.only or models():
-        known[name] = measure(name, options.samples)
+        known[name] = measure(name, options.samples, options.data)
         print(name, known[name], flush=True)
         kept = {name: known[name] for name in models() if name in known}
         write_json(options.output, {"models": kept})

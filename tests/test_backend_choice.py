@@ -16,7 +16,7 @@ MISSING = (
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_that_is_not_installed_names_its_extra(name):
     program = MISSING.format(name=name)
-    found = python(name, program + "sys.exit(lipzoo_cli.main(['promote', '.']))")
+    found = python(name, program + "sys.exit(lipzoo_cli.main(['verify', 'gradflow-digits']))")
     assert found.returncode == 2
     extra = "tensorflow" if name == "tensorflow" else how_to_install(name).split()[-1]
     assert f"pip install {extra}" in found.stderr

@@ -316,7 +316,7 @@ def test_data_that_do_not_fit_are_refused(capsys, tmp_path, digits):
         "empty.npy": "expected examples. Received: none",
         "nan.npy": "Received",
         "objects.npy": "not an .npy file of numbers",
-        "text.npy": "not an .npy file of numbers",
+        "text.npy": "expected a .npy file",
         "names.npz": "or x, y. Received: images",
         "labels.npz": "expected one label per example",
         "nowhere": "no such file or folder",

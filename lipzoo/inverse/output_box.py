@@ -33,8 +33,13 @@ def output_box(model: keras.Model) -> tuple[float, float] | None:
     if not (isinstance(low, numbers.Real) and isinstance(high, numbers.Real)):
         return None
     # A number of Python may pass through float32 on its way.
-    low, high = min(float(low), float(np.float32(low))), max(float(high), float(np.float32(high)))
-    return (low, high) if np.isfinite([low, high]).all() and low <= high else None
+    with np.errstate(over="ignore"):
+        near = [float(np.float32(limit)) for limit in (low, high)]
+    low, high = min(float(low), near[0]), max(float(high), near[1])
+    # What is below the normal numbers of float32 may be flushed to 0.
+    tiny = float(np.finfo("float32").tiny)
+    known = all(limit == 0 or tiny <= abs(limit) < np.inf for limit in (low, high))
+    return (low, high) if known and low <= high else None
 
 
 def farthest(box: tuple[float, float], images: np.ndarray) -> np.ndarray:
@@ -50,7 +55,7 @@ def refuse_other_units(model: keras.Model, y: np.ndarray, noise_norm: float) -> 
 
     An image x in the box is no larger than the box lets it be, and `‖y‖ <= ‖A‖ ‖x‖ + δ`; what is
     more than twice as large is no matter of more noise than was stated. The operator is that of the
-    model's layers; a model without one measures the image itself.
+    model's layers; a model without one whose inputs are images, too, measures the image itself.
 
     Args:
         model: the model; one without a box refuses nothing.
@@ -63,8 +68,11 @@ def refuse_other_units(model: keras.Model, y: np.ndarray, noise_norm: float) -> 
     box = output_box(model)
     if box is None:
         return
-    operators = (getattr(layer, "operator", None) for layer in model.layers)
-    norm = next((operator.norm_bound for operator in operators if operator is not None), 1.0)
+    operators = [getattr(layer, "operator", None) for layer in model._flatten_layers()]
+    norms = [operator.norm_bound for operator in operators if operator is not None]
+    if not norms and model.input_shape != model.output_shape:
+        return
+    norm = max(norms, default=1.0)
     values = math.prod(model.output_shape[1:])
     largest = norm * max(map(abs, box)) * math.sqrt(values) + noise_norm
     norms = np.linalg.norm(y.reshape(len(y), -1).astype("float64"), axis=1)
