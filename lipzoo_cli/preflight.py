@@ -15,6 +15,7 @@ from pathlib import Path
 from lipzoo_catalogue.exported import AlteredFileError, exported_certificate
 from lipzoo_catalogue.formatting import parse_fraction
 from lipzoo_catalogue.hub.location import HubLocation
+from lipzoo_catalogue.image_files import SUFFIXES
 from lipzoo_catalogue.installing import how_to_install
 from lipzoo_catalogue.json_validation import is_object
 from lipzoo_catalogue.onnx_file import check_onnx_file
@@ -34,8 +35,6 @@ from lipzoo_cli.checked_sources import check_source
 _EXPORTED = (".onnx", ".tflite", ".litert")
 # What Matplotlib draws into.
 _PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
-# What measurements are read from.
-_MEASURED = (".npy", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 
 
 def check_arguments(arguments: argparse.Namespace) -> None:
@@ -192,7 +191,7 @@ def _demo(arguments: argparse.Namespace) -> None:
 def _reconstruct(arguments: argparse.Namespace) -> None:
     check_reconstruct_options(arguments)
     check_model(arguments)
-    if Path(arguments.data).suffix.lower() not in _MEASURED:
+    if Path(arguments.data).suffix.lower() not in (".npy", *SUFFIXES):
         raise ValueError(
             f"Expected measurements in an .npy file or an image. Received: {arguments.data}"
         )

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lipzoo.data.sources.pixels import SUFFIXES, read_pixels
+from lipzoo.data.sources.pixels import read_pixels
 from lipzoo.inverse import ReconstructionCertificate, certify_reconstruction, noise_norm
 from lipzoo.inverse.output_box import refuse_other_units
 from lipzoo.zoo.loading import load_from
 from lipzoo_catalogue.files import CONFIG, write_file
 from lipzoo_catalogue.formatting import format_up
+from lipzoo_catalogue.image_files import SUFFIXES
 from lipzoo_catalogue.model_config import ModelConfig
 from lipzoo_catalogue.model_source import Source, find
 from lipzoo_catalogue.task_names import RECONSTRUCTION

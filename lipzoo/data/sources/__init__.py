@@ -10,9 +10,9 @@ from lipzoo.data.sources.hub import read_hub
 from lipzoo.data.sources.huggingface import is_data_set, read_data_set
 from lipzoo.data.sources.images import read_folder, read_image
 from lipzoo.data.sources.parquet import read_parquet
-from lipzoo.data.sources.pixels import SUFFIXES
 from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 from lipzoo.data.sources.tables import TABLES, is_table, read_table
+from lipzoo_catalogue.image_files import SUFFIXES
 
 __all__ = ["DataError", "RawData", "RawSplit", "read_source", "swiss_roll"]
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from lipzoo.data.settings import DataSettings
 from lipzoo.data.sources.layout import SPLIT_NAMES
-from lipzoo.data.sources.pixels import SUFFIXES, read_pixels
+from lipzoo.data.sources.pixels import read_pixels
 from lipzoo.data.sources.raw import DataError, RawData, RawSplit
 from lipzoo.data.sources.stacks import read_each, stacked
 from lipzoo_catalogue.certified.origin import described
+from lipzoo_catalogue.image_files import SUFFIXES
 
 # What file managers and archives leave behind; so do names that begin with a dot.
 _HIDDEN = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir"}

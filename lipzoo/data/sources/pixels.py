@@ -10,8 +10,6 @@ from lipzoo.data.sources.raw import DataError
 from lipzoo_catalogue.installing import how_to_install
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
-
 # Modes of 8 bits a channel, and what they are without alpha and palette.
 _OPAQUE = {
     "1": "L",
